@@ -1,0 +1,55 @@
+/*
+ * sessions/transcript.h - what was said: append-only entries of a session.
+ *
+ * An entry has an id (uuid), a raw_seq (1-based, dense, all entries) and, when it is
+ * shown, a seq (1-based, dense, messages only). `message` is JSON in the protocol's
+ * message shape without "__openclaw" (that is rendered from the columns).
+ *
+ * One writer: an append names the run that writes and the epoch of its lease;
+ * when the session's writer is another one, nothing is written and CH_E_CONFLICT returned.
+ * An append with an idempotency key that exists gives the existing entry and CH_E_EXISTS.
+ */
+#ifndef CH_SESSIONS_TRANSCRIPT_H
+#define CH_SESSIONS_TRANSCRIPT_H
+
+#include "sessions/session.h"
+
+#define TR_MESSAGE_MAX (8u << 20)        /* bytes of one message's JSON */
+
+struct tr_entry {
+	const char *id;                  /* set by tr_append when NULL */
+	const char *type;                /* "message", "reset", "compaction", "model_change", … */
+	const char *role;                /* "user", "assistant", "toolResult", "custom"; NULL for others */
+	const char *run_id;              /* NULL for injected ones */
+	const char *idempotency_key;     /* unique within the session, or NULL */
+	const char *message;             /* JSON text */
+	size_t message_len;
+	const char *meta;                /* JSON object text with further "__openclaw" members (senderIsOwner, transport), or NULL */
+	const char *search_text;         /* plain text for the full-text index, or NULL */
+	int64_t created_at;              /* wall ms; set when 0 */
+	int64_t raw_seq, seq;            /* set by tr_append */
+	const char *session_id;
+};
+
+/* writer_run NULL: not a run (inject, commands): allowed at any time. */
+CH_MUST_USE ch_status tr_append(struct sess *s, const char *writer_run, int64_t epoch,
+				struct tr_entry *entry, struct arena *a, struct ch_err *err);
+/* Claims the session for a run: gives the lease's epoch. Any earlier writer is superseded. */
+CH_MUST_USE ch_status tr_claim(struct sess *s, const char *run_id, int64_t *ret_epoch, struct ch_err *err);
+
+struct tr_range {
+	int64_t before_seq;              /* shown entries with seq < this; 0: from the end */
+	int64_t after_seq;               /* and seq > this; 0: from the start */
+	size_t limit;                    /* the newest `limit` of them; 0: all */
+	size_t max_bytes;                /* stop (from the newest backwards) past this many message bytes; 0: no limit */
+	bool since_reset;                /* only entries after the last reset (what the model sees) */
+	bool all_types;                  /* also entries that are not messages */
+};
+/* Oldest first. Entries are borrowed for the call. */
+CH_MUST_USE ch_status tr_read(struct sess_store *st, const char *session_id, const struct tr_range *range,
+			      bool (*each)(void *arg, const struct tr_entry *e), void *arg, struct ch_err *err);
+CH_MUST_USE ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id, struct arena *a,
+			      struct tr_entry *ret, struct ch_err *err);
+CH_MUST_USE ch_status tr_count(struct sess_store *st, const char *session_id, int64_t *ret_messages, struct ch_err *err);
+
+#endif
