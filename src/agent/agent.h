@@ -1,0 +1,148 @@
+/*
+ * agent/agent.h - runs: one turn of an agent, from accepted input to settled reply.
+ *
+ * Owns    the runs in flight (a fiber each, holding the session's lane) and the queue behind them.
+ * Order   everything a client sees of a run comes out of on_event in the protocol's
+ *         order (docs/compatibility.md); agent and chat events of a run share one counter.
+ * Keeps   input durable before agent_submit() returns; each transcript row committed
+ *         before its event is told.
+ * Lives   agent_host_new() to agent_host_free(); agent_host_drain() ends runs first.
+ */
+#ifndef CH_AGENT_AGENT_H
+#define CH_AGENT_AGENT_H
+
+#include "config/config.h"
+#include "models/model.h"
+#include "sessions/input.h"
+#include "sessions/lane.h"
+#include "sessions/session.h"
+
+struct agent_host;
+
+/* -- what is told upwards -- */
+
+enum run_event_kind {
+	RUN_EV_AGENT,    /* an `agent` frame: stream, data (a JSON object) */
+	RUN_EV_CHAT,     /* a `chat` frame: state + what belongs to it */
+	RUN_EV_ROW,      /* a transcript row was committed: entry */
+	RUN_EV_SESSION,  /* the session's row changed: reason or phase */
+	RUN_EV_TIMING,   /* chat.send_timing: phase (+ data) */
+};
+enum chat_state { CHAT_STATUS, CHAT_DELTA, CHAT_FINAL, CHAT_ERROR, CHAT_ABORTED };
+
+struct run_event {
+	enum run_event_kind kind;
+	const char *run_id, *session_key, *session_id, *agent_id;
+	struct sess *sess;               /* borrowed; NULL when the session is gone */
+	int64_t seq;                     /* the run's counter (AGENT, CHAT) */
+	int64_t ts;                      /* wall ms */
+	bool with_session_id;            /* AGENT: the frame carries sessionId */
+	const char *lane;                /* AGENT: or NULL */
+	const char *stream;              /* AGENT: "lifecycle", "assistant", "tool", "item", "run_status", "usage", … */
+	const char *data; size_t data_len;       /* AGENT, TIMING: JSON object text */
+	enum chat_state state;           /* CHAT */
+	const char *phase;               /* CHAT status, SESSION phase, TIMING */
+	const char *reason;              /* SESSION */
+	const char *delta; size_t delta_len;     /* CHAT_DELTA */
+	const char *text; size_t text_len;       /* CHAT: cumulative text of the reply */
+	bool replace;                    /* CHAT_DELTA: text was rewritten */
+	bool has_message;                /* CHAT_FINAL, ABORTED: false = input consumed without a reply of its own */
+	const char *stop_reason;         /* CHAT_FINAL, ABORTED */
+	const char *error_message;       /* CHAT_ERROR */
+	const char *error_detail;        /* CHAT_ERROR: JSON object text, or NULL */
+	const char *message_json;        /* CHAT_FINAL of a command: the whole message object, or NULL */
+	const struct tr_entry *entry;    /* ROW */
+	const char *owner_conn;          /* connection id that sent the input, or NULL */
+};
+
+struct agent_ops {
+	void (*on_event)(void *arg, const struct run_event *ev);
+	void *arg;
+};
+
+/* -- what is asked -- */
+
+struct run_input {
+	const char *session_key;         /* canonical */
+	const char *run_id;              /* the idempotency key */
+	const char *text;
+	const struct json *attachments;  /* array of {type,mimeType,content(base64)} or NULL */
+	const char *model;               /* override for this run, or NULL */
+	const char *thinking;            /* or NULL */
+	const char *queue_mode;          /* or NULL: the session's */
+	const char *extra_system;        /* or NULL */
+	int64_t timeout_ms;              /* 0: the configuration's */
+	const char *client_id, *client_mode, *client_name;   /* transport facts for the transcript */
+	const char *owner_conn;          /* connection id, or NULL */
+	bool sender_is_owner;
+};
+
+enum submit_status { SUBMIT_STARTED, SUBMIT_QUEUED, SUBMIT_IN_FLIGHT, SUBMIT_ENDED, SUBMIT_COMMAND };
+
+struct submit_result {
+	enum submit_status status;       /* IN_FLIGHT, ENDED: the run id was known already */
+	bool interrupted_active;         /* queue mode interrupt */
+	struct input_row known;          /* IN_FLIGHT, ENDED: what is known of it; on the arena given */
+	int64_t load_session_ms;
+	int64_t accepted_at;
+};
+
+struct agent_host_opts {
+	struct loop *loop;
+	struct sess_store *sessions;
+	struct models *models;
+	struct config *(*config)(void *arg);     /* borrowed snapshot */
+	void *config_arg;
+	const char *state_dir;
+	struct agent_ops ops;
+};
+
+struct agent_host *agent_host_new(const struct agent_host_opts *opts);
+void agent_host_free(struct agent_host *h);
+/* Start-up, after input_recover(). */
+CH_MUST_USE ch_status agent_host_recover(struct agent_host *h, struct ch_err *err);
+/* Refuses new input, aborts what is still running at the deadline (partial text kept). */
+CH_FIBER void agent_host_drain(struct agent_host *h, int64_t deadline_ms);
+void agent_config_changed(struct agent_host *h);
+
+/* Durable when it returns CH_OK. Slash commands are recognised here. Does not wait for the run. */
+CH_MUST_USE ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct arena *a,
+				   struct submit_result *ret, struct ch_err *err);
+
+/* Aborts one run (run_id) or everything queued and running in the session. ids: NULL-ended on the arena. */
+CH_MUST_USE ch_status agent_abort(struct agent_host *h, const char *session_key, const char *run_id, const char *origin,
+				  struct arena *a, const char *const **ret_run_ids, struct ch_err *err);
+
+/* Waits until the run ended (CH_OK, *ret filled on the arena) or the deadline (CH_E_TIMEOUT). CH_E_NOT_FOUND: never heard of it. */
+CH_FIBER CH_MUST_USE ch_status agent_wait(struct agent_host *h, const char *run_id, int64_t deadline_ms, struct arena *a,
+					  struct input_row *ret, struct ch_err *err);
+
+/* The run in flight of a session: *ret_text is the reply so far (arena). CH_E_NOT_FOUND: none. */
+struct run_in_flight { const char *run_id; const char *text; int64_t started_at; };
+CH_MUST_USE ch_status agent_in_flight(struct agent_host *h, const char *session_key, struct arena *a, struct run_in_flight *ret, struct ch_err *err);
+/* Ids of all runs of a session, running first; NULL-ended on the arena. */
+const char *const *agent_active_runs(struct agent_host *h, const char *session_key, struct arena *a);
+bool agent_is_active(struct agent_host *h, const char *session_key);
+
+/* -- agents as the configuration knows them -- */
+
+struct agent_info {
+	const char *id, *name, *emoji, *avatar, *theme, *workspace, *model_ref;
+	bool is_default;
+};
+/* "main" exists even when nothing is configured. On the arena. */
+size_t agents_list(const struct config *c, const char *state_dir, struct arena *a, const struct agent_info **ret);
+const struct agent_info *agent_find(const struct config *c, const char *state_dir, struct arena *a, const char *id);
+const char *agent_default_id(const struct config *c, struct arena *a);
+
+/* -- slash commands -- */
+struct slash_command {
+	const char *name;                /* "status" */
+	const char *const *aliases;      /* NULL-ended, or NULL */
+	const char *description;
+	const char *args_hint;           /* "[model]", or NULL */
+	const char *category;
+};
+const struct slash_command *slash_commands(size_t *ret_count);
+
+#endif
