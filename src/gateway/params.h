@@ -1,0 +1,30 @@
+/*
+ * gateway/params.h - parameter schemas of methods: a closed object as a table.
+ *
+ * Errors have the reference's form: "invalid <method> params: at <path>: <what>", e.g.
+ * "at root: must have required property 'key'", "at root: unexpected property 'foo'",
+ * "at /limit: must be integer", "at /mode: must be equal to one of the allowed values".
+ */
+#ifndef CH_GATEWAY_PARAMS_H
+#define CH_GATEWAY_PARAMS_H
+
+#include "core/err.h"
+#include "core/json.h"
+
+enum gw_param_type { GP_STR = 1, GP_INT, GP_NUM, GP_BOOL, GP_ENUM, GP_ARR, GP_OBJ, GP_ANY, GP_STR_OR_NULL, GP_INT_OR_NULL, GP_BOOL_OR_NULL };
+enum gw_param_flags { GP_REQUIRED = 1, GP_NON_EMPTY = 2, GP_OPEN = 4 /* GP_OBJ: further members allowed */ };
+
+struct gw_param {
+	const char *name;
+	enum gw_param_type type;
+	unsigned flags;
+	int64_t min, max;                /* INT, NUM: value; STR, ARR: length; checked when max > min */
+	const char *const *choices;      /* ENUM (and strings in ARR): NULL-ended */
+	const struct gw_param *members;  /* OBJ; ARR of OBJ: of each item */
+	enum gw_param_type item;         /* ARR: item type, 0: any */
+};
+
+/* params NULL or JSON null counts as {}. root_name is "root". */
+CH_MUST_USE ch_status gw_params_check(const char *what, const struct gw_param *schema, const struct json *params, struct ch_err *err);
+
+#endif
