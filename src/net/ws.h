@@ -31,14 +31,18 @@ struct ws_codec {
 	struct buf message;              /* fragments so far */
 	enum ws_opcode message_op;
 	bool in_message;
-	bool is_closed;                  /* a CLOSE was received: the rest is ignored */
+	bool is_closed;                  /* a CLOSE was received, or feeding failed: the rest is ignored */
+	bool is_held;                    /* on_event said stop: `in` holds what it has not seen */
 	uint32_t utf8_state;
 	uint16_t fail_code;              /* close code to send after a failure */
 };
 
 void ws_codec_init(struct ws_codec *c, enum ws_side side, size_t message_max);
 void ws_codec_done(struct ws_codec *c);
-/* on_event returns false to stop feeding (the connection went away). */
+/*
+ * on_event returns false to stop: what follows is kept and comes first at the next ws_feed(), which may
+ * bring no bytes. It must not call ws_codec_done().
+ */
 CH_MUST_USE ch_status ws_feed(struct ws_codec *c, char *bytes, size_t n,
 			      bool (*on_event)(void *arg, struct ws_event *ev), void *arg, struct ch_err *err);
 /* Appends one frame; clients mask with a random key. */
