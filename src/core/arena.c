@@ -16,22 +16,12 @@
 #include <string.h>
 
 #include "core/err.h"
+#include "core/sanitize.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define ARENA_ASAN 1
-#endif
-
-#ifdef ARENA_ASAN
-#include <sanitizer/asan_interface.h>
-#define ARENA_GAP 16
+#ifdef SANITIZE_ADDRESS
+#define GAP_BYTES 16u              /* unusable room after each allocation */
 #else
-#define ARENA_GAP 0
-#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define GAP_BYTES 0u
 #endif
 
 #define ALIGN 16u
@@ -63,7 +53,7 @@ static void reset(struct arena *a)
 	a->next_chunk_bytes = 2 * FIRST_BYTES;
 	a->first.next = NULL;
 	a->first.used = 0;
-	ASAN_POISON_MEMORY_REGION(a->first.data, a->first.size);
+	sanitize_poison(a->first.data, a->first.size);
 }
 
 static void free_chunks(struct arena *a)
@@ -72,7 +62,7 @@ static void free_chunks(struct arena *a)
 
 	for (struct chunk *c = a->head; c; c = next) {
 		next = c->next;
-		ASAN_UNPOISON_MEMORY_REGION(c->data, c->size);
+		sanitize_unpoison(c->data, c->size);
 		if (c != &a->first)
 			free(c);
 	}
@@ -127,7 +117,7 @@ static struct chunk *add_chunk(struct arena *a, size_t need)
 		return NULL;
 	c->size = size;
 	c->used = 0;
-	ASAN_POISON_MEMORY_REGION(c->data, c->size);
+	sanitize_poison(c->data, c->size);
 	if (is_own) {
 		c->next = a->head->next;
 		a->head->next = c;
@@ -145,9 +135,9 @@ void *arena_try_alloc(struct arena *a, size_t size)
 	size_t need;
 	char *p;
 
-	if (size > a->max_bytes || a->max_bytes - size < ALIGN + ARENA_GAP)
+	if (size > a->max_bytes || a->max_bytes - size < ALIGN + GAP_BYTES)
 		return NULL;
-	need = (CH_MAX(size, (size_t)1) + ALIGN - 1 + ARENA_GAP) & ~(size_t)(ALIGN - 1);
+	need = (CH_MAX(size, (size_t)1) + ALIGN - 1 + GAP_BYTES) & ~(size_t)(ALIGN - 1);
 	if (need > a->max_bytes - a->used_bytes)
 		return NULL;
 	if (need > c->size - c->used) {
@@ -158,7 +148,7 @@ void *arena_try_alloc(struct arena *a, size_t size)
 	p = c->data + c->used;
 	c->used += need;
 	a->used_bytes += need;
-	ASAN_UNPOISON_MEMORY_REGION(p, size);
+	sanitize_unpoison(p, size);
 	return p;
 }
 
