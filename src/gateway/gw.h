@@ -180,7 +180,7 @@ struct gw_opts {
 	uint16_t port;                       /* 0: the configuration's */
 	const char *bind;                    /* or NULL */
 	const char *token;                   /* override; or NULL */
-	bool quiet;
+	bool verbose;                        /* debug lines on the console */
 };
 /* Start order: state dir, db + lock, config, models, agents, http. err names the failing step and the way out. */
 CH_FIBER CH_MUST_USE ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct gw **ret, struct ch_err *err);

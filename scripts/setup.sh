@@ -1,0 +1,73 @@
+#!/bin/sh
+# setup.sh GROUP... : installs what is missing from Debian's packages (and says what and why),
+# then the npm packages of the page and of the tests.
+#   build  compiler, build system, libraries        ui    Node.js and the page's packages
+#   unit   test libraries, clang                     lint  clang-tidy, clang-format
+#   test   unit, a browser, the real peers from npm
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+packages_of() {
+	case $1 in
+	build) echo gcc libc6-dev make meson ninja-build pkg-config libuv1-dev libssl-dev libcurl4-openssl-dev \
+		libsqlite3-dev libhttp-parser-dev zlib1g-dev ca-certificates ;;
+	ui) command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || echo nodejs npm ;;
+	unit) echo libcmocka-dev libjansson-dev libwslay-dev clang libclang-rt-14-dev llvm python3 ;;
+	test) packages_of unit; echo chromium tmux procps sqlite3 ;;
+	lint) echo clang-tidy clang-format ;;
+	*) say "unknown group '$1' (build, ui, unit, test, lint)"; exit 2 ;;
+	esac
+}
+reason_of() {
+	case $1 in
+	build) echo "to compile the gateway" ;;
+	ui) echo "to bundle the web page" ;;
+	unit) echo "to run the unit tests and fuzz targets" ;;
+	test) echo "to run the tests with real peers" ;;
+	lint) echo "to check the code" ;;
+	esac
+}
+
+install_missing() {
+	group=$1; missing=
+	for p in $(packages_of "$group"); do
+		dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+	done
+	[ -z "$missing" ] && return 0
+	say "installing$missing ($(reason_of "$group"))"
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null 2>&1 || {
+			say "these need root: as root, run: apt-get install -y$missing"; exit 1; }
+		sudo=sudo
+	fi
+	# An old package list is the usual reason for a failed install: update it once, then try.
+	[ -n "${apt_updated:-}" ] || { $sudo apt-get update -qq; apt_updated=1; }
+	# shellcheck disable=SC2086
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# npm ci only when the lock file is newer than what is installed.
+npm_ci() {
+	dir=$1; why=$2
+	if [ ! -f "$dir/node_modules/.package-lock.json" ] ||
+	   [ "$dir/package-lock.json" -nt "$dir/node_modules/.package-lock.json" ]; then
+		say "installing the npm packages of $dir ($why)"
+		(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts)
+		touch "$dir/node_modules/.package-lock.json"
+	fi
+}
+
+for group in "$@"; do
+	if command -v dpkg-query >/dev/null 2>&1; then
+		install_missing "$group"
+	else
+		say "not a Debian system: make sure these are there:" $(packages_of "$group")
+	fi
+	case $group in
+	ui) npm_ci ui "the page" ;;
+	test) npm_ci tests/e2e "clients and servers to test against" ;;
+	esac
+done

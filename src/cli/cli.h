@@ -1,0 +1,91 @@
+/*
+ * cli/cli.h - the command line: one file per command family, one row per command.
+ *
+ * A row says everything about a command; parsing, --help, --json errors and exit codes
+ * are done once in cli.c. run() is a fiber: it writes its answer to stdout and
+ * returns a status; on failure cli.c prints err's text to stderr (with --json:
+ * one document on stdout) and exits 1.
+ */
+#ifndef CH_CLI_CLI_H
+#define CH_CLI_CLI_H
+
+#include "config/config.h"
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/json.h"
+#include "core/loop.h"
+
+#define CLI_OPTS_MAX 16
+#define CLI_ARGS_MAX 64
+#define CLI_TIMEOUT_MS 10000
+
+struct cli_opt {
+	const char *name;                /* "timeout"; without "--" */
+	char letter;                     /* 'm', or 0 */
+	const char *value;               /* "<ms>": takes one; NULL: a switch */
+	const char *help;
+};
+
+struct cli {
+	struct loop *loop;
+	struct arena *arena;
+	const char *state_dir;           /* absolute */
+	const char *config_path;         /* absolute */
+	bool json;                       /* exactly one document on stdout */
+	bool color;                      /* stdout is a terminal that wants it */
+	int64_t timeout_ms;
+	const struct cli_command *command;
+	const char *args[CLI_ARGS_MAX];  /* what is not an option */
+	size_t arg_count;
+	const char *opt_values[CLI_OPTS_MAX];    /* by the row's order; "" for a given switch */
+	int exit_code;                   /* for commands that mean something else than 0/1 */
+};
+
+struct cli_command {
+	const char *name;                /* "gateway run": one or two words */
+	const char *summary;
+	const char *args;                /* "<method>", or NULL */
+	size_t args_min, args_max;
+	const struct cli_opt *opts;      /* {0}-ended, or NULL; the common ones are added */
+	const char *examples;            /* lines, or NULL */
+	CH_FIBER CH_MUST_USE ch_status (*run)(struct cli *c, struct ch_err *err);
+};
+
+/* All commands in help order (cli/table.c). */
+const struct cli_command *const *cli_commands(size_t *ret_count);
+int cli_main(int argc, char **argv);
+
+/* The value of an option ("" for a switch), or NULL when it was not given. */
+const char *cli_opt(const struct cli *c, const char *name);
+bool cli_flag(const struct cli *c, const char *name);
+CH_MUST_USE ch_status cli_opt_int(const struct cli *c, const char *name, int64_t def, int64_t min, int64_t max,
+				  int64_t *ret, struct ch_err *err);
+
+/* The configuration as the gateway would read it; a missing file is all defaults, a broken one is an error. */
+CH_MUST_USE ch_status cli_config(struct cli *c, struct config **ret, struct ch_err *err);
+/* The lines of a file, a pipe or a terminal, for a fiber. CH_E_EOF at the end; the line is on the heap (ch_free). */
+CH_FIBER CH_MUST_USE ch_status cli_read_line(struct cli *c, char **ret_line, struct ch_err *err);
+
+/* -- output (cli/out.c) -- */
+void cli_print(const char *fmt, ...) CH_PRINTF(1, 2);
+void cli_print_json(const struct json *v);                       /* one document, indented, newline */
+/* Text from outside for a terminal: control bytes are shown, not sent. On the arena. */
+const char *cli_safe(struct arena *a, const char *s);
+const char *cli_ago(struct arena *a, int64_t wall_ms);           /* "3m ago", "-" for 0 */
+enum cli_style { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GREEN, CLI_YELLOW, CLI_RED, CLI_CYAN };
+const char *cli_on(const struct cli *c, enum cli_style s);       /* "" without colour */
+const char *cli_off(const struct cli *c);
+/* A table: rows of cells, widths from the content. */
+struct cli_table;
+struct cli_table *cli_table_new(struct arena *a, const char *const *headings, size_t columns);
+void cli_table_row(struct cli_table *t, const char *const *cells);
+void cli_table_print(const struct cli *c, const struct cli_table *t);
+
+/* Rows, one family per file. */
+extern const struct cli_command cli_gateway_run, cli_gateway_status, cli_gateway_call, cli_gateway_stop;
+extern const struct cli_command cli_status, cli_health, cli_agent, cli_chat, cli_sessions;
+extern const struct cli_command cli_config_get, cli_config_set, cli_config_unset, cli_config_file, cli_config_validate;
+extern const struct cli_command cli_devices_list, cli_devices_approve, cli_devices_reject, cli_devices_revoke;
+extern const struct cli_command cli_models_list, cli_logs, cli_dashboard;
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * cli/cmd_config.c - the configuration file; a running gateway notices the change by itself.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/str.h"
+
+static ch_status open_store(struct cli *c, struct config_store **ret, struct ch_err *err)
+{
+	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir };
+
+	return config_store_open(c->loop, &opts, ret, err);
+}
+CH_AUTO_DEFINE(config_store_close, struct config_store)
+
+static ch_status run_get(struct cli *c, struct ch_err *err)
+{
+	CH_AUTO(config_unref) struct config *cfg = NULL;
+	ch_status st = cli_config(c, &cfg, err);
+
+	if (st)
+		return st;
+	const char *path = c->arg_count ? c->args[0] : "";
+	const struct json *set = path[0] ? config_get(cfg, path) : config_resolved(cfg);
+	const struct config_row *row = path[0] ? config_row_find(path) : NULL;
+	struct json *shown = NULL;
+
+	if (set && path[0] && config_path_is_secret(path)) {
+		shown = json_new_str(c->arena, CONFIG_REDACTED);
+	} else if (set) {
+		shown = config_redact(c->arena, set);
+	} else if (row && row->def) {
+		st = json_parse(c->arena, row->def, strlen(row->def), JSON_STRICT, &shown, err);
+		if (st)
+			return st;
+	}
+	if (!shown)
+		return ch_fail(err, CH_E_NOT_FOUND, row ? "%s is not set and has no default" : "%s is not set, and no such key is known",
+			       path);
+	if (!c->json && json_str(shown))
+		cli_print("%s\n", cli_safe(c->arena, json_str(shown)));
+	else
+		cli_print_json(shown);
+	return CH_OK;
+}
+
+const struct cli_command cli_config_get = {
+	.name = "config get",
+	.summary = "print a value (secrets are not shown)",
+	.args = "[path]",
+	.args_max = 1,
+	.examples = "  chela config get gateway.port\n  chela config get --json\n",
+	.run = run_get,
+};
+
+static void say_written(struct cli *c, const char *what, const char *path)
+{
+	if (c->json) {
+		struct json *doc = json_new_obj(c->arena);
+
+		json_set(c->arena, doc, "ok", json_new_bool(c->arena, true));
+		json_set(c->arena, doc, "path", json_new_str(c->arena, path));
+		json_set(c->arena, doc, "file", json_new_str(c->arena, c->config_path));
+		cli_print_json(doc);
+	} else {
+		cli_print("%s %s in %s\n", what, path, c->config_path);
+	}
+}
+
+static ch_status run_set(struct cli *c, struct ch_err *err)
+{
+	CH_AUTO(config_store_close) struct config_store *store = NULL;
+	struct json *value = NULL;
+	struct ch_err parse_err = { 0 };
+	ch_status st = json_parse(c->arena, c->args[1], strlen(c->args[1]), JSON_JSON5, &value, &parse_err);
+
+	/* What is not JSON5 is a plain string, unless it was meant to be JSON. */
+	if (st && (cli_flag(c, "strict-json") || strchr("{[\"'", c->args[1][0])))
+		return ch_fail(err, CH_E_INVALID, "the value is not JSON5: %s", parse_err.text);
+	if (st)
+		value = json_new_str(c->arena, c->args[1]);
+	const struct config_row *row = config_row_find(c->args[0]);
+
+	if (row && (row->type == CFG_STR || row->type == CFG_SECRET || row->type == CFG_ENUM) && !json_str(value) &&
+	    !json_is(value, JSON_OBJ) && !json_is(value, JSON_NULL))
+		value = json_new_str(c->arena, c->args[1]);
+	st = open_store(c, &store, err);
+	if (!st)
+		st = config_write_set(store, c->args[0], value, NULL, err);
+	if (!st)
+		say_written(c, "set", c->args[0]);
+	return st;
+}
+
+const struct cli_command cli_config_set = {
+	.name = "config set",
+	.summary = "set a value, keeping comments and everything else",
+	.args = "<path> <value>",
+	.args_min = 2,
+	.args_max = 2,
+	.opts = (const struct cli_opt[]){
+		{ "strict-json", 0, NULL, "the value must be JSON5, never a bare word" },
+		{ 0 },
+	},
+	.examples = "  chela config set agents.defaults.model.primary anthropic/claude-opus-5\n"
+		    "  chela config set gateway.port 19000\n",
+	.run = run_set,
+};
+
+static ch_status run_unset(struct cli *c, struct ch_err *err)
+{
+	CH_AUTO(config_store_close) struct config_store *store = NULL;
+	ch_status st = open_store(c, &store, err);
+
+	if (!st)
+		st = config_write_unset(store, c->args[0], NULL, err);
+	if (!st)
+		say_written(c, "removed", c->args[0]);
+	return st;
+}
+
+const struct cli_command cli_config_unset = {
+	.name = "config unset",
+	.summary = "remove a value: the default is used again",
+	.args = "<path>",
+	.args_min = 1,
+	.args_max = 1,
+	.run = run_unset,
+};
+
+static ch_status run_file(struct cli *c, struct ch_err *err)
+{
+	if (c->json) {
+		struct json *doc = json_new_obj(c->arena);
+
+		json_set(c->arena, doc, "path", json_new_str(c->arena, c->config_path));
+		cli_print_json(doc);
+	} else {
+		cli_print("%s\n", c->config_path);
+	}
+	return CH_OK;
+}
+
+const struct cli_command cli_config_file = {
+	.name = "config file",
+	.summary = "where the configuration is",
+	.run = run_file,
+};
+
+static ch_status run_validate(struct cli *c, struct ch_err *err)
+{
+	CH_AUTO(config_store_close) struct config_store *store = NULL;
+	struct json *doc = json_new_obj(c->arena), *list = json_new_arr(c->arena);
+	size_t n, errors = 0;
+	ch_status st = open_store(c, &store, err);
+
+	if (st)
+		return st;
+	const struct config_issue *issues = config_store_issues(store, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		bool is_error = issues[i].severity == CONFIG_ERROR;
+		struct json *item = json_new_obj(c->arena);
+
+		errors += is_error;
+		json_set(c->arena, item, "severity", json_new_str(c->arena, is_error ? "error" : "warning"));
+		json_set(c->arena, item, "path", json_new_str(c->arena, issues[i].path));
+		json_set(c->arena, item, "message", json_new_str(c->arena, issues[i].message));
+		json_push(list, item);
+		if (!c->json)
+			cli_print("%s%s%s  %s%s%s\n", cli_on(c, is_error ? CLI_RED : CLI_YELLOW), is_error ? "error" : "warning",
+				  cli_off(c), cli_safe(c->arena, issues[i].path), issues[i].path[0] ? ": " : "",
+				  cli_safe(c->arena, issues[i].message));
+	}
+	c->exit_code = errors ? 1 : 0;
+	json_set(c->arena, doc, "valid", json_new_bool(c->arena, !errors));
+	json_set(c->arena, doc, "path", json_new_str(c->arena, c->config_path));
+	json_set(c->arena, doc, "issues", list);
+	if (c->json)
+		cli_print_json(doc);
+	else if (!n)
+		cli_print("%s is valid\n", c->config_path);
+	return CH_OK;
+}
+
+const struct cli_command cli_config_validate = {
+	.name = "config validate",
+	.summary = "check the file: errors and unknown keys",
+	.run = run_validate,
+};

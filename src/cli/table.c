@@ -1,0 +1,34 @@
+/*
+ * cli/table.c - every command, in the order of `chela --help`.
+ */
+#include "cli/cli.h"
+
+static const struct cli_command *const commands[] = {
+	&cli_gateway_run,
+	&cli_gateway_status,
+	&cli_gateway_call,
+	&cli_gateway_stop,
+	&cli_status,
+	&cli_health,
+	&cli_dashboard,
+	&cli_agent,
+	&cli_chat,
+	&cli_sessions,
+	&cli_models_list,
+	&cli_devices_list,
+	&cli_devices_approve,
+	&cli_devices_reject,
+	&cli_devices_revoke,
+	&cli_config_get,
+	&cli_config_set,
+	&cli_config_unset,
+	&cli_config_file,
+	&cli_config_validate,
+	&cli_logs,
+};
+
+const struct cli_command *const *cli_commands(size_t *ret_count)
+{
+	*ret_count = CH_ARRAY_LEN(commands);
+	return commands;
+}
