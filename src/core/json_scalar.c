@@ -396,7 +396,7 @@ static bool read_decimal5(struct json_reader *r, struct json *v, bool is_negativ
 		frac = skip_digits(r, point + 1);
 	if (point == whole && frac <= point + 1) {
 		r->p = frac;
-		return json_unexpected(r, "a digit");
+		return json_unexpected(r, has_point ? "a digit" : "a number");
 	}
 	if (*whole == '0' && point > whole + 1)
 		return json_fail_at(r, whole, "a number cannot start with 0");
