@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,14 +77,8 @@ static ch_status write_all(int fd, const char *p, size_t n)
 /* The rename is only durable when the directory is. */
 static void sync_dir_of(const char *path)
 {
-	char dir[PATH_MAX];
 	const char *slash = strrchr(path, '/');
-	size_t n = slash && slash != path ? (size_t)(slash - path) : 1;
-
-	if (n >= sizeof(dir))
-		return;
-	memcpy(dir, slash ? path : ".", n);
-	dir[n] = '\0';
+	CH_AUTO_STR char *dir = slash ? ch_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ch_strdup(".");
 	AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
