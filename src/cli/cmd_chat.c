@@ -259,7 +259,7 @@ static ch_status read_message(struct cli *c, const char **ret, struct ch_err *er
 static CH_FIBER ch_status run_agent(struct cli *c, struct ch_err *err)
 {
 	struct turn t;
-	const char *message;
+	const char *message = NULL;
 	ch_status st = read_message(c, &message, err);
 
 	if (!st)
