@@ -10,6 +10,12 @@
  *         happens next. info: a state change. debug: the rest.
  * Fields  the message is a constant English phrase; ids go into the message
  *         as "conn=%s run=%s".
+ * File    {"time","level","subsystem","message"}, one object a line: the
+ *         fields which OpenClaw's clients show.
+ * Runs    on the loop thread only.
+ * Limits  LOG_TEXT_MAX bytes a message, the rest is cut. A file that cannot
+ *         be written loses lines, which the console reports once and the
+ *         file counts when it works again.
  */
 #ifndef CH_CORE_LOG_H
 #define CH_CORE_LOG_H
@@ -17,17 +23,18 @@
 #include "core/auto.h"
 #include "core/err.h"
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
+enum log_level { LOG_SILENT = -1, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
 
 #define LOG_QUOTE_MAX 200
+#define LOG_TEXT_MAX 2048
 
 struct log_opts {
 	const char *file_path;           /* NULL: no file */
 	int64_t file_max_bytes;          /* rotates to .1 … .keep */
-	int keep;
+	int keep;                        /* old files; 0: cut the file to nothing instead */
 	enum log_level file_level;
 	enum log_level console_level;
-	bool console_color;
+	bool console_color;              /* when stderr is a terminal and NO_COLOR is unset */
 	bool console_json;
 };
 
@@ -46,7 +53,7 @@ void log_at(enum log_level level, const char *subsystem, const char *fmt, ...) C
 	do { if (log_enabled(LOG_DEBUG)) log_at(LOG_DEBUG, sub, __VA_ARGS__); } while (0)
 
 /* Text from outside for a log line: control bytes escaped, cut at LOG_QUOTE_MAX. Ring of 8 static buffers. */
-const char *log_quote(const char *s);
+const char *log_quote(const char *s);                            /* "(null)" for NULL */
 const char *log_quoten(const char *s, size_t n);
 /* From now on this string (>= 6 bytes) is written as [redacted]. */
 void log_redact(const char *secret);
