@@ -4,6 +4,7 @@
  */
 #include "core/loop.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -112,6 +113,8 @@ struct loop *loop_new(void)
 {
 	struct loop *l = ch_alloc(sizeof(*l));
 
+	/* A peer or child that leaves early is an error of write(), not the end of the program. */
+	signal(SIGPIPE, SIG_IGN);
 	/* Fails only when the kernel gives no epoll or event descriptor; nothing works then. */
 	if (uv_loop_init(&l->uv))
 		ch_bug(__FILE__, __LINE__, "uv_loop_init failed: out of file descriptors?");

@@ -5,8 +5,11 @@
  * Runs    everything on the thread that calls loop_run(). Woken fibers run
  *         in prepare and check phases, never inside a libuv or curl callback, so
  *         callbacks only record and wake.
+ *         loop_run() also returns when nothing can happen any more: no
+ *         handle, request, deadline or ready fiber is left.
  * Ends    loop_stop() makes loop_run() return after the current turn;
  *         loop_free() runs deferred work, closes what is left and checks that no fiber is alive.
+ *         Timers do not outlive their loop. loop_new() ignores SIGPIPE for the process.
  */
 #ifndef CH_CORE_LOOP_H
 #define CH_CORE_LOOP_H
