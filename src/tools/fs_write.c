@@ -1,0 +1,74 @@
+/*
+ * tools/fs_write.c - write: a whole file of the workspace, made or replaced.
+ */
+#include <inttypes.h>
+
+#include "core/work.h"
+#include "tools/file.h"
+#include "tools/table.h"
+
+#define WRITE_MAX (4u << 20)             /* bytes of one file: a model does not write more in one call */
+
+struct job {
+	int workspace_fd;
+	const char *rel, *data;
+	size_t len;
+	bool created;
+	ch_status st;
+	struct ch_err err;
+};
+
+static void write_on_thread(void *arg)
+{
+	struct job *j = arg;
+
+	j->st = ws_replace(j->workspace_fd, j->rel, j->data, j->len, NULL, &j->created, &j->err);
+}
+
+static CH_FIBER ch_status write_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret,
+				    struct ch_err *err)
+{
+	const struct json *content = json_get(args, "content");
+	struct job j = { .workspace_fd = ctx->workspace_fd, .data = json_str(content), .len = content->len };
+	struct arena *a = ctx->arena;
+	ch_status rc;
+
+	rc = ws_relative(ctx, json_get(args, "path"), &j.rel, err);
+	if (!rc)
+		rc = work_run(write_on_thread, &j, err);
+	if (rc)
+		return rc;
+	if (j.st)
+		return ch_fail(err, j.st, "%s", j.err.text);
+	tool_result_textf(ctx, ret, "%s %s (%zu bytes).", j.created ? "Created" : "Replaced", j.rel, j.len);
+	ret->details = json_new_obj(a);
+	json_set(a, ret->details, "path", json_new_str(a, j.rel));
+	json_set(a, ret->details, "bytes", json_new_int(a, (int64_t)j.len));
+	json_set(a, ret->details, "created", json_new_bool(a, j.created));
+	return CH_OK;
+}
+
+static const char *write_meta(struct arena *a, const struct json *args)
+{
+	const char *path = json_get_str(args, "path");
+
+	return path ? arena_printf(a, "to %s", path) : NULL;
+}
+
+_Static_assert(WRITE_MAX == 4194304, "the schema below names this limit");
+
+const struct tool tool_write = {
+	.name = "write",
+	.label = "Write",
+	.description = "Write a whole file of the workspace: makes it and its directories, or replaces what it holds. "
+		       "To change a part of a file use edit.",
+	.schema_json = "{\"type\":\"object\",\"properties\":{"
+		       "\"path\":{\"type\":\"string\",\"minLength\":1,\"description\":\"file, relative to the workspace\"},"
+		       "\"content\":{\"type\":\"string\",\"maxLength\":4194304,\"description\":\"all of its text\"}},"
+		       "\"required\":[\"path\",\"content\"],\"additionalProperties\":false}",
+	.risk = TOOL_WRITES,
+	.timeout_ms = 20000,
+	.out_max_bytes = 4096,
+	.meta = write_meta,
+	.run = write_run,
+};

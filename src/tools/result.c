@@ -1,0 +1,30 @@
+/*
+ * tools/result.c - what a tool hands back.
+ */
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/str.h"
+#include "tools/tool.h"
+
+void tool_result_text(struct tool_ctx *ctx, struct tool_result *r, const char *text, size_t len)
+{
+	struct json *block = json_new_obj(ctx->arena);
+
+	if (!r->content)
+		r->content = json_new_arr(ctx->arena);
+	json_set(ctx->arena, block, "type", json_new_str(ctx->arena, "text"));
+	json_set(ctx->arena, block, "text", json_new_strn(ctx->arena, text, len));
+	json_push(r->content, block);
+}
+
+void tool_result_textf(struct tool_ctx *ctx, struct tool_result *r, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = arena_vprintf(ctx->arena, fmt, ap);
+	va_end(ap);
+	tool_result_text(ctx, r, text, strlen(text));
+}

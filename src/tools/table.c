@@ -1,0 +1,29 @@
+/*
+ * tools/table.c - the tools there are. A new tool is a file and a row here.
+ */
+#include "tools/table.h"
+
+#include "core/str.h"
+
+/* Sorted by name: the order is part of the cacheable prompt. */
+static const struct tool *const tools[] = {
+	&tool_edit,
+	&tool_list,
+	&tool_read,
+	&tool_session_status,
+	&tool_write,
+};
+
+const struct tool *const *tool_table(size_t *ret_count)
+{
+	*ret_count = CH_ARRAY_LEN(tools);
+	return tools;
+}
+
+const struct tool *tool_find(const char *name)
+{
+	for (size_t i = 0; i < CH_ARRAY_LEN(tools); i++)
+		if (str_eq(tools[i]->name, name))
+			return tools[i];
+	return NULL;
+}
