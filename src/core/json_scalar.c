@@ -424,7 +424,7 @@ static bool read_decimal5(struct json_reader *r, struct json *v, bool is_negativ
 static bool read_number5(struct json_reader *r, struct json *v)
 {
 	bool is_negative = *r->p == '-';
-	const char *digits, *p;
+	const char *digits, *p, *after;
 	int64_t i;
 
 	r->p += *r->p == '-' || *r->p == '+';
@@ -444,10 +444,12 @@ static bool read_number5(struct json_reader *r, struct json *v)
 		r->p += 3;
 		return true;
 	}
-	if (p > digits && (p == r->end || (*p != '.' && (*p | 0x20) != 'e')) &&
+	/* "5." is the integer 5. */
+	after = p + (p < r->end && *p == '.');
+	if (p > digits && !is_digit(r, after) && (after == r->end || (*after | 0x20) != 'e') &&
 	    (*digits != '0' || p == digits + 1) && int_of_digits(digits, p, is_negative, &i)) {
 		keep_int(v, i);
-		r->p = p;
+		r->p = after;
 		return true;
 	}
 	return read_decimal5(r, v, is_negative);

@@ -64,6 +64,8 @@ static void test_accepted(void **state)
 		  "[0,255,-16,1,9223372036854775807,-9223372036854775808]" },
 		{ "0xffffffffffffffff", "18446744073709552000" },
 		{ "[+1,+1.5,.5,-.5,5.,5.e1,.5e-1,+.0]", "[1,1.5,0.5,-0.5,5,5e1,0.5e-1,0.0]" },
+		{ "[9223372036854775807.,-9223372036854775808.,9223372036854775808.]",
+		  "[9223372036854775807,-9223372036854775808,9223372036854775808]" },
 		{ "[Infinity,-Infinity,+Infinity,NaN,-NaN]", "[null,null,null,null,null]" },
 		{ "[123456789012345678901,1e400]", "[123456789012345678901,1e400]" },
 		{ "{a:1,'a':2,\"a\":3}", "{\"a\":3}" },
@@ -138,6 +140,8 @@ static void test_special_numbers(void **state)
 	assert_int_equal(json_int_or(json_at(v, 0), -7), -7);
 	assert_int_equal(json_int_or(json_at(v, 2), -7), -7);
 	assert_true(json_equal(v, json_clone(arena, v)));
+	assert_int_equal(json_type(parse("5.")), JSON_INT);
+	assert_int_equal(json_type(parse("5.0")), JSON_NUM);
 }
 
 static void test_truncated(void **state)
