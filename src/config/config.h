@@ -24,10 +24,16 @@
 /* -- the schema: one row per key (config/schema*.c) -- */
 
 enum config_type { CFG_STR, CFG_INT, CFG_NUM, CFG_BOOL, CFG_ENUM, CFG_STR_LIST, CFG_DURATION, CFG_BYTES,
-		   CFG_OBJECT, CFG_MAP, CFG_LIST, CFG_SECRET, CFG_ANY };
-enum config_flags { CFG_RESTART = 1, CFG_HOT = 2 };      /* what a change of this key takes */
+		   CFG_OBJECT, CFG_MAP, CFG_LIST, CFG_SECRET, CFG_ANY,
+		   CFG_STR_OR_OBJ };             /* a string, or an object with the rows below it */
+enum config_flags {
+	CFG_RESTART = 1, CFG_HOT = 2,    /* what a change of this key takes; neither: read when next needed */
+	CFG_UNUSED = 4,                  /* OpenClaw knows it; accepted and kept, without effect in this version */
+	CFG_ADVANCED = 8,
+	CFG_SENSITIVE = 16,              /* not a credential field, but shown redacted */
+};
 
-/* `path` is dotted; '*' stands for one member name of a map ("models.providers.*.baseUrl"). */
+/* `path` is dotted; '*' stands for one member name of a map or one item of a list ("models.providers.*.baseUrl"). */
 struct config_row {
 	const char *path;
 	enum config_type type;
@@ -39,7 +45,13 @@ struct config_row {
 };
 /* All rows, sorted by path. */
 const struct config_row *config_rows(size_t *ret_count);
+/* By the row's own path or that of a value ("models.providers.acme.baseUrl"); NULL when there is none. */
 const struct config_row *config_row_find(const char *path);
+
+/*
+ * Paths of values, here and below: "a.b", list items by number ("bindings.0.agentId"), and names that hold
+ * dots in brackets: agents.defaults.models["openai/gpt-4.1"].alias. "" is the whole tree.
+ */
 
 /* -- a snapshot -- */
 
@@ -61,6 +73,8 @@ const char *const *config_list(const struct config *c, const char *path);
 const struct json *config_source(const struct config *c);
 const struct json *config_resolved(const struct config *c);
 const char *config_raw(const struct config *c, size_t *ret_len);            /* the file's text */
+/* Absolute paths of the files that $include brought in; NULL-ended. */
+const char *const *config_includes(const struct config *c);
 const char *config_hash(const struct config *c);                            /* "hmac-sha256:v1:…" of the raw text */
 
 enum config_severity { CONFIG_WARNING, CONFIG_ERROR };
@@ -95,6 +109,10 @@ bool config_path_is_secret(const char *path);
 #define CONFIG_REDACTED "__OPENCLAW_REDACTED__"
 /* A copy with every secret replaced by CONFIG_REDACTED. */
 struct json *config_redact(struct arena *a, const struct json *tree);
+/* The same for the part of a tree that stands at path. */
+struct json *config_redact_at(struct arena *a, const struct json *part, const char *path);
+/* The same for JSON5 text, comments and formatting kept (config.get's raw). */
+CH_MUST_USE ch_status config_text_redact(const char *text, size_t len, struct buf *out, struct ch_err *err);
 
 /* -- the store -- */
 
@@ -110,6 +128,7 @@ struct config_store_opts {
 	const char *state_dir;           /* for .last-good */
 	void (*on_change)(void *arg, const struct config_change *ch);  /* NULL: none */
 	void *arg;
+	bool passive;                    /* the CLI: no watching, no .last-good copy */
 };
 /* Loads; a broken file falls back to the last good copy or to defaults, and says so in the issues. Never fails for the file's content. */
 CH_MUST_USE ch_status config_store_open(struct loop *l, const struct config_store_opts *opts, struct config_store **ret, struct ch_err *err);
