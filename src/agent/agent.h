@@ -7,6 +7,8 @@
  * Keeps   input durable before agent_submit() returns; each transcript row committed
  *         before its event is told.
  * Lives   agent_host_new() to agent_host_free(); agent_host_drain() ends runs first.
+ * Model   a session is pinned to model_provider/model while its model_override_source is set
+ *         ("user"); otherwise the two columns show what the last run used.
  */
 #ifndef CH_AGENT_AGENT_H
 #define CH_AGENT_AGENT_H
@@ -24,7 +26,7 @@ struct agent_host;
 enum run_event_kind {
 	RUN_EV_AGENT,    /* an `agent` frame: stream, data (a JSON object) */
 	RUN_EV_CHAT,     /* a `chat` frame: state + what belongs to it */
-	RUN_EV_ROW,      /* a transcript row was committed: entry */
+	RUN_EV_ROW,      /* a user or assistant row was committed: entry. Tool results travel as AGENT "tool" frames only */
 	RUN_EV_SESSION,  /* the session's row changed: reason or phase */
 	RUN_EV_TIMING,   /* chat.send_timing: phase (+ data) */
 };
@@ -32,7 +34,7 @@ enum chat_state { CHAT_STATUS, CHAT_DELTA, CHAT_FINAL, CHAT_ERROR, CHAT_ABORTED 
 
 struct run_event {
 	enum run_event_kind kind;
-	const char *run_id, *session_key, *session_id, *agent_id;
+	const char *run_id, *session_key, *session_id, *agent_id;        /* agent_id NULL: the frame has none */
 	struct sess *sess;               /* borrowed; NULL when the session is gone */
 	int64_t seq;                     /* the run's counter (AGENT, CHAT) */
 	int64_t ts;                      /* wall ms */
@@ -87,10 +89,21 @@ struct submit_result {
 	int64_t accepted_at;
 };
 
+/* How a run reaches a model; tests put a script here. */
+struct agent_model_ops {
+	void *arg;
+	CH_MUST_USE ch_status (*resolve)(void *arg, const char *wanted, const char *agent_id, struct arena *a,
+					 struct model_entry *ret, const char **ret_source, struct ch_err *err);
+	CH_FIBER CH_MUST_USE ch_status (*stream)(void *arg, const struct model_call *call, model_event_fn fn, void *fn_arg,
+						 struct model_result *ret, struct ch_err *err);
+};
+
 struct agent_host_opts {
 	struct loop *loop;
 	struct sess_store *sessions;
 	struct models *models;
+	struct lanes *lanes;             /* NULL: the host makes its own (agents.defaults.maxConcurrent) */
+	const struct agent_model_ops *model_ops;         /* NULL: model_resolve() and model_stream() on models */
 	struct config *(*config)(void *arg);     /* borrowed snapshot */
 	void *config_arg;
 	const char *state_dir;
@@ -113,7 +126,10 @@ CH_MUST_USE ch_status agent_submit(struct agent_host *h, const struct run_input 
 CH_MUST_USE ch_status agent_abort(struct agent_host *h, const char *session_key, const char *run_id, const char *origin,
 				  struct arena *a, const char *const **ret_run_ids, struct ch_err *err);
 
-/* Waits until the run ended (CH_OK, *ret filled on the arena) or the deadline (CH_E_TIMEOUT). CH_E_NOT_FOUND: never heard of it. */
+/*
+ * Waits until the run ended (CH_OK, *ret filled on the arena) or the deadline (CH_E_TIMEOUT). CH_E_NOT_FOUND: never heard of it.
+ * ret->outcome is an object {terminalReceipt?, terminalReply?, stopReason, usage, provider, model, durationMs}.
+ */
 CH_FIBER CH_MUST_USE ch_status agent_wait(struct agent_host *h, const char *run_id, int64_t deadline_ms, struct arena *a,
 					  struct input_row *ret, struct ch_err *err);
 
