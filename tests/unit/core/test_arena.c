@@ -15,7 +15,7 @@
 static void test_aligned_and_apart(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	char *blocks[500];
+	char *blocks[200];
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(blocks); i++) {
 		blocks[i] = arena_alloc(a, i);
