@@ -59,6 +59,8 @@ enum gw_method_flags {
 	GW_HIDDEN = 2,                       /* not in features.methods */
 	GW_CONTROL_WRITE = 4,                /* control-plane write: rate limited, audited */
 	GW_NODE_ROLE = 8,                    /* for role node, not operator */
+	GW_OPEN_PARAMS = 16,                 /* members that the schema does not name are ignored, not refused */
+	GW_WAITS = 32,                       /* only waits for something: cancelled when its client leaves */
 };
 
 struct gw;
@@ -131,7 +133,14 @@ struct gw_event {
 	const char *name;                    /* its scope is looked up in the event table */
 	const char *payload; size_t len;     /* JSON text, rendered once for all receivers */
 	unsigned flags;
-	const char *coalesce_key;            /* streaming deltas of one run: merged while a send is pending; or NULL */
+	/*
+	 * Streaming deltas of one run: while the client lags, a later one with the same name and key
+	 * replaces the one not yet sent. delta_at, delta_len: where in the payload the characters of the delta's
+	 * JSON string stand (without the quotes), so that the replaced one's text can be put in front; 0, 0: a
+	 * snapshot, nothing to join. NULL: never merged.
+	 */
+	const char *coalesce_key;
+	size_t delta_at, delta_len;
 	int64_t presence_version, health_version;   /* stateVersion; 0: absent */
 	gw_event_filter filter; void *filter_arg;
 };
@@ -164,6 +173,7 @@ struct gw {
 	struct http_server *server;
 	struct gw_auth *auth;                /* gateway/auth.h */
 	struct gw_devices *devices;          /* gateway/pair.h */
+	struct gw_render *render;            /* gateway/render.h */
 	struct gw_hub *hub;                  /* connections, presence, tick; gateway/conn.h */
 	const char *state_dir, *version;
 	char boot_id[37], instance_id[37];

@@ -1,0 +1,18 @@
+/*
+ * gateway/methods/methods.h - the families of methods, and what one family renders for another.
+ *
+ * Each family is a table in its own m_<family>.c; method_table.c lists them.
+ */
+#ifndef CH_GATEWAY_METHODS_METHODS_H
+#define CH_GATEWAY_METHODS_METHODS_H
+
+#include "gateway/gw.h"
+
+extern const struct gw_method gwm_agent[], gwm_chat[], gwm_chat_history[], gwm_sessions[], gwm_sessions_write[];
+extern const size_t gwm_agent_count, gwm_chat_count, gwm_chat_history_count, gwm_sessions_count, gwm_sessions_write_count;
+
+/* The arrays of models.list and commands.list; chat.metadata carries them too. */
+void gw_render_models(struct gw *gw, struct jw *w);
+void gw_render_commands(struct jw *w);
+
+#endif

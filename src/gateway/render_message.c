@@ -1,0 +1,63 @@
+/*
+ * gateway/render_message.c - a transcript entry as clients see it: the message with `__openclaw` added.
+ */
+#include <string.h>
+
+#include "core/crypto.h"
+#include "core/str.h"
+#include "gateway/gw.h"
+
+/* An opaque name for the transcript window, as the protocol has it: 43 characters. */
+static void source_of(const char *session_id, char ret_text[44])
+{
+	uint8_t digest[SHA256_LEN];
+
+	sha256(session_id, strlen(session_id), digest);
+	b64url_encode(digest, sizeof(digest), ret_text);
+}
+
+/* meta holds further members as an object; they are spliced into the open one. */
+static void put_meta(struct jw *w, const char *meta)
+{
+	size_t n = meta ? strlen(meta) : 0;
+
+	if (n <= 2)
+		return;
+	jw_raw(w, meta + 1, n - 2);
+}
+
+static void put_openclaw(struct jw *w, const struct tr_entry *e)
+{
+	char source[44];
+
+	jw_obj(w);
+	put_meta(w, e->meta);
+	jw_kstr_opt(w, "runId", str_eq(e->role, "user") ? NULL : e->run_id);
+	jw_kstr(w, "id", e->id);
+	jw_kstr_opt(w, "idempotencyKey", e->idempotency_key);
+	jw_kint(w, "recordTimestampMs", e->created_at);
+	source_of(e->session_id, source);
+	jw_kobj(w, "transcriptPosition");
+	jw_kstr(w, "source", source);
+	jw_kint(w, "rawSeq", e->raw_seq);
+	jw_end(w);
+	if (!str_eq(e->type, "message"))
+		jw_kstr(w, "kind", e->type);
+	jw_kint(w, "seq", e->seq);
+	jw_end(w);
+}
+
+void gw_render_message(struct jw *w, const struct tr_entry *e)
+{
+	static const char key[] = "\"__openclaw\":";
+	struct jw inner = JW(w->out);
+	size_t n = e->message_len;
+
+	CH_BUG_ON(n < 2 || e->message[0] != '{');
+	jw_raw(w, e->message, n - 1);            /* without its closing brace */
+	if (n > 2)
+		buf_putc(w->out, ',');
+	buf_append(w->out, key, sizeof(key) - 1);
+	put_openclaw(&inner, e);
+	buf_putc(w->out, '}');
+}
