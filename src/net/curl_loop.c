@@ -340,6 +340,7 @@ static CURLcode set_common(struct curl_xfer *x, const struct curl_xfer_opts *opt
 		SET(CURLOPT_CONNECT_ONLY, 1L);
 		SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 		SET(CURLOPT_SSL_ENABLE_ALPN, 0L);
+		SET(CURLOPT_HTTPPROXYTUNNEL, 1L);
 	}
 	return rc;
 }

@@ -34,7 +34,7 @@ struct curl_xfer_opts {
 	enum guard_policy guard;
 	const char *ca_file;             /* extra trust anchor (PEM), or NULL */
 	const char *tls_fingerprint;     /* pinned SHA-256 instead of CA checking: 64 hex digits, or NULL */
-	bool connect_only;               /* stop when connected; see curl_xfer_socket() */
+	bool connect_only;               /* stop when connected; then curl_easy_send(), curl_easy_recv() */
 };
 
 struct curl_xfer {

@@ -2,17 +2,17 @@
  * NDJSON: arbitrary bytes, whole and cut. The first byte says where the input
  * is cut; both readings must give the same lines and the same status.
  */
+#include "fuzz.h"
+
 #include "net/sse.h"
 
 #define LINE_MAX_BYTES 256
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool on_line(void *arg, const char *line, size_t n)
 {
 	struct buf *out = arg;
 
-	CH_BUG_ON(n == 0 || n > LINE_MAX_BYTES || memchr(line, '\n', n));
+	FUZZ_ASSERT(n > 0 && n <= LINE_MAX_BYTES && !memchr(line, '\n', n));
 	buf_append(out, line, n);
 	buf_putc(out, '\n');
 	return true;
@@ -43,8 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&cut, (size_t)16 << 20);
 	a = decode((const char *)data + 1, size - 1, size, &whole);
 	b = decode((const char *)data + 1, size - 1, 1 + data[0] % 32, &cut);
-	CH_BUG_ON(a != b || whole.len != cut.len);
-	CH_BUG_ON(whole.len && memcmp(whole.data, cut.data, whole.len) != 0);
+	FUZZ_ASSERT(a == b && whole.len == cut.len);
+	FUZZ_ASSERT(!whole.len || memcmp(whole.data, cut.data, whole.len) == 0);
 	buf_done(&whole);
 	buf_done(&cut);
 	return 0;

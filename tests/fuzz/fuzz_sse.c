@@ -2,18 +2,18 @@
  * Event streams: arbitrary bytes, whole and cut. The first byte says where the
  * input is cut; both readings must give the same events and the same status.
  */
+#include "fuzz.h"
+
 #include "net/sse.h"
 
 #define EVENT_MAX 256
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool on_event(void *arg, const struct sse_event *ev)
 {
 	struct buf *out = arg;
 
-	CH_BUG_ON(ev->data[ev->data_len] != '\0');
-	CH_BUG_ON(ev->data_len > EVENT_MAX || ev->retry_ms < -1);
+	FUZZ_ASSERT(ev->data[ev->data_len] == '\0');
+	FUZZ_ASSERT(ev->data_len <= EVENT_MAX && ev->retry_ms >= -1);
 	buf_puts(out, ev->event);
 	buf_putc(out, '\n');
 	buf_append(out, ev->data, ev->data_len);
@@ -44,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&cut, (size_t)16 << 20);
 	a = decode((const char *)data + 1, size - 1, size, &whole);
 	b = decode((const char *)data + 1, size - 1, 1 + data[0] % 32, &cut);
-	CH_BUG_ON(a != b || whole.len != cut.len);
-	CH_BUG_ON(whole.len && memcmp(whole.data, cut.data, whole.len) != 0);
+	FUZZ_ASSERT(a == b && whole.len == cut.len);
+	FUZZ_ASSERT(!whole.len || memcmp(whole.data, cut.data, whole.len) == 0);
 	buf_done(&whole);
 	buf_done(&cut);
 	return 0;
