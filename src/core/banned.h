@@ -16,6 +16,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
+/* clang with _FORTIFY_SOURCE has these as macros, and a macro cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol atof gets
 #pragma GCC poison gmtime localtime ctime asctime system popen tmpnam mktemp
 
