@@ -27,7 +27,8 @@ CH_AUTO_DEFINE(arena_unref, struct arena)
 void arena_clear(struct arena *a);
 size_t arena_used(const struct arena *a);
 
-void *arena_try_alloc(struct arena *a, size_t size);             /* 16-byte aligned, not zeroed; NULL past the ceiling */
+/* 16-byte aligned, not zeroed; NULL past the ceiling. */
+void *arena_try_alloc(struct arena *a, size_t size);
 void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull)); /* zeroed */
 char *arena_strdup(struct arena *a, const char *s);              /* NULL in, NULL out */
 char *arena_strndup(struct arena *a, const char *s, size_t n);

@@ -83,6 +83,7 @@ void hmac_sha256(const void *key, size_t key_len, const void *p, size_t n, uint8
 	bool ok;
 
 	CRYPTO_THREAD_run_once(&once, fetch_hmac);
+	CH_BUG_ON(!mac_hmac);
 	ctx = EVP_MAC_CTX_new(mac_hmac);
 	/* OpenSSL takes a NULL key as "the key of before", so an empty one needs an address. */
 	ok = ctx && EVP_MAC_init(ctx, key ? key : (const void *)"", key_len, params) == 1 &&

@@ -41,7 +41,8 @@ struct log_opts {
 CH_MUST_USE ch_status log_open(const struct log_opts *opts, struct ch_err *err);
 void log_close(void);
 void log_set_level(enum log_level file_level, enum log_level console_level);
-bool log_level_parse(const char *name, enum log_level *ret_level);   /* silent|fatal|error|warn|info|debug|trace */
+/* silent|fatal|error|warn|info|debug|trace; fatal is error. */
+bool log_level_parse(const char *name, enum log_level *ret_level);
 bool log_enabled(enum log_level level);
 
 /* subsystem is a short constant: "gateway", "agent", "config". */

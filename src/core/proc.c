@@ -187,8 +187,10 @@ static ch_status start(struct child *c, struct ch_err *err)
 	close_fd(&fds.in);
 	close_fd(&fds.out);
 	close_fd(&fds.errout);
-	if (st)
-		return ch_wrap(err, "%s", name);
+	if (st) {
+		ch_wrap(err, "%s", name);
+		return st;
+	}
 	if (rc && c->spec->cwd)
 		return ch_fail_errno(err, rc == ENOENT ? CH_E_NOT_FOUND : CH_E_IO, rc,
 				     "%s: cannot start it in %s", name, c->spec->cwd);

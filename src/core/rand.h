@@ -11,7 +11,7 @@
 void rand_bytes(void *p, size_t n);
 uint64_t rand_below(uint64_t bound);             /* uniform in [0, bound) */
 void rand_uuid(char ret_text[UUID_LEN]);         /* RFC 9562 version 4, lower case */
-/* n random bytes as unpadded base64url; ret_text holds b64url_encoded_len(n)+1. */
+/* n <= 64 random bytes as unpadded base64url; ret_text holds b64url_encoded_len(n)+1. */
 void rand_token(size_t n, char *ret_text);
 
 #endif

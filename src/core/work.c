@@ -48,7 +48,8 @@ ch_status work_run(void (*fn)(void *arg), void *arg, struct ch_err *err)
 			continue;
 		is_canceled = true;
 		fiber_mask(+1);
-		uv_cancel((uv_req_t *)&w.req); /* works while no thread has begun it; on_done comes either way */
+		/* Works while no thread has begun it; on_done comes either way. */
+		uv_cancel((uv_req_t *)&w.req);
 	}
 	if (!is_canceled)
 		return CH_OK;

@@ -104,10 +104,10 @@ static void test_lines(void **state)
 	assert_int_equal(errno, 42);
 	log_at(LOG_TRACE, "gateway", "not shown");
 	assert_string_equal(contents("gateway.log"),
-			    "{\"time\":\"2026-11-22T09:12:53.123Z\",\"level\":\"info\",\"subsystem\":\"gateway\","
-			    "\"message\":\"listening on 127.0.0.1 port=18789\"}\n"
-			    "{\"time\":\"2026-11-22T09:12:53.123Z\",\"level\":\"warn\",\"subsystem\":\"config\","
-			    "\"message\":\"a \\\"quote\\\"\\nand a line; retry in 2000 ms\"}\n");
+			    "{\"time\":\"2026-11-22T09:12:53.123Z\",\"level\":\"info\","
+			    "\"subsystem\":\"gateway\",\"message\":\"listening on 127.0.0.1 port=18789\"}\n"
+			    "{\"time\":\"2026-11-22T09:12:53.123Z\",\"level\":\"warn\","
+			    "\"subsystem\":\"config\",\"message\":\"a \\\"quote\\\"\\nand a line; retry in 2000 ms\"}\n");
 	assert_string_equal(contents("console"),
 			    "09:12:53 warn  [config] a \"quote\"\\nand a line; retry in 2000 ms\n");
 	assert_int_equal(stat(path, &info), 0);

@@ -103,8 +103,9 @@ static void session(void *arg)
 	 */
 	assert_int_equal(run((struct proc_spec){
 				 .argv = SH("set -- $(cat /proc/$$/stat); echo $(($1 == $5)) $(($1 == $6)); "
-					    "while read -r name value; do case $name in SigBlk:|SigIgn:) "
-					    "echo $name $((0x$value & 0x7fffffff));; esac; done < /proc/$$/status") }),
+					    "while read -r name value; do case $name in "
+					    "SigBlk:|SigIgn:) echo $name $((0x$value & 0x7fffffff));; "
+					    "esac; done < /proc/$$/status") }),
 			 CH_OK);
 	assert_string_equal(buf_str(&result.out), "1 1\nSigBlk: 0\nSigIgn: 0\n");
 }
@@ -127,7 +128,8 @@ static void input(void *arg)
 	assert_memory_equal(result.out.data, text, BIG);
 	assert_false(result.truncated);
 	/* A child that does not want its input. */
-	assert_int_equal(run((struct proc_spec){ .argv = SH("exec <&-; echo done"), .input = text, .input_len = BIG }),
+	assert_int_equal(run((struct proc_spec){
+				 .argv = SH("exec <&-; echo done"), .input = text, .input_len = BIG }),
 			 CH_OK);
 	assert_string_equal(buf_str(&result.out), "done\n");
 	assert_int_equal(run((struct proc_spec){ .argv = SH("cat"), .input = "", .input_len = 0 }), CH_OK);
