@@ -2,13 +2,15 @@
  * store/db.h - SQLite, the only truth.
  *
  * Owns    one connection, its cached statements and the lock file of the state directory.
- * Runs    on the loop thread, without parking: a commit is tens of microseconds.
+ * Runs    on the loop thread, without parking: a commit is tens of microseconds, a durable
+ *         one waits for the disk (docs/storage.md has the figures).
  *         While a transaction or a statement is open no fiber may park (db_assert_idle
- *         is the fiber's switch check).
+ *         is the fiber's switch check; db_open() registers it).
  * Keeps   WAL, foreign keys on, 0600 in a 0700 directory, versioned transactional
  *         migrations with a backup of the file before each.
  * Fails   CH_E_BUSY when another gateway holds the directory (text names pid and start time),
  *         CH_E_IO for a full disk, read-only or corrupt file (text says which, and the way out);
+ *         CH_E_EXISTS for a row that is already there, CH_E_CONFLICT for other constraints;
  *         a failed statement inside a transaction leaves it to the caller to roll back.
  */
 #ifndef CH_STORE_DB_H
@@ -31,10 +33,16 @@ CH_MUST_USE ch_status db_open(const char *path, int flags, struct db **ret, stru
 void db_close(struct db *db);                    /* NULL is fine; marks a clean shutdown */
 int db_schema_version(struct db *db);
 const char *db_path(const struct db *db);
+/* The last user of the file did not close it; db_open() has then looked it over, as far as time allowed. */
+bool db_was_unclean(const struct db *db);
+/* Looks at every page, index and reference: seconds on a large file. CH_E_IO with the first fault in err. */
+CH_MUST_USE ch_status db_check(struct db *db, struct ch_err *err);
+/* Aborts when a transaction or a row is open on any connection: no fiber may be switched then. */
+void db_assert_idle(void);
 
 /*
- * A cached statement, ready for binding; the same SQL text always gives the same
- * statement, so it must be released (db_done, or CH_AUTO(db_done)) before it is asked for again.
+ * A cached statement, ready for binding. It must be released (db_done, or CH_AUTO(db_done));
+ * the same SQL text asked for meanwhile gives a private copy.
  */
 CH_MUST_USE ch_status db_prep(struct db *db, const char *sql, struct db_stmt **ret, struct ch_err *err);
 void db_done(struct db_stmt *s);                 /* resets and clears bindings; NULL is fine */
@@ -58,10 +66,29 @@ bool db_is_null(struct db_stmt *s, int col);
 int64_t db_last_rowid(struct db *db);
 CH_MUST_USE ch_status db_exec(struct db *db, const char *sql, struct ch_err *err);
 
-/* Nests by counting; only the outermost commits. A rollback inside poisons the whole. */
+/*
+ * Nests by counting; only the outermost commits. A rollback inside poisons the whole.
+ * db_commit() ends the transaction also when it fails. To be safe on every way out:
+ *
+ *	CH_AUTO(db_rollback) struct db *tx = NULL;
+ *	st = db_begin(db, err);
+ *	if (st)
+ *		return st;
+ *	tx = db;
+ *	… return on any failure …
+ *	return db_commit(CH_TAKE(tx), err);
+ */
 CH_MUST_USE ch_status db_begin(struct db *db, struct ch_err *err);
+/*
+ * As db_begin(), and what is committed survives a power loss, with everything
+ * committed before it: for what a peer is told we keep (inputs, pairing). Other
+ * commits survive a killed process; a power loss may take the newest of them.
+ * Inside a transaction that is not durable it fails with CH_E_BUG.
+ */
+CH_MUST_USE ch_status db_begin_durable(struct db *db, struct ch_err *err);
 CH_MUST_USE ch_status db_commit(struct db *db, struct ch_err *err);
-void db_rollback(struct db *db);
+void db_rollback(struct db *db);                 /* NULL is fine */
+CH_AUTO_DEFINE(db_rollback, struct db)
 int db_tx_depth(const struct db *db);
 
 /* Fault injection (tests): the n-th write statement or commit from now fails with CH_E_IO; 0: off. */

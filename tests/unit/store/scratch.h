@@ -1,0 +1,75 @@
+/*
+ * A directory of a test's own, and a database in it; both gone afterwards.
+ */
+#ifndef TEST_STORE_SCRATCH_H
+#define TEST_STORE_SCRATCH_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ftw.h>
+
+#include <cmocka.h>
+
+#include "store/db.h"
+
+/* Fails the test with the error's text. */
+#define ASSERT_OK(call)                                                                          \
+	do {                                                                                     \
+		struct ch_err err_ = { 0 };                                                      \
+		struct ch_err *err = &err_;                                                      \
+		ch_status st_ = (call);                                                          \
+		if (st_)                                                                         \
+			fail_msg("%s: status %d: %s", #call, st_, err_.text);                    \
+	} while (0)
+/* The call takes `err`; its text must hold `part`. */
+#define ASSERT_FAILS(call, status, part)                                                         \
+	do {                                                                                     \
+		struct ch_err err_ = { 0 };                                                      \
+		struct ch_err *err = &err_;                                                      \
+		ch_status st_ = (call);                                                          \
+		if (st_ != (status))                                                             \
+			fail_msg("%s: status %d, not %d: %s", #call, st_, (status), err_.text);  \
+		if (!strstr(err_.text, (part)))                                                  \
+			fail_msg("%s: '%s' does not hold '%s'", #call, err_.text, (part));       \
+	} while (0)
+
+static char scratch_dir[64], scratch_db[96];
+
+static inline int scratch_unlink(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static inline int scratch_make(void **state)
+{
+	snprintf(scratch_dir, sizeof(scratch_dir), "/tmp/chela-store-XXXXXX");
+	if (!mkdtemp(scratch_dir))
+		return -1;
+	snprintf(scratch_db, sizeof(scratch_db), "%s/chela.sqlite", scratch_dir);
+	return 0;
+}
+
+static inline int scratch_remove(void **state)
+{
+	return nftw(scratch_dir, scratch_unlink, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The one integer that a query gives. */
+static inline int64_t scratch_int(struct db *db, const char *sql)
+{
+	CH_AUTO(db_done) struct db_stmt *s = NULL;
+	bool row = false;
+
+	ASSERT_OK(db_prep(db, sql, &s, err));
+	ASSERT_OK(db_step(s, &row, err));
+	assert_true(row);
+	return db_int(s, 0);
+}
+
+#endif
