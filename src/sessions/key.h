@@ -22,14 +22,19 @@ struct sess_key {
 bool agent_id_valid(const char *id);
 /*
  * Canonical form: "main" and "" give agent:<default>:main; a bare key gets the
- * agent's prefix; the agent id is lowered. CH_E_INVALID for control bytes, over-long
- * keys and bad agent ids.
+ * agent's prefix; ASCII letters are lowered but in ids that their network tells apart
+ * by case (matrix, signal groups). "global" and "unknown" stand for themselves.
+ * CH_E_INVALID for control bytes, over-long keys and bad agent ids. default_agent
+ * NULL: "main".
  */
 CH_MUST_USE ch_status sess_key_parse(struct arena *a, const char *text, const char *default_agent,
 				     struct sess_key *ret, struct ch_err *err);
 /* "direct", "group", "global" or "unknown"; and the classification: main|direct|group|cron|subagent|… */
 const char *sess_key_kind(const char *key);
+/* By the key alone; a key that says nothing is "custom", and a row's chat_type may then say more. */
 const char *sess_key_classification(const char *key);
 bool sess_key_is_main(const char *key);
+/* Runs by itself: cron, subagent, hook, … */
+bool sess_key_is_background(const char *key);
 
 #endif

@@ -3,7 +3,9 @@
  *
  * Owns    struct sess owns its strings. There is at most one object per key
  *         while anybody holds a reference, so all readers see the same values.
- * Writes  through: sess_save() and the setters commit before they return.
+ * Writes  through: sess_save() commits before it returns (within the transaction that is
+ *         open, if one is: after its rollback call sess_reload()). A save that fails takes the
+ *         changes back, so an object never shows what is not stored. Save before you unref.
  * Lives   counted; sess_find()/sess_open() give a reference. After any wait the
  *         object may have changed; it may have been deleted (is_deleted).
  */
@@ -46,6 +48,7 @@ struct sess {
 	/* private */
 	struct sess_store *store;
 	int refs;
+	struct sess *idle_prev, *idle_next;
 };
 
 struct sess_store *sess_store_new(struct db *db);
@@ -63,9 +66,15 @@ CH_AUTO_DEFINE(sess_unref, struct sess)
 /* field is &s->label and the like. Not yet written: call sess_save(). */
 void sess_set_str(struct sess *s, const char **field, const char *value);
 CH_MUST_USE ch_status sess_save(struct sess *s, struct ch_err *err);
-/* Forgets rows and transcript; live objects become is_deleted. */
+/* Reads the row again; borrowed strings of the object end here. */
+CH_MUST_USE ch_status sess_reload(struct sess *s, struct ch_err *err);
+/* Forgets the row, its inputs and its transcript in all windows; live objects become is_deleted. */
 CH_MUST_USE ch_status sess_delete(struct sess *s, struct ch_err *err);
-/* sessions.reset: keeps session_id, appends a "reset" entry, zeroes counters, raises lifecycle_revision. */
+/*
+ * sessions.reset: keeps session_id, appends a "reset" entry, zeroes counters, raises lifecycle_revision.
+ * Here and in sess_rotate() what was changed and not saved is dropped, and a run that was writing is
+ * superseded: its next append gives CH_E_CONFLICT.
+ */
 CH_MUST_USE ch_status sess_reset(struct sess *s, const char *reason, struct ch_err *err);
 /* /new: a fresh session_id under the same key; the old transcript is kept under the old id. */
 CH_MUST_USE ch_status sess_rotate(struct sess *s, const char *reason, struct ch_err *err);

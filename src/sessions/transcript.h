@@ -2,7 +2,8 @@
  * sessions/transcript.h - what was said: append-only entries of a session.
  *
  * An entry has an id (uuid), a raw_seq (1-based, dense, all entries) and, when it is
- * shown, a seq (1-based, dense, messages only). `message` is JSON in the protocol's
+ * shown, a seq (1-based, dense). Shown is what has a role: messages, and the dividers that
+ * sess_reset() writes (type "reset", role "system"). `message` is JSON in the protocol's
  * message shape without "__openclaw" (that is rendered from the columns).
  *
  * One writer: an append names the run that writes and the epoch of its lease;
@@ -19,7 +20,7 @@
 struct tr_entry {
 	const char *id;                  /* set by tr_append when NULL */
 	const char *type;                /* "message", "reset", "compaction", "model_change", … */
-	const char *role;                /* "user", "assistant", "toolResult", "custom"; NULL for others */
+	const char *role;                /* "user", "assistant", "toolResult", "custom", "system"; NULL: not shown */
 	const char *run_id;              /* NULL for injected ones */
 	const char *idempotency_key;     /* unique within the session, or NULL */
 	const char *message;             /* JSON text */
@@ -34,7 +35,8 @@ struct tr_entry {
 /* writer_run NULL: not a run (inject, commands): allowed at any time. */
 CH_MUST_USE ch_status tr_append(struct sess *s, const char *writer_run, int64_t epoch,
 				struct tr_entry *entry, struct arena *a, struct ch_err *err);
-/* Claims the session for a run: gives the lease's epoch. Any earlier writer is superseded. */
+/* Claims the session for a run: gives the lease's epoch. Any earlier writer is superseded; so is this
+ * one by the next claim, sess_reset() and sess_rotate(). */
 CH_MUST_USE ch_status tr_claim(struct sess *s, const char *run_id, int64_t *ret_epoch, struct ch_err *err);
 
 struct tr_range {
@@ -43,13 +45,21 @@ struct tr_range {
 	size_t limit;                    /* the newest `limit` of them; 0: all */
 	size_t max_bytes;                /* stop (from the newest backwards) past this many message bytes; 0: no limit */
 	bool since_reset;                /* only entries after the last reset (what the model sees) */
-	bool all_types;                  /* also entries that are not messages */
+	bool all_types;                  /* also entries that are not shown; limit counts them */
+	bool from_reset;                 /* only the last reset's divider and what follows (what a person sees) */
 };
-/* Oldest first. Entries are borrowed for the call. */
+/* Oldest first; the newest in range always comes, however large. Entries are borrowed for the call; each must not park. */
 CH_MUST_USE ch_status tr_read(struct sess_store *st, const char *session_id, const struct tr_range *range,
 			      bool (*each)(void *arg, const struct tr_entry *e), void *arg, struct ch_err *err);
 CH_MUST_USE ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id, struct arena *a,
 			      struct tr_entry *ret, struct ch_err *err);
+/* Shown entries. */
 CH_MUST_USE ch_status tr_count(struct sess_store *st, const char *session_id, int64_t *ret_messages, struct ch_err *err);
+
+struct tr_stat {
+	int64_t last_seq, last_raw_seq;      /* 0: none */
+	int64_t reset_seq, reset_raw_seq;    /* of the last reset's divider; 0: none */
+};
+CH_MUST_USE ch_status tr_stat(struct sess_store *st, const char *session_id, struct tr_stat *ret, struct ch_err *err);
 
 #endif
