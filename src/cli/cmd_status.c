@@ -153,7 +153,7 @@ static void print_log_line(struct cli *c, const char *line)
 		if (str_eq(level, styles[i].level))
 			style = styles[i].style;
 	cli_print("%s %s%-5s%s %s: %s\n", cli_safe(a, json_str_or(json_get(v, "time"), "")), cli_on(c, style), cli_safe(a, level),
-		  cli_off(c), cli_safe(a, json_str_or(json_get(v, "subsystem"), "")), cli_safe(a, json_str_or(json_get(v, "msg"), "")));
+		  cli_off(c), cli_safe(a, json_str_or(json_get(v, "subsystem"), "")), cli_safe(a, json_str_or(json_get(v, "message"), "")));
 }
 
 static CH_FIBER ch_status run_logs(struct cli *c, struct ch_err *err)

@@ -50,12 +50,14 @@ enum model_event_kind {
 	MODEL_EV_START,                  /* text: response id (may be NULL), name: the model that answers */
 	MODEL_EV_TEXT,                   /* text: delta */
 	MODEL_EV_THINKING,               /* text: delta */
-	MODEL_EV_SIGNATURE,              /* text: of the thinking block that ends */
+	MODEL_EV_SIGNATURE,              /* text: of the thinking block that ends; store it as the block's thinkingSignature, also
+					    when the block had no text ("redacted:…" is an encrypted block) */
 	MODEL_EV_TOOL_START,             /* id, name */
 	MODEL_EV_TOOL_ARGS,              /* id, text: delta of the arguments' JSON */
 	MODEL_EV_TOOL_END,               /* id, name, text: the whole arguments JSON as sent (may be malformed: the agent answers that) */
 	MODEL_EV_USAGE,                  /* usage so far, cumulative */
-	MODEL_EV_RETRY,                  /* by the client: text says why; attempt, max_attempts, delay_ms. Everything emitted since the last START is void */
+	MODEL_EV_RETRY,                  /* by the client: text says why; attempt (the one that comes, 2…), max_attempts, delay_ms. Everything
+					    emitted since the last START is void. Returning false: no retry, the failure stands */
 };
 
 struct model_usage { int64_t input, output, cache_read, cache_write; };
@@ -66,7 +68,7 @@ struct model_event {
 	const char *id, *name;
 	struct model_usage usage;
 	int attempt, max_attempts; int64_t delay_ms;
-	const char *error_class;         /* RETRY: "server_error", "rate_limit", … */
+	const char *error_class;         /* RETRY: model_error_class_wire() */
 	bool had_output;                 /* RETRY: something had been emitted */
 };
 /* Return false to stop the stream (it then ends with CH_E_CANCELED). Called from the caller's fiber; may park. */
@@ -80,6 +82,8 @@ enum model_error_class {
 	MODEL_ERR_AUTH, MODEL_ERR_BILLING, MODEL_ERR_NOT_FOUND, MODEL_ERR_FORMAT, MODEL_ERR_CONTEXT, MODEL_ERR_REFUSAL,
 };
 const char *model_error_class_name(enum model_error_class c);   /* "rate_limit", "server_error", "auth", "context_overflow", … */
+/* The protocol's failover reason: as the name, but "timeout" for network and cut. */
+const char *model_error_class_wire(enum model_error_class c);
 bool model_error_is_transient(enum model_error_class c);
 
 struct model_cost { double input, output, cache_read, cache_write, total; };   /* USD */
@@ -124,6 +128,8 @@ struct dialect {
 				      model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
 	/* The body ended cleanly: CH_OK only when the dialect's terminal event was seen (else CH_E_PEER "cut"). */
 	CH_MUST_USE ch_status (*end)(struct dialect_parser *p, model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
+	/* The terminal event was seen: nothing that follows matters. */
+	bool (*is_complete)(const struct dialect_parser *p);
 	void (*parser_free)(struct dialect_parser *p);
 	/* A non-2xx answer: class and a person's text from status, headers (retry-after is done by the client) and body. */
 	enum model_error_class (*classify)(int status, const char *body, size_t len, char *ret_text, size_t cap);
@@ -162,8 +168,10 @@ struct models_opts {
 	struct loop *loop;
 	struct db *db;                    /* ledger; NULL: none */
 	struct http_client *http;
-	struct config *(*config)(void *arg);   /* the current snapshot, borrowed */
+	struct config *(*config)(void *arg);   /* the current snapshot, borrowed; NULL result: defaults */
 	void *arg;
+	int64_t retry_base_ms;           /* first backoff; 0: 1000 */
+	const char *ollama_url;          /* where models_discover() asks; NULL: http://127.0.0.1:11434 */
 };
 struct models *models_new(const struct models_opts *opts);
 void models_free(struct models *m);

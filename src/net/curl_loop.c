@@ -236,6 +236,7 @@ static int on_before_request(void *arg, char *ip, char *local_ip, int port, int 
 		ok = admit(x, (const struct sockaddr *)&in);
 	else if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1)
 		ok = admit(x, (const struct sockaddr *)&in6);
+	x->is_sent = ok;
 	return ok ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 

@@ -42,6 +42,7 @@ struct curl_xfer {
 	CURL *easy;
 	bool is_done;
 	CURLcode result;                 /* once is_done */
+	bool is_sent;                    /* connected; the request began to be written */
 	char origin[CURL_ORIGIN_MAX];    /* "https://host:port", cut when longer: names the peer in errors */
 	/* For callers to set. */
 	struct fiber *waiter;            /* woken at the end */

@@ -339,6 +339,8 @@ static ch_status hop_open(struct http_client *c, const struct http_out *rq, cons
 		st = curl_xfer_start(&r->xfer, err);
 	if (!st)
 		st = resp_await_headers(r, rq->headers_deadline_ms, err);
+	if (rq->ret_sent)
+		*rq->ret_sent |= r->xfer.is_sent;
 	if (st)
 		return st;
 	*ret = CH_TAKE(r);

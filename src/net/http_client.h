@@ -4,8 +4,12 @@
  * Owns    its easy handles and connections; curl is initialised on the first
  *         request only (start-up stays cheap).
  * Waits   http_open() until the response headers are there, http_read() until
- *         bytes arrive; each has its own deadline. Reads push back: past
- *         HTTP_CLIENT_BUFFER unread bytes curl is paused.
+ *         bytes arrive; each has its own deadline, a point in time as
+ *         fiber_deadline() gives it. Reads push back: past HTTP_CLIENT_BUFFER
+ *         unread bytes curl is paused. One fiber reads a response.
+ * Proxy   the environment's, as curl reads it, for GUARD_TRUST_ORIGIN only:
+ *         behind a proxy the address reached cannot be checked. Never for
+ *         loopback hosts.
  * Safety  sockets are CLOEXEC and pass net/guard in curl's socket hook;
  *         redirects are followed only when asked, re-checked at each hop,
  *         credentials stripped on a change of origin; TLS is verified.
@@ -37,10 +41,11 @@ struct http_out {
 	size_t body_len;
 	enum guard_policy guard;
 	int max_redirects;               /* 0: redirects are answers */
-	int64_t headers_deadline_ms;     /* for everything up to the response headers */
+	int64_t headers_deadline_ms;     /* for everything up to the response headers, redirects included */
 	const char *aws_sigv4;           /* CURLOPT_AWS_SIGV4 value, or NULL */
 	const char *user_password;       /* "key:secret" for aws_sigv4; never logged */
 	const char *ca_file;             /* extra trust anchor (PEM), or NULL */
+	bool *ret_sent;                  /* set once a connection stood and the request began to be written; NULL is fine */
 };
 
 struct http_client *http_client_new(struct loop *l);

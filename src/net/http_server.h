@@ -70,6 +70,7 @@ struct http_server_opts {
 	void *arg;                        /* given to run */
 	/* Asked for each accepted request head before routing; may answer and return false. NULL: none. */
 	bool (*admit)(struct http_call *call, const struct http_request *rq, void *arg);
+	size_t conns_max;                 /* 0: HTTP_CONNS_MAX; one more gets 503 */
 };
 
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *opts);

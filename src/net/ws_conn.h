@@ -18,6 +18,7 @@
 #include "net/ws.h"
 
 #define WS_CLOSE_TIMEOUT_MS 5000
+#define WS_DRAIN (64u * 1024u)            /* bytes queued at which a fast reader counts as caught up */
 
 struct ws_conn;
 
