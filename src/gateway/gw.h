@@ -76,7 +76,7 @@ struct gw_method {
 	unsigned (*dynamic_scope)(const struct gw_call *call);   /* or NULL */
 };
 /* A family: its table and its length; gateway/method_table.c lists them all. */
-struct gw_method_family { const struct gw_method *rows; size_t count; };
+struct gw_method_family { const struct gw_method *rows; const size_t *count; };
 const struct gw_method *gw_method_find(const char *name);
 const struct gw_method_family *gw_method_families(size_t *ret_count);
 
@@ -181,6 +181,9 @@ struct gw {
 	uint16_t port;
 	bool is_tls, is_stopping;
 	int64_t presence_version, health_version;
+	bool bind_is_loopback, is_verbose;
+	char *log_path;
+	struct tls_ctx *tls;                 /* NULL: plain HTTP */
 };
 /* config snapshot, borrowed. */
 static inline struct config *gw_config(struct gw *gw) { return config_store_current(gw->config); }
@@ -191,6 +194,7 @@ struct gw_opts {
 	const char *bind;                    /* or NULL */
 	const char *token;                   /* override; or NULL */
 	bool verbose;                        /* debug lines on the console */
+	const struct http_server_opts *http; /* routes and admission: http_api_server(); arg becomes the gateway */
 };
 /* Start order: state dir, db + lock, config, models, agents, http. err names the failing step and the way out. */
 CH_FIBER CH_MUST_USE ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct gw **ret, struct ch_err *err);

@@ -2,8 +2,9 @@
  * gateway/params.h - parameter schemas of methods: a closed object as a table.
  *
  * Errors have the reference's form: "invalid <method> params: at <path>: <what>", e.g.
- * "at root: must have required property 'key'", "at root: unexpected property 'foo'",
- * "at /limit: must be integer", "at /mode: must be equal to one of the allowed values".
+ * "must have required property 'key'", "at /client: must have required property 'id'",
+ * "at root: unexpected property 'foo'", "at /limit: must be integer",
+ * "at /mode: must be equal to one of the allowed values". The first one found is told.
  */
 #ifndef CH_GATEWAY_PARAMS_H
 #define CH_GATEWAY_PARAMS_H
@@ -24,7 +25,10 @@ struct gw_param {
 	enum gw_param_type item;         /* ARR: item type, 0: any */
 };
 
-/* params NULL or JSON null counts as {}. root_name is "root". */
+/* params NULL or JSON null counts as {}; schema NULL: no member is known. */
 CH_MUST_USE ch_status gw_params_check(const char *what, const struct gw_param *schema, const struct json *params, struct ch_err *err);
+/* As above with the message's first words ("invalid request frame") and whether unknown members are let through. */
+CH_MUST_USE ch_status gw_params_check_as(const char *title, const struct gw_param *schema, bool is_open, const struct json *params,
+					 struct ch_err *err);
 
 #endif

@@ -186,21 +186,21 @@ CREATE TABLE devices (
 	last_ip TEXT
 ) WITHOUT ROWID;
 
--- One live token per device and role. The value itself is kept, not a hash:
--- the protocol hands the same token out again at each paired connect. A
--- revoked one stays as a row without a value, so that the list can say so.
+-- Tokens of paired devices: what proves a device besides its key. Only the
+-- SHA-256 of a value is kept, so a copy of this file lets nobody in; as a value
+-- cannot be read back, a device may hold several per role. A revoked one stays
+-- until the next is issued, so that the list can say so.
 CREATE TABLE device_tokens (
+	token_hash TEXT PRIMARY KEY,             -- lower-case hex
 	device_id TEXT NOT NULL REFERENCES devices (device_id) ON DELETE CASCADE,
 	role TEXT NOT NULL,
-	token TEXT,                              -- 43 characters; NULL once revoked
 	scopes TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
 	rotated_at INTEGER NOT NULL DEFAULT 0,
 	revoked_at INTEGER NOT NULL DEFAULT 0,
-	last_used_at INTEGER NOT NULL DEFAULT 0,
-	PRIMARY KEY (device_id, role)
+	last_used_at INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX device_tokens_by_token ON device_tokens (token) WHERE token IS NOT NULL;
+CREATE INDEX device_tokens_by_device ON device_tokens (device_id, role);
 
 -- Devices that ask to be paired, or for more than they were granted; they go
 -- when resolved, and lapse at expires_at. No reference to devices: the asker

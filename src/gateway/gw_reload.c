@@ -1,0 +1,114 @@
+/*
+ * gateway/gw_reload.c - what a changed configuration changes while we run.
+ *
+ * The file's watcher calls us outside a fiber; reading a secret may run a program, so the work gets
+ * a fiber of its own. A change that fails keeps the old state and says so.
+ */
+#include "core/clock.h"
+#include "core/fiber.h"
+#include "core/log.h"
+#include "core/str.h"
+#include "gateway/auth.h"
+#include "gateway/gw_parts.h"
+#include "gateway/hub.h"
+#include "gateway/render.h"
+
+#define LOG_MAX_BYTES (100 << 20)
+#define LOG_KEEP 3
+
+static enum log_level level_of(const struct config *c, const char *path, enum log_level def)
+{
+	enum log_level level;
+
+	return log_level_parse(config_str(c, path), &level) ? level : def;
+}
+
+static enum log_level console_level(const struct config *c, bool verbose)
+{
+	return verbose ? LOG_DEBUG : level_of(c, "logging.consoleLevel", LOG_WARN);
+}
+
+ch_status gw_log_open(struct gw *gw, const struct config *c, bool verbose, struct ch_err *err)
+{
+	struct log_opts opts = {
+		.file_path = gw->log_path,
+		.file_max_bytes = config_int(c, "logging.maxFileBytes", LOG_MAX_BYTES),
+		.keep = LOG_KEEP,
+		.file_level = level_of(c, "logging.level", LOG_INFO),
+		.console_level = console_level(c, verbose),
+		.console_json = str_eq(config_str(c, "logging.consoleStyle"), "json"),
+	};
+
+	return log_open(&opts, err);
+}
+
+static void tell_changed(struct gw *gw)
+{
+	CH_AUTO_BUF struct buf out;
+	struct jw w = JW(&out);
+
+	buf_init(&out, 8192);
+	jw_obj(&w);
+	jw_kstr(&w, "path", config_store_path(gw->config));
+	jw_kstr(&w, "hash", config_hash(gw_config(gw)));
+	jw_kint(&w, "ts", now_wall_ms());
+	jw_end(&w);
+	if (out.failed)
+		return;
+	gw_broadcast(gw, &(struct gw_event){ .name = "config.changed", .payload = out.data, .len = out.len });
+	gw_broadcast(gw, &(struct gw_event){ .name = "chat.metadata.changed", .payload = "{}", .len = 2,
+					     .flags = GW_EV_DROP_IF_SLOW });
+}
+
+CH_FIBER static void reload(void *arg)
+{
+	struct gw *gw = arg;
+	CH_AUTO(config_unref) struct config *c = config_ref(gw_config(gw));
+	struct ch_err err = {0};
+	bool auth_changed = false;
+	ch_status st = auth_load(gw->auth, c, &auth_changed, &err);
+
+	gw->hub->reloading--;
+	if (gw->is_stopping)
+		return;
+	if (st)
+		log_error("config", "%s; the old credentials stay in force", err.text);
+	else if (auth_changed) {
+		log_info("config", "credentials changed: clients that used the old ones are closed");
+		hub_close_shared_auth(gw->hub, "gateway auth changed");
+	}
+	log_set_level(level_of(c, "logging.level", LOG_INFO), console_level(c, gw->is_verbose));
+	models_config_changed(gw->models);
+	agent_config_changed(gw->agents);
+	gw_render_forget(gw->render);
+	hub_health_changed(gw->hub);
+	tell_changed(gw);
+}
+
+static void warn_restart(const struct config_change *ch)
+{
+	for (size_t i = 0; ch->paths && ch->paths[i]; i++) {
+		const struct config_row *row = config_row_find(ch->paths[i]);
+
+		if (row && (row->flags & CFG_RESTART))
+			log_warn("config", "%s changed: takes effect when the gateway is restarted", ch->paths[i]);
+	}
+}
+
+void gw_config_changed(void *arg, const struct config_change *ch)
+{
+	struct gw *gw = arg;
+
+	if (!gw->hub || gw->is_stopping)
+		return;
+	if (ch->before == ch->after) {
+		log_error("config", "%s is broken: the last good configuration stays; see chela config validate",
+			  config_store_path(gw->config));
+		return;
+	}
+	if (ch->needs_restart)
+		warn_restart(ch);
+	log_info("config", "configuration changed%s", ch->by_us ? "" : " on disk");
+	gw->hub->reloading++;
+	fiber_spawn(gw->loop, "reload", FIBER_DETACHED, reload, gw);
+}

@@ -1,0 +1,282 @@
+/*
+ * gateway/gw_start.c - making and ending the gateway: each step once, in order, with the way out when it fails.
+ *
+ *	state directory and database (lock) -> configuration -> log -> credentials -> sessions -> models
+ *	-> agents -> sockets
+ *
+ * gw_free() takes apart whatever stands, in reverse, so a failed start uses it as well.
+ */
+#include "core/clock.h"
+#include "core/fiber.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/rand.h"
+#include "core/str.h"
+#include "gateway/auth.h"
+#include "gateway/dispatch.h"
+#include "gateway/gw_parts.h"
+#include "gateway/hub.h"
+#include "gateway/pair.h"
+#include "gateway/render.h"
+#include "net/http_client.h"
+
+#define TOKEN_BYTES 32
+#define QUIET_MS 5000                    /* for calls that were cancelled to return */
+#define SOCKETS_MS 2000                  /* for closing handshakes */
+
+static struct config *current_config(void *gw)
+{
+	return gw_config(gw);
+}
+
+/* -- steps -- */
+
+static ch_status open_db(struct gw *gw, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+
+	return db_open(arena_printf(a, "%s/chela.sqlite", gw->state_dir), DB_CREATE | DB_LOCK, &gw->db, err);
+}
+
+static ch_status open_config(struct gw *gw, const char *path, struct ch_err *err)
+{
+	struct config_store_opts opts = { .path = path, .state_dir = gw->state_dir, .on_change = gw_config_changed, .arg = gw };
+
+	return config_store_open(gw->loop, &opts, &gw->config, err);
+}
+
+static ch_status open_log(struct gw *gw, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const char *file = config_str(gw_config(gw), "logging.file");
+	const char *dir = arena_printf(a, "%s/logs", gw->state_dir);
+	ch_status st;
+
+	gw->log_path = str_empty(file) ? ch_asprintf("%s/gateway.log", dir) : ch_strdup(file);
+	st = str_empty(file) ? file_mkdirs(dir, 0700, err) : CH_OK;
+	return st ? st : gw_log_open(gw, gw_config(gw), gw->is_verbose, err);
+}
+
+static bool needs_token(const struct gw *gw)
+{
+	const struct config *c = gw_config((struct gw *)gw);
+	const char *mode = config_str(c, "gateway.auth.mode");
+
+	if (gw->auth->override_token || config_get(c, "gateway.auth.token"))
+		return false;
+	if (str_empty(mode))
+		return !config_get(c, "gateway.auth.password");
+	return str_eq(mode, "token");
+}
+
+/* First start: a token nobody could guess, in the configuration file (0600). */
+static ch_status make_token(struct gw *gw, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	char token[64];
+	ch_status st;
+
+	if (!needs_token(gw))
+		return CH_OK;
+	rand_token(TOKEN_BYTES, token);
+	st = config_write_set(gw->config, "gateway.auth.token", json_new_str(a, token), NULL, err);
+	if (st)
+		return ch_wrap(err, "no gateway.auth.token is configured and none can be written to %s",
+			       config_store_path(gw->config));
+	log_info("gateway", "made a gateway token and wrote it to %s", config_store_path(gw->config));
+	return CH_OK;
+}
+
+CH_FIBER static ch_status load_auth(struct gw *gw, const char *override_token, struct ch_err *err)
+{
+	bool changed;
+	ch_status st;
+
+	gw->auth = auth_new(override_token);
+	st = make_token(gw, err);
+	if (!st)
+		st = auth_load(gw->auth, gw_config(gw), &changed, err);
+	if (st)
+		return st;
+	if (gw->auth->mode != AUTH_MODE_NONE && !gw->auth->secret)
+		return ch_fail(err, CH_E_INVALID, "gateway.auth.mode is %s but gateway.auth.%s is not set",
+			       auth_mode_name(gw->auth->mode), auth_mode_name(gw->auth->mode));
+	if (gw->auth->mode == AUTH_MODE_NONE)
+		log_warn("gateway", "gateway.auth.mode is none: every program on this machine may use the gateway");
+	return CH_OK;
+}
+
+static bool tell_interrupted(void *arg, const struct input_row *in)
+{
+	log_warn("gateway", "run=%s session=%s was cut by the last stop; its history says so", in->run_id, in->session_key);
+	return true;
+}
+
+/* users.self says since when there is an owner. */
+static ch_status note_owner(struct gw *gw, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	char *since, now[24];
+	ch_status st = kv_get(gw->db, a, "owner.created_at", &since, err);
+
+	if (st != CH_E_NOT_FOUND)
+		return st;
+	snprintf(now, sizeof(now), "%lld", (long long)now_wall_ms());
+	return kv_put(gw->db, "owner.created_at", now, err);
+}
+
+static ch_status open_sessions(struct gw *gw, struct ch_err *err)
+{
+	ch_status st;
+
+	gw->sessions = sess_store_new(gw->db);
+	st = input_recover(gw->sessions, tell_interrupted, gw, err);
+	if (!st)
+		st = pair_identity_load(gw->db, &gw->devices, err);
+	return st ? st : note_owner(gw, err);
+}
+
+CH_FIBER static ch_status start_agents(struct gw *gw, struct ch_err *err)
+{
+	struct agent_host_opts opts = {
+		.loop = gw->loop, .sessions = gw->sessions, .config = current_config, .config_arg = gw,
+		.state_dir = gw->state_dir, .ops = { .on_event = gw_on_run_event, .arg = gw },
+	};
+
+	gw->http = http_client_new(gw->loop);
+	gw->models = models_new(&(struct models_opts){ .loop = gw->loop, .db = gw->db, .http = gw->http,
+						       .config = current_config, .arg = gw });
+	models_discover(gw->models);
+	opts.models = gw->models;
+	gw->hub = hub_new(gw);
+	gw->render = gw_render_new(gw);
+	gw->agents = agent_host_new(&opts);
+	return agent_host_recover(gw->agents, err);
+}
+
+static ch_status start_http(struct gw *gw, const struct gw_opts *opts, struct ch_err *err)
+{
+	struct http_server_opts http = *opts->http;
+	struct gw_bind bind;
+	ch_status st = gw_bind_decide(opts, gw_config(gw), gw->auth->mode != AUTH_MODE_NONE, &bind, err);
+
+	if (st)
+		return st;
+	http.arg = gw;
+	gw->server = http_server_new(gw->loop, &http);
+	return gw_listen(gw, &bind, err);
+}
+
+CH_FIBER static ch_status start_all(struct gw *gw, const struct gw_opts *opts, struct ch_err *err)
+{
+	ch_status st = open_db(gw, err);
+
+	if (!st)
+		st = open_config(gw, opts->config_path, err);
+	if (!st)
+		st = open_log(gw, err);
+	if (!st)
+		st = load_auth(gw, opts->token, err);
+	if (!st)
+		st = open_sessions(gw, err);
+	if (!st)
+		st = start_agents(gw, err);
+	if (!st)
+		st = start_http(gw, opts, err);
+	return st;
+}
+
+CH_FIBER ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct gw **ret, struct ch_err *err)
+{
+	struct gw *gw = ch_alloc(sizeof(*gw));
+	ch_status st;
+
+	gw->loop = l;
+	gw->state_dir = ch_strdup(opts->state_dir);
+	gw->version = CHELA_VERSION;
+	gw->is_verbose = opts->verbose;
+	gw->started_wall_ms = now_wall_ms();
+	gw->started_mono_ms = now_mono_ms();
+	rand_uuid(gw->boot_id);
+	rand_uuid(gw->instance_id);
+	st = start_all(gw, opts, err);
+	if (st) {
+		gw_stop(gw, "start failed", now_mono_ms());
+		gw_free(gw);
+		return st;
+	}
+	log_info("gateway", "chela %s started in %lld ms port=%u state=%s", gw->version,
+		 (long long)(now_mono_ms() - gw->started_mono_ms), gw->port, gw->state_dir);
+	*ret = gw;
+	return CH_OK;
+}
+
+/* -- stopping -- */
+
+static void tell_shutdown(struct gw *gw, const char *reason)
+{
+	CH_AUTO_BUF struct buf out;
+	struct jw w = JW(&out);
+
+	buf_init(&out, 1024);
+	jw_obj(&w);
+	jw_kstr(&w, "reason", reason);
+	jw_end(&w);
+	if (!out.failed)
+		gw_broadcast(gw, &(struct gw_event){ .name = "shutdown", .payload = out.data, .len = out.len });
+}
+
+/* Handlers and handshakes were cancelled; each ends at its next wait. */
+CH_FIBER static void wait_quiet(struct gw_hub *h, int64_t deadline_ms)
+{
+	while ((h->calls || h->judging || h->reloading || h->is_presence_deferred) && now_mono_ms() < deadline_ms)
+		if (fiber_sleep(1))
+			return;
+	if (h->calls)
+		log_error("gateway", "%s is still running while the gateway stops", h->calls->call.method);
+}
+
+CH_FIBER void gw_stop(struct gw *gw, const char *reason, int64_t deadline_ms)
+{
+	if (gw->is_stopping)
+		return;
+	fiber_mask(1);           /* half a stop helps nobody */
+	if (gw->hub && gw->server)
+		tell_shutdown(gw, reason);
+	gw->is_stopping = true;
+	if (gw->agents)
+		agent_host_drain(gw->agents, deadline_ms);
+	if (gw->hub) {
+		dispatch_cancel_all(gw->hub);
+		hub_close_all(gw->hub, 1012, "service restart");
+		wait_quiet(gw->hub, fiber_deadline(QUIET_MS));
+	}
+	if (gw->server)
+		http_server_stop(gw->server, fiber_deadline(SOCKETS_MS));
+	log_info("gateway", "stopped: %s", reason);
+	fiber_mask(-1);
+}
+
+void gw_free(struct gw *gw)
+{
+	if (!gw)
+		return;
+	if (gw->server)
+		http_server_free(gw->server);
+	tls_ctx_free(gw->tls);
+	agent_host_free(gw->agents);
+	gw_render_free(gw->render);
+	hub_free(gw->hub);
+	models_free(gw->models);
+	if (gw->http)
+		http_client_free(gw->http);
+	pair_identity_free(gw->devices);
+	sess_store_free(gw->sessions);
+	auth_free(gw->auth);
+	config_store_close(gw->config);
+	db_close(gw->db);
+	log_close();
+	ch_free(gw->log_path);
+	ch_free((char *)gw->state_dir);
+	ch_free(gw);
+}

@@ -1,0 +1,24 @@
+/*
+ * http_api/handlers.h - route handlers; arg is the gateway.
+ */
+#ifndef CH_HTTP_API_HANDLERS_H
+#define CH_HTTP_API_HANDLERS_H
+
+#include "gateway/gw.h"
+
+CH_FIBER void probe_health(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void probe_ready(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void probe_startup(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void ui_config(struct http_call *call, const struct http_request *rq, void *arg);
+/* A file of the page, or the page for every address of its own. */
+CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, struct gw *gw);
+/* OpenClaw's own page from gateway.controlUi.root. */
+CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request *rq, const char *root, const char *base_path,
+			       const char *path);
+
+/* What every answer to a browser carries. csp NULL: none (files that are not pages). */
+void security_headers(struct http_call *call, struct gw *gw, const char *csp);
+/* An address the page handles by itself: no extension in its last part. */
+bool ui_is_page_path(const char *path);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * http_api/routes.c - the table of routes. A new one is a row above the last.
+ */
+#include "http_api/routes.h"
+
+#include "gateway/upgrade.h"
+#include "http_api/handlers.h"
+
+static void not_found(struct http_call *call, const struct http_request *rq, void *arg)
+{
+	http_reply_error(call, 404, "not_found", "Not Found");
+}
+
+static void page_or_socket(struct http_call *call, const struct http_request *rq, void *arg)
+{
+	if (rq->is_upgrade)
+		gw_upgrade(call, rq, arg);
+	else
+		ui_serve(call, rq, arg);
+}
+
+static bool admit(struct http_call *call, const struct http_request *rq, void *arg)
+{
+	return gw_admit(call, rq, arg);
+}
+
+static const struct http_route routes[] = {
+	/* method  path                                       body  run */
+	{ "GET",   "/health",                                 0,    probe_health },
+	{ "GET",   "/healthz",                                0,    probe_health },
+	{ "GET",   "/ready",                                  0,    probe_ready },
+	{ "GET",   "/readyz",                                 0,    probe_ready },
+	{ "GET",   "/startup",                                0,    probe_startup },
+	{ "GET",   "/startupz",                               0,    probe_startup },
+	{ "GET",   "/control-ui-config.json",                 0,    ui_config },
+	{ "GET",   "/__openclaw/control-ui-config.json",      0,    ui_config },
+	{ "GET",   "/__openclaw__/control-ui-config.json",    0,    ui_config },
+	{ "GET",   "/__openclaw__/*",                         0,    not_found },
+	{ "GET",   "/api/*",                                  0,    not_found },
+	{ "GET",   "/avatar/*",                               0,    not_found },
+	{ "GET",   "/v1/*",                                   0,    not_found },
+	{ "GET",   "*",                                       0,    page_or_socket },
+	{0},
+};
+
+static const struct http_server_opts server = { .routes = routes, .admit = admit };
+
+const struct http_server_opts *http_api_server(void)
+{
+	return &server;
+}

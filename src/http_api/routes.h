@@ -1,0 +1,16 @@
+/*
+ * http_api/routes.h - what the gateway answers over HTTP.
+ *
+ *	/health /healthz /ready /readyz /startup /startupz     probes
+ *	/__openclaw__/… /api/… /v1/… /avatar/…                 nothing yet: 404, never the page
+ *	anything else                                          a WebSocket upgrade, a file of the page, or the page
+ */
+#ifndef CH_HTTP_API_ROUTES_H
+#define CH_HTTP_API_ROUTES_H
+
+#include "net/http_server.h"
+
+/* For gw_opts.http; its arg becomes the gateway. */
+const struct http_server_opts *http_api_server(void);
+
+#endif
