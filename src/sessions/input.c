@@ -127,7 +127,7 @@ ch_status input_pending(struct sess_store *st, const char *session_key,
 	struct input_row in;
 	bool found;
 	ch_status status = db_prep(sess_store_db(st), "SELECT " INPUT_COLUMNS " FROM inputs WHERE session_key = ?1 "
-				   "AND state = 'queued' ORDER BY id", &row, err);
+				   "AND ended_at = 0 AND state = 'queued' ORDER BY id", &row, err);
 
 	if (status)
 		return status;

@@ -36,7 +36,7 @@ static ch_status collect(struct recovery *r, struct ch_err *err)
 	struct input_row in;
 	bool found;
 	ch_status st = db_prep(sess_store_db(r->store), "SELECT " INPUT_COLUMNS " FROM inputs "
-			       "WHERE state IN ('queued', 'running') ORDER BY id", &row, err);
+			       "WHERE ended_at = 0 ORDER BY id", &row, err);
 
 	if (st)
 		return st;

@@ -122,10 +122,13 @@ CREATE UNIQUE INDEX transcript_once ON transcript (session_id, idempotency_key)
 CREATE INDEX transcript_resets ON transcript (session_id, raw_seq) WHERE type = 'reset';
 
 -- Full-text index over transcript.search_text; the text itself is kept there
--- only. The triggers keep both in step, also when a cascade deletes.
+-- only. The triggers keep both in step, also when a cascade deletes. Rows
+-- without text are not in the index, hence the view.
+CREATE VIEW transcript_text AS
+	SELECT row, search_text FROM transcript WHERE search_text IS NOT NULL;
 CREATE VIRTUAL TABLE transcript_fts USING fts5 (
 	search_text,
-	content = 'transcript', content_rowid = 'row',
+	content = 'transcript_text', content_rowid = 'row',
 	tokenize = 'unicode61 remove_diacritics 2'
 );
 CREATE TRIGGER transcript_fts_add AFTER INSERT ON transcript
@@ -151,7 +154,7 @@ CREATE TABLE inputs (
 		'absorbed', 'canceled', 'interrupted')),
 	accepted_at INTEGER NOT NULL,
 	started_at INTEGER NOT NULL DEFAULT 0,
-	ended_at INTEGER NOT NULL DEFAULT 0,
+	ended_at INTEGER NOT NULL DEFAULT 0,     -- 0 exactly while queued or running
 	error TEXT,
 	outcome TEXT,
 	options TEXT,
@@ -160,7 +163,7 @@ CREATE TABLE inputs (
 	UNIQUE (session_key, run_id)
 );
 CREATE INDEX inputs_by_run ON inputs (run_id);
-CREATE INDEX inputs_open ON inputs (session_key, id) WHERE state IN ('queued', 'running');
+CREATE INDEX inputs_open ON inputs (session_key, id) WHERE ended_at = 0;
 CREATE INDEX inputs_ended ON inputs (ended_at) WHERE ended_at > 0;
 
 -- Paired devices: an Ed25519 key and what its owner was granted. device_id is
