@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -494,43 +496,37 @@ static void test_unclean_end(void **state)
 
 /* ---- disks that say no ---- */
 
-/*
- * A file that may not grow: what a full disk looks like from here, whoever
- * runs the test. Writes fill up to the limit; then each one fails, nothing of
- * it is kept, and after space is made all goes on.
- */
-static void test_file_cannot_grow(void **state)
+static char big[200 * 1024];
+
+/* Writes until the first refusal, and gives the number that went well. */
+static int64_t fill(struct db *d, struct ch_err *ret)
 {
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	static char big[200 * 1024];
-	struct rlimit before, limit;
-	struct ch_err full = { 0 };
 	int64_t stored = 0;
-	struct db *d;
 
 	memset(big, 'x', sizeof(big) - 1);
-	ASSERT_OK(db_open(scratch_db, DB_CREATE, &d, err));
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-	limit = before;
-	limit.rlim_cur = 2 << 20;
-	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	for (;; stored++) {
 		CH_AUTO_STR char *name = ch_asprintf("n%lld", (long long)stored);
 
-		if (kv_put(d, name, big, &full))
-			break;
+		if (kv_put(d, name, big, ret))
+			return stored;
 		assert_true(stored < 1000);
 	}
-	assert_int_equal(full.code, CH_E_IO);
-	if (!strstr(full.text, "File too large"))
-		fail_msg("%s", full.text);
+}
+
+/* After a refusal: what was stored is there, the refused is not, a second try is refused as well. */
+static void check_refused(struct db *d, int64_t stored, const struct ch_err *refusal, const char *why)
+{
+	assert_int_equal(refusal->code, CH_E_IO);
+	if (!strstr(refusal->text, why))
+		fail_msg("'%s' does not hold '%s'", refusal->text, why);
 	assert_int_equal(scratch_int(d, "SELECT count(*) FROM kv"), stored);
 	ASSERT_FAILS(kv_put(d, "again", big, err), CH_E_IO, "nothing was written");
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	signal(SIGXFSZ, SIG_DFL);
+}
+
+/* And when there is room again all goes on. */
+static void check_goes_on(struct db *d, int64_t stored)
+{
 	put(d, "again", "1");
-	assert_string_equal(get(d, a, "again"), "1");
 	ASSERT_OK(db_check(d, err));
 	db_close(d);
 	ASSERT_OK(db_open(scratch_db, 0, &d, err));
@@ -538,10 +534,76 @@ static void test_file_cannot_grow(void **state)
 	db_close(d);
 }
 
+/* A file that may not grow: a failing disk, whoever runs the test. */
+static void test_file_cannot_grow(void **state)
+{
+	struct rlimit before, limit;
+	struct ch_err refusal = { 0 };
+	int64_t stored;
+	struct db *d;
+
+	ASSERT_OK(db_open(scratch_db, DB_CREATE, &d, err));
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 2 << 20;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	stored = fill(d, &refusal);
+	check_refused(d, stored, &refusal, "File too large");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	check_goes_on(d, stored);
+}
+
+/* A disk of our own, small, over the scratch directory; false where the system lets nobody mount. */
+static bool mount_small_disk(void)
+{
+	int spaces = geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS;
+
+	return !unshare(spaces) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("none", scratch_dir, "tmpfs", 0, "size=3m,mode=0700");
+}
+
+static void fill_small_disk(void **state)
+{
+	CH_AUTO_STR char *ballast = ch_asprintf("%s/ballast", scratch_dir);
+	struct ch_err refusal = { 0 };
+	int64_t stored;
+	struct db *d;
+	int fd;
+
+	if (!mount_small_disk())
+		return;                          /* test_file_cannot_grow has shown the same by other means */
+	fd = open(ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(posix_fallocate(fd, 0, 1 << 20), 0);
+	close(fd);
+	ASSERT_OK(db_open(scratch_db, DB_CREATE, &d, err));
+	stored = fill(d, &refusal);
+	check_refused(d, stored, &refusal, "full");
+	assert_int_equal(unlink(ballast), 0);
+	check_goes_on(d, stored);
+}
+
+static void test_small_disk(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		/* cmocka's own run, silent, so that a failed assertion ends the child with a status. */
+		const struct CMUnitTest inside[] = { cmocka_unit_test(fill_small_disk) };
+
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(2);
+		_exit(cmocka_run_group_tests(inside, NULL, NULL) ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* SQLite's own "full": inside a transaction it undoes all of it, and we must notice. */
 static void test_full(void **state)
 {
-	static char big[200 * 1024];
 	struct db *d;
 
 	memset(big, 'x', sizeof(big) - 1);
@@ -628,6 +690,7 @@ int main(void)
 		ON_DISK(test_damage_is_found),
 		ON_DISK(test_unclean_end),
 		ON_DISK(test_file_cannot_grow),
+		ON_DISK(test_small_disk),
 		ON_DISK(test_full),
 		ON_DISK(test_read_only_file),
 		ON_DISK(test_foreign_directory),
