@@ -1,0 +1,161 @@
+/*
+ * agent/agents.c - the agents that the configuration names, and who they are.
+ *
+ * What the configuration does not say of an agent's identity is looked up in its
+ * workspace's IDENTITY.md ("- Name: …").
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "core/file.h"
+#include "core/str.h"
+#include "sessions/key.h"
+
+#define MAIN_AGENT "main"
+#define IDENTITY_MAX (64u << 10)         /* bytes of IDENTITY.md */
+
+static const struct json *entries(const struct config *c)
+{
+	return config_get(c, "agents.entries");
+}
+
+/* A model is written as "ref" or as {primary: "ref", …}. */
+static const char *model_of(const struct json *v)
+{
+	return json_str(v) ? json_str(v) : json_get_str(v, "primary");
+}
+
+const char *agent_default_id(const struct config *c, struct arena *a)
+{
+	const char *first = NULL;
+
+	json_each(e, entries(c)) {
+		if (!agent_id_valid(e->key))
+			continue;
+		if (json_get_bool(e, "default", false))
+			return arena_strdup(a, e->key);
+		if (!first || str_eq(e->key, MAIN_AGENT))
+			first = e->key;
+	}
+	return first ? arena_strdup(a, first) : MAIN_AGENT;
+}
+
+static const char *expand_home(struct arena *a, const char *path)
+{
+	const char *home = getenv("HOME");
+
+	if (!path || path[0] != '~' || (path[1] && path[1] != '/') || !home)
+		return path;
+	return arena_printf(a, "%s%s", home, path + 1);
+}
+
+static const char *workspace_of(const struct config *c, const char *state_dir, struct arena *a, const char *id,
+				const struct json *entry, bool is_default)
+{
+	const char *own = json_get_str(entry, "workspace"), *root = config_str(c, "agents.defaults.workspace");
+
+	if (!str_empty(own))
+		return expand_home(a, own);
+	if (!str_empty(root)) {
+		root = expand_home(a, root);
+		return is_default ? root : arena_printf(a, "%s/%s", root, id);
+	}
+	if (!state_dir)
+		return NULL;
+	return is_default ? arena_printf(a, "%s/workspace", state_dir) : arena_printf(a, "%s/workspace-%s", state_dir, id);
+}
+
+/* The value of "Name: x" in a line that may begin with list and emphasis marks; NULL: another line. */
+static const char *value_of(struct arena *a, const char *line, size_t n, const char *label)
+{
+	size_t skip = strspn(line, " \t-*#_"), len = strlen(label);
+	char *value;
+
+	if (skip + len >= n || strncasecmp(line + skip, label, len))
+		return NULL;
+	skip += len + strspn(line + skip + len, "*_ \t");
+	if (skip >= n || line[skip] != ':')
+		return NULL;
+	skip++;
+	skip += strspn(line + skip, "*_ \t");
+	if (skip >= n)
+		return NULL;
+	value = str_trim(a, arena_strndup(a, line + skip, n - skip));
+	return value[0] ? value : NULL;
+}
+
+static void from_file(struct arena *a, struct agent_info *info)
+{
+	const char *path, *p;
+	struct buf b;
+
+	if (!info->workspace || (info->name && info->emoji && info->avatar && info->theme))
+		return;
+	path = arena_printf(a, "%s/IDENTITY.md", info->workspace);
+	if (file_read(path, IDENTITY_MAX, &b, NULL))
+		return;                  /* none, or not one to read: the agent has no identity yet */
+	for (p = buf_str(&b); *p;) {
+		size_t n = strcspn(p, "\n");
+
+		if (!info->name)
+			info->name = value_of(a, p, n, "name");
+		if (!info->emoji)
+			info->emoji = value_of(a, p, n, "emoji");
+		if (!info->avatar)
+			info->avatar = value_of(a, p, n, "avatar");
+		if (!info->theme)
+			info->theme = value_of(a, p, n, "theme");
+		p += n + (p[n] == '\n');
+	}
+	buf_done(&b);
+}
+
+static void fill(const struct config *c, const char *state_dir, struct arena *a, const char *id,
+		 const struct json *entry, const char *default_id, struct agent_info *info)
+{
+	const struct json *identity = json_get(entry, "identity");
+
+	*info = (struct agent_info){ .id = arena_strdup(a, id), .is_default = str_eq(id, default_id) };
+	info->name = json_get_str(identity, "name");
+	if (!info->name)
+		info->name = json_get_str(entry, "name");
+	info->emoji = json_get_str(identity, "emoji");
+	info->avatar = json_get_str(identity, "avatar");
+	info->theme = json_get_str(identity, "theme");
+	info->workspace = workspace_of(c, state_dir, a, id, entry, info->is_default);
+	info->model_ref = model_of(json_get(entry, "model"));
+	if (!info->model_ref)
+		info->model_ref = model_of(config_get(c, "agents.defaults.model"));
+	from_file(a, info);
+}
+
+size_t agents_list(const struct config *c, const char *state_dir, struct arena *a, const struct agent_info **ret)
+{
+	const struct json *list = entries(c);
+	const char *default_id = agent_default_id(c, a);
+	struct agent_info *infos = arena_alloc(a, (json_len(list) + 1) * sizeof(*infos));
+	size_t n = 0;
+
+	json_each(e, list)
+		if (agent_id_valid(e->key))
+			fill(c, state_dir, a, e->key, e, default_id, &infos[n++]);
+	if (!n)
+		fill(c, state_dir, a, MAIN_AGENT, NULL, default_id, &infos[n++]);
+	*ret = infos;
+	return n;
+}
+
+const struct agent_info *agent_find(const struct config *c, const char *state_dir, struct arena *a, const char *id)
+{
+	const struct json *entry = json_get(entries(c), id);
+	struct agent_info *info;
+
+	if (!entry && (json_len(entries(c)) || !str_eq(id, MAIN_AGENT)))
+		return NULL;
+	if (!agent_id_valid(id))
+		return NULL;
+	info = arena_alloc(a, sizeof(*info));
+	fill(c, state_dir, a, id, entry, agent_default_id(c, a), info);
+	return info;
+}

@@ -1,0 +1,32 @@
+/*
+ * agent/history.h - the conversation as the model is given it, parsed once and kept (private).
+ *
+ * Owns    an arena with the message array. Valid for one session_id up to raw_seq.
+ * Holds   messages since the last reset. Left out: what is marked excludeFromContext. Failed and
+ *         stopped replies appear as a short marker, so that they are neither replayed nor forgotten.
+ */
+#ifndef CH_AGENT_HISTORY_H
+#define CH_AGENT_HISTORY_H
+
+#include "core/json.h"
+#include "sessions/transcript.h"
+
+struct history;
+
+struct history *history_new(void);
+void history_free(struct history *h);
+CH_AUTO_DEFINE(history_free, struct history)
+/* Is it of this session and does it hold everything before raw_seq? */
+bool history_is_at(const struct history *h, const char *session_id, int64_t raw_seq);
+/* Reads it anew. */
+CH_MUST_USE ch_status history_load(struct history *h, struct sess *s, struct ch_err *err);
+/* A row that was just committed. One that does not follow on the last makes the whole stale. */
+void history_add(struct history *h, const struct tr_entry *e);
+size_t history_bytes(const struct history *h);
+/*
+ * What fits into budget_tokens: the newest complete turns, at least the last one. The view borrows
+ * from h and lives until h is changed. *ret_dropped: messages left out at the front.
+ */
+void history_view(const struct history *h, int64_t budget_tokens, struct json *ret_view, size_t *ret_dropped);
+
+#endif

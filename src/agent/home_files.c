@@ -1,0 +1,166 @@
+/*
+ * agent/home_files.c - the workspace's files in the prompt, read when they changed.
+ *
+ * Order and limits are fixed so that the prompt is the same bytes as long as the files are.
+ * A file is known by device, inode, size and time; a look costs one fstatat().
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/home.h"
+#include "core/mem.h"
+#include "core/str.h"
+#include "tools/file.h"
+
+#define FILE_READ_MAX (2u << 20)         /* bytes; a larger one is named, not read */
+#define FILE_CHARS_MAX 20000             /* agents.defaults.bootstrapMaxChars */
+#define TOTAL_CHARS_MAX 60000            /* agents.defaults.bootstrapTotalMaxChars */
+#define USER_CHARS_MAX 4000
+
+struct spec { const char *name; bool is_required; };
+
+static const struct spec specs[] = {
+	{ "AGENTS.md", true },
+	{ "SOUL.md", true },
+	{ "IDENTITY.md", true },
+	{ "USER.md", true },
+	{ "MEMORY.md", false },
+};
+
+struct file {
+	bool exists;
+	struct stat st;
+	char *text;                      /* NULL: not there, or not readable (then `why`) */
+	size_t len;
+	char why[160];
+};
+
+struct home_files { struct file at[CH_ARRAY_LEN(specs)]; bool is_read; };
+
+struct home_files *home_files_new(void)
+{
+	return ch_alloc(sizeof(struct home_files));
+}
+
+void home_files_free(struct home_files *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++)
+		ch_free(f->at[i].text);
+	ch_free(f);
+}
+
+static bool is_same(const struct file *f, bool exists, const struct stat *st)
+{
+	if (f->exists != exists)
+		return false;
+	return !exists || (f->st.st_ino == st->st_ino && f->st.st_dev == st->st_dev && f->st.st_size == st->st_size &&
+			   f->st.st_mtim.tv_sec == st->st_mtim.tv_sec && f->st.st_mtim.tv_nsec == st->st_mtim.tv_nsec);
+}
+
+static void read_file(struct file *f, int workspace_fd, const char *name)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO_BUF struct buf b;
+	struct ws_stamp stamp;
+	struct ch_err err;
+
+	ch_free(f->text);
+	f->text = NULL;
+	f->why[0] = '\0';
+	if (!f->exists)
+		return;
+	buf_init(&b, FILE_READ_MAX);
+	if (ws_load(workspace_fd, name, &b, &stamp, &err)) {
+		snprintf(f->why, sizeof(f->why), "%.150s", err.text);
+		return;
+	}
+	if (utf8_valid(buf_str(&b), b.len) && !memchr(buf_str(&b), '\0', b.len)) {
+		f->text = buf_take(&b, &f->len);
+		return;
+	}
+	f->text = ch_strdup(utf8_repair(a, buf_str(&b), b.len, &f->len));
+	f->len = strlen(f->text);        /* a NUL ends it */
+}
+
+bool home_files_refresh(struct home_files *f, int workspace_fd)
+{
+	bool is_changed = !f->is_read;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++) {
+		struct stat st;
+		bool exists = !fstatat(workspace_fd, specs[i].name, &st, 0);
+
+		if (f->is_read && is_same(&f->at[i], exists, &st))
+			continue;
+		f->at[i].exists = exists;
+		if (exists)
+			f->at[i].st = st;
+		read_file(&f->at[i], workspace_fd, specs[i].name);
+		is_changed = true;
+	}
+	f->is_read = true;
+	return is_changed;
+}
+
+/* Bytes of the first max_chars characters. */
+static size_t cut_chars(const char *s, size_t n, int64_t max_chars)
+{
+	size_t at = 0;
+	uint32_t cp;
+
+	while (at < n && max_chars-- > 0) {
+		size_t len = utf8_decode(s + at, n - at, &cp);
+
+		at += len ? len : 1;
+	}
+	return at;
+}
+
+static bool is_blank(const struct file *f)
+{
+	return f->text && strspn(f->text, " \t\r\n") == f->len;
+}
+
+static void render_one(const struct spec *spec, const struct file *f, int64_t max_chars, int64_t *left,
+		       struct buf *out)
+{
+	int64_t room = CH_MIN(max_chars, *left);
+	size_t n;
+
+	if (!f->exists && !spec->is_required)
+		return;
+	if (is_blank(f))
+		return;
+	buf_printf(out, "\n## %s\n\n", spec->name);
+	if (!f->exists) {
+		buf_puts(out, "(this file is missing)\n");
+		return;
+	}
+	if (!f->text) {
+		buf_printf(out, "(cannot be shown: %s)\n", f->why);
+		return;
+	}
+	n = cut_chars(f->text, f->len, room);
+	*left -= CH_MIN(room, (int64_t)n);
+	buf_append(out, f->text, n);
+	if (n && f->text[n - 1] != '\n')
+		buf_putc(out, '\n');
+	if (n < f->len)
+		buf_printf(out, "[%s is cut here: %zu of %zu bytes are shown; read it for the rest]\n", spec->name, n, f->len);
+}
+
+void home_files_render(const struct home_files *f, const struct config *c, struct buf *out)
+{
+	int64_t each = config_int(c, "agents.defaults.bootstrapMaxChars", FILE_CHARS_MAX);
+	int64_t left = config_int(c, "agents.defaults.bootstrapTotalMaxChars", TOTAL_CHARS_MAX);
+
+	buf_puts(out, "\n# Files of the workspace\n\nThese were read from the workspace when this turn began.\n");
+	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++)
+		render_one(&specs[i], &f->at[i], str_eq(specs[i].name, "USER.md") ? CH_MIN(each, USER_CHARS_MAX) : each,
+			   &left, out);
+}

@@ -1,0 +1,586 @@
+/*
+ * agent/host.c - accepting input, aborting, waiting, starting up and shutting down.
+ */
+#include "agent/host.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/home.h"
+#include "agent/messages.h"
+#include "agent/run_events.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/str.h"
+
+#define ABORT_GRACE_MS 5000              /* for aborted runs to unwind at shutdown */
+#define LANES_MIN 8
+#define LANES_PER_CPU 4
+#define SESSIONS_RECOVERED_MAX 100000
+
+/* -- life -- */
+
+static ch_status resolve(void *arg, const char *wanted, const char *agent_id, struct arena *a, struct model_entry *ret,
+			 const char **ret_source, struct ch_err *err)
+{
+	return model_resolve(arg, wanted, agent_id, a, ret, ret_source, err);
+}
+
+static ch_status stream(void *arg, const struct model_call *call, model_event_fn fn, void *fn_arg,
+			struct model_result *ret, struct ch_err *err)
+{
+	return model_stream(arg, call, fn, fn_arg, ret, err);
+}
+
+static ch_status tool_session_status(void *arg, const char *session_key, struct buf *ret_json, struct ch_err *err)
+{
+	struct agent_host *h = arg;
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	ch_status st;
+
+	st = sess_find(h->opts.sessions, session_key, &s, err);
+	if (st)
+		return st;
+	return status_json(h, s, ret_json, err);
+}
+
+static size_t max_concurrent(struct agent_host *h)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t n = config_int(host_config(h), "agents.defaults.maxConcurrent", 0);
+
+	return n > 0 ? (size_t)n : (size_t)CH_MAX(LANES_MIN, LANES_PER_CPU * cpus);
+}
+
+static void describe_tools(struct agent_host *h)
+{
+	const struct tool *const *t = tool_table(&h->model_tool_count);
+
+	h->model_tools = ch_calloc(h->model_tool_count, sizeof(*h->model_tools));
+	for (size_t i = 0; i < h->model_tool_count; i++)
+		h->model_tools[i] = (struct model_tool){ t[i]->name, t[i]->description, t[i]->schema_json };
+}
+
+struct agent_host *agent_host_new(const struct agent_host_opts *opts)
+{
+	struct agent_host *h = ch_alloc(sizeof(*h));
+
+	h->opts = *opts;
+	h->opts.state_dir = ch_strdup(opts->state_dir);
+	h->model_ops = opts->model_ops ? *opts->model_ops
+				       : (struct agent_model_ops){ opts->models, resolve, stream };
+	h->desks = map_new();
+	h->runs = map_new();
+	h->homes = map_new();
+	h->lanes = opts->lanes;
+	if (!h->lanes) {
+		h->lanes = lanes_new(max_concurrent(h));
+		h->owns_lanes = true;
+	}
+	h->tool_host = (struct tool_host){ .arg = h, .session_status = tool_session_status };
+	h->announcer = loop_timer_new(opts->loop, host_announce, h);
+	fiber_cond_init(&h->idle);
+	describe_tools(h);
+	return h;
+}
+
+static void free_desks(struct agent_host *h)
+{
+	size_t cursor = 0;
+	const char *key;
+	void *value;
+
+	while (map_each(h->desks, &cursor, &key, &value)) {
+		struct desk *d = value;
+
+		while (d->head)
+			run_ended(d->head);      /* stays queued in the database: the next start marks it interrupted */
+		desk_free(d);
+	}
+	map_free(h->desks);
+}
+
+void agent_host_free(struct agent_host *h)
+{
+	size_t cursor = 0;
+	const char *key;
+	void *value;
+
+	if (!h)
+		return;
+	CH_BUG_ON(h->active);    /* agent_host_drain() comes first */
+	loop_timer_free(h->announcer);
+	for (size_t i = 0; i < h->to_announce.len; i++)
+		run_unref(h->to_announce.at[i]);
+	vec_done(&h->to_announce);
+	free_desks(h);
+	while (map_each(h->homes, &cursor, &key, &value))
+		home_unref(value);
+	map_free(h->homes);
+	map_free(h->runs);
+	if (h->owns_lanes)
+		lanes_free(h->lanes);
+	ch_free(h->model_tools);
+	ch_free((char *)h->opts.state_dir);
+	ch_free(h);
+}
+
+void agent_config_changed(struct agent_host *h)
+{
+	lanes_set_max(h->lanes, max_concurrent(h));
+}
+
+struct stale { struct arena *a; VEC(const char *) keys; };
+
+static bool note_stale(void *arg, const struct sess *s)
+{
+	struct stale *st = arg;
+
+	if (str_eq(s->status, "running"))
+		vec_push(&st->keys, arena_strdup(st->a, s->key));
+	return true;
+}
+
+static ch_status unmark(struct agent_host *h, const char *key, struct ch_err *err)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	ch_status st;
+
+	st = sess_find(h->opts.sessions, key, &s, err);
+	if (st)
+		return st;
+	sess_set_str(s, &s->status, "failed");
+	sess_set_str(s, &s->last_run_error, "The gateway stopped while this turn ran.");
+	sess_set_str(s, &s->active_provider, NULL);
+	sess_set_str(s, &s->active_model, NULL);
+	s->aborted_last_run = 1;
+	return sess_save(s, err);
+}
+
+ch_status agent_host_recover(struct agent_host *h, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct sess_query q = { .archived = -1, .include_background = true, .limit = SESSIONS_RECOVERED_MAX };
+	struct stale stale = { .a = a };
+	size_t total;
+	ch_status st;
+
+	st = sess_list(h->opts.sessions, &q, &total, note_stale, &stale, err);
+	for (size_t i = 0; i < stale.keys.len && !st; i++)
+		st = unmark(h, stale.keys.at[i], err);
+	vec_done(&stale.keys);
+	return st;
+}
+
+static void abort_all(struct agent_host *h)
+{
+	size_t cursor = 0;
+	const char *key;
+	void *value;
+
+	while (map_each(h->desks, &cursor, &key, &value)) {
+		struct desk *d = value;
+
+		if (d->active)
+			run_abort(d->active, "shutdown", "shutdown", "The gateway is shutting down");
+	}
+}
+
+static void wait_idle(struct agent_host *h, int64_t deadline_ms)
+{
+	while (h->active)
+		if (fiber_cond_wait(&h->idle, deadline_ms))
+			break;
+}
+
+void agent_host_drain(struct agent_host *h, int64_t deadline_ms)
+{
+	h->is_draining = true;
+	wait_idle(h, deadline_ms);
+	if (!h->active)
+		return;
+	log_info("agent", "%zu runs are stopped at shutdown", h->active);
+	abort_all(h);
+	fiber_mask(+1);
+	wait_idle(h, fiber_deadline(ABORT_GRACE_MS));
+	fiber_mask(-1);
+}
+
+/* -- telling -- */
+
+void host_announce(void *host)
+{
+	struct agent_host *h = host;
+
+	for (size_t i = 0; i < h->to_announce.len; i++) {        /* may grow while we walk */
+		struct run *r = h->to_announce.at[i];
+
+		ev_accepted(r);
+		if (r->command && command_is_immediate(r->command))
+			command_run(r);
+		else if (r->phase == RUN_QUEUED && r->was_queued && r->mode != QUEUE_STEER)
+			ev_queued(r);
+		run_unref(r);
+	}
+	h->to_announce.len = 0;
+}
+
+/* -- accepting -- */
+
+static ch_status check_input(const struct run_input *in, struct ch_err *err)
+{
+	static const char *const types[] = { "image/png", "image/jpeg", "image/gif", "image/webp" };
+	size_t n = in->run_id ? strlen(in->run_id) : 0;
+
+	if (!n || n > RUN_ID_MAX)
+		return ch_fail(err, CH_E_INVALID, "the run id must have 1 to %d bytes", RUN_ID_MAX);
+	if (str_empty(in->text) && !json_len(in->attachments))
+		return ch_fail(err, CH_E_INVALID, "the message is empty");
+	json_each(att, in->attachments) {
+		const char *mime = json_get_str(att, "mimeType");
+
+		if (!mime || !str_in(mime, types, CH_ARRAY_LEN(types)))
+			return ch_fail(err, CH_E_UNSUPPORTED, "attachment of type '%s': only PNG, JPEG, GIF and WebP images can "
+				       "be attached", mime ? mime : "unknown");
+		if (str_empty(json_get_str(att, "content")))
+			return ch_fail(err, CH_E_INVALID, "an attachment has no content");
+	}
+	return CH_OK;
+}
+
+static ch_status render_message(struct run *r, const struct run_input *in, struct ch_err *err)
+{
+	CH_AUTO_BUF struct buf out;
+	bool is_command = r->command != NULL;
+	ch_status st;
+
+	buf_init(&out, TR_MESSAGE_MAX);
+	msg_user(&out, in, r->accepted_at, is_command);
+	st = buf_status(&out, err, "the message");
+	if (st)
+		return st;
+	r->message = arena_strndup(r->arena, out.data, out.len);
+	buf_clear(&out);
+	msg_user_meta(&out, in, is_command);
+	st = buf_status(&out, err, "the message's sender");
+	if (st)
+		return st;
+	r->meta = arena_strndup(r->arena, out.data, out.len);
+	return CH_OK;
+}
+
+static ch_status run_from_input(struct agent_host *h, const struct run_input *in, struct run **ret, struct ch_err *err)
+{
+	CH_AUTO(run_unref) struct run *r = run_new(h);
+	struct arena *a = r->arena;
+	ch_status st;
+
+	r->accepted_at = now_wall_ms();
+	r->accepted_mono_ms = now_mono_ms();
+	r->run_id = r->event_id = arena_strdup(a, in->run_id);
+	r->session_key = arena_strdup(a, in->session_key);
+	r->text = arena_strdup(a, in->text ? in->text : "");
+	r->model = arena_strdup(a, in->model);
+	r->thinking = arena_strdup(a, in->thinking);
+	r->extra_system = arena_strdup(a, in->extra_system);
+	r->channel = arena_strdup(a, in->client_mode);
+	r->owner_conn = arena_strdup(a, in->owner_conn);
+	r->timeout_ms = in->timeout_ms;
+	if (in->sender_is_owner && !json_len(in->attachments))
+		r->command = command_parse(r->text, a, &r->command_args);
+	st = render_message(r, in, err);
+	if (st)
+		return st;
+	*ret = CH_TAKE(r);
+	return CH_OK;
+}
+
+static const char *render_options(struct run *r, const struct run_input *in)
+{
+	struct json *o = json_new_obj(r->arena);
+
+	if (in->model)
+		json_set(r->arena, o, "model", json_new_str(r->arena, in->model));
+	if (in->thinking)
+		json_set(r->arena, o, "thinking", json_new_str(r->arena, in->thinking));
+	if (in->queue_mode)
+		json_set(r->arena, o, "queueMode", json_new_str(r->arena, in->queue_mode));
+	if (in->timeout_ms)
+		json_set(r->arena, o, "timeoutMs", json_new_int(r->arena, in->timeout_ms));
+	return json_to_str(r->arena, o);
+}
+
+/* In the open transaction. CH_E_EXISTS: known already, *ret_known is the row. */
+static ch_status accept_rows(struct agent_host *h, struct run *r, const struct run_input *in, struct arena *a,
+			     struct input_row *ret_known, struct ch_err *err)
+{
+	struct input_row row = { .run_id = r->run_id, .session_key = r->session_key, .state = INPUT_QUEUED,
+				 .message = r->message, .meta = r->meta, .options = render_options(r, in),
+				 .accepted_at = r->accepted_at };
+	struct sess_key key;
+	ch_status st;
+
+	st = sess_key_parse(r->arena, r->session_key, agent_default_id(host_config(h), r->arena), &key, err);
+	if (!st)
+		st = sess_open(h->opts.sessions, &key, "operator", &r->sess, &r->is_new_session, err);
+	if (st)
+		return st;
+	r->agent_id = arena_strdup(r->arena, r->sess->agent_id);
+	r->session_id = arena_strdup(r->arena, r->sess->session_id);
+	row.session_id = r->session_id;
+	return input_accept(r->sess, &row, a, ret_known, err);
+}
+
+static ch_status accept_tx(struct agent_host *h, struct run *r, const struct run_input *in, struct arena *a,
+			   struct submit_result *ret, struct ch_err *err)
+{
+	struct db *db = sess_store_db(h->opts.sessions);
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	int64_t began = now_mono_ms();
+	ch_status st;
+
+	st = db_begin_durable(db, err);
+	if (st)
+		return st;
+	tx = db;
+	st = accept_rows(h, r, in, a, &ret->known, err);
+	ret->load_session_ms = now_mono_ms() - began;
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
+static ch_status accept_input(struct agent_host *h, struct run *r, const struct run_input *in, struct arena *a,
+			      struct submit_result *ret, struct ch_err *err)
+{
+	ch_status st = accept_tx(h, r, in, a, ret, err);
+
+	if (st && r->sess)
+		(void)!sess_reload(r->sess, NULL);       /* the live object as the database has it; err says why */
+	return st;
+}
+
+static enum queue_mode mode_of(struct agent_host *h, const struct run *r, const struct run_input *in)
+{
+	enum queue_mode mode = QUEUE_STEER;
+
+	if (!queue_mode_parse(in->queue_mode, &mode) && !queue_mode_parse(r->sess->queue_mode, &mode))
+		queue_mode_parse(config_str(host_config(h), "messages.queue.mode"), &mode);
+	return mode;
+}
+
+static ch_status cancel_queued(struct run *r, const char *reason, struct ch_err *err)
+{
+	CH_AUTO(run_unref) struct run *held = run_ref(r);
+	ch_status st;
+
+	st = input_end(r->host->opts.sessions, r->session_key, r->run_id, INPUT_CANCELED, NULL, NULL, err);
+	if (st)
+		return st;
+	run_ended(held);
+	ev_cancelled(held, reason);
+	return CH_OK;
+}
+
+static void abort_for(struct desk *d, const char *origin)
+{
+	run_abort(d->active, origin, "aborted", "Reply operation aborted by user");
+}
+
+/* A command that changes the transcript: what runs and waits belongs to what it ends. */
+static void clear_for_command(struct desk *d)
+{
+	struct ch_err err;
+
+	while (d->head && !cancel_queued(d->head, "command", &err)) {
+		/* one by one */
+	}
+	if (d->head)
+		log_warn("agent", "session=%s: waiting input could not be cancelled: %s; it runs after the command", d->key,
+			 err.text);
+	if (d->active)
+		abort_for(d, "command");
+}
+
+/* Where the accepted run goes: at once, behind the active one, before it, or answered beside it. */
+static enum submit_status place(struct desk *d, struct run *r, bool *ret_interrupted)
+{
+	bool is_going = d->active && !d->active->abort_origin;
+
+	if (r->command && command_is_immediate(r->command))
+		return SUBMIT_COMMAND;
+	if (r->command) {
+		clear_for_command(d);
+		desk_push(d, r, true);
+		return SUBMIT_COMMAND;
+	}
+	if (!is_going && !d->head) {
+		desk_push(d, r, false);
+		return SUBMIT_STARTED;
+	}
+	if (r->mode == QUEUE_INTERRUPT) {
+		*ret_interrupted = is_going;
+		if (is_going)
+			abort_for(d, "interrupt");
+		desk_push(d, r, true);
+		return SUBMIT_STARTED;
+	}
+	r->was_queued = true;
+	desk_push(d, r, false);
+	return SUBMIT_QUEUED;
+}
+
+static void enqueue(struct agent_host *h, struct desk *d, struct run *r, struct submit_result *ret)
+{
+	ret->status = place(d, r, &ret->interrupted_active);
+	map_put(h->runs, r->run_id, r);
+	vec_push(&h->to_announce, run_ref(r));
+	loop_timer_start(h->announcer, 0);       /* not now: the caller's answer goes out first */
+	sess_set_str(r->sess, &r->sess->status, "running");      /* saved when the turn begins */
+	r->sess->last_interaction_at = r->accepted_at;
+	desk_go(d);
+}
+
+static ch_status check_room(struct agent_host *h, const struct desk *d, struct ch_err *err)
+{
+	int64_t cap = config_int(host_config(h), "messages.queue.cap", QUEUE_CAP_DEFAULT);
+
+	if (h->is_draining)
+		return ch_fail(err, CH_E_BUSY, "the gateway is shutting down; try again when it is back");
+	if ((int64_t)d->queued >= cap)
+		return ch_fail(err, CH_E_BUSY, "%zu messages are already waiting in this session; wait, or abort the run",
+			       d->queued);
+	return CH_OK;
+}
+
+ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct arena *a, struct submit_result *ret,
+		       struct ch_err *err)
+{
+	CH_AUTO(run_unref) struct run *r = NULL;
+	struct submit_result res = { 0 };
+	struct desk *d;
+	bool is_live;
+	ch_status st;
+
+	st = check_input(in, err);
+	if (st)
+		return st;
+	if (in->queue_mode && !queue_mode_parse(in->queue_mode, &(enum queue_mode){ 0 }))
+		return ch_fail(err, CH_E_INVALID, "queueMode '%.40s' is not one of steer, followup, collect, interrupt",
+			       in->queue_mode);
+	d = desk_open(h, in->session_key);
+	is_live = desk_find_run(d, in->run_id) != NULL;
+	if (!is_live)
+		st = check_room(h, d, err);
+	if (!st)
+		st = run_from_input(h, in, &r, err);
+	if (!st)
+		st = accept_input(h, r, in, a, &res, err);
+	if (st && st != CH_E_EXISTS)
+		return st;
+	res.accepted_at = st ? res.known.accepted_at : r->accepted_at;
+	if (st) {
+		res.status = is_live ? SUBMIT_IN_FLIGHT : SUBMIT_ENDED;
+	} else {
+		r->mode = mode_of(h, r, in);
+		enqueue(h, d, r, &res);
+	}
+	*ret = res;
+	return CH_OK;
+}
+
+/* -- aborting -- */
+
+static ch_status abort_one(struct run *r, const char *origin, struct ch_err *err)
+{
+	if (r->phase == RUN_QUEUED)
+		return cancel_queued(r, origin, err);
+	run_abort(r, origin, origin, "This operation was aborted");
+	return CH_OK;
+}
+
+ch_status agent_abort(struct agent_host *h, const char *session_key, const char *run_id, const char *origin,
+		      struct arena *a, const char *const **ret_run_ids, struct ch_err *err)
+{
+	struct desk *d = desk_find(h, session_key);
+	struct run *one = run_id ? desk_find_run(d, run_id) : NULL;
+	const char **ids = arena_alloc(a, ((d ? d->queued : 0) + 2) * sizeof(*ids));
+	const char *why = arena_strdup(a, origin);
+	size_t n = 0;
+	ch_status st;
+
+	*ret_run_ids = ids;
+	if (!desk_is_busy(d) || (run_id && (!one || one->abort_origin)))
+		return CH_OK;
+	if (one)
+		why = arena_strdup(one->arena, origin);
+	while (!one && d->head) {
+		ids[n++] = arena_strdup(a, d->head->run_id);
+		st = cancel_queued(d->head, why, err);
+		if (st)
+			return st;
+	}
+	if (!one)
+		one = d->active;
+	if (!one || one->abort_origin)
+		return CH_OK;
+	ids[n] = arena_strdup(a, one->phase == RUN_QUEUED ? one->run_id : one->event_id);
+	return abort_one(one, arena_strdup(one->arena, origin), err);
+}
+
+/* -- asking -- */
+
+ch_status agent_wait(struct agent_host *h, const char *run_id, int64_t deadline_ms, struct arena *a,
+		     struct input_row *ret, struct ch_err *err)
+{
+	CH_AUTO(run_unref) struct run *r = NULL;
+	ch_status st;
+
+	r = map_find(h->runs, run_id);
+	if (r)
+		run_ref(r);
+	while (r && r->phase != RUN_ENDED) {
+		st = fiber_cond_wait(&r->ended, deadline_ms);
+		if (st)
+			return ch_fail(err, st, "run '%s' has not ended yet", run_id);
+	}
+	return input_find_run(h->opts.sessions, r ? r->run_id : run_id, a, ret, err);
+}
+
+ch_status agent_in_flight(struct agent_host *h, const char *session_key, struct arena *a, struct run_in_flight *ret,
+			  struct ch_err *err)
+{
+	struct desk *d = desk_find(h, session_key);
+	struct run *r = d ? d->active : NULL;
+
+	if (!r || r->abort_origin || r->command)
+		return ch_fail(err, CH_E_NOT_FOUND, "no run is active in session '%s'", session_key);
+	*ret = (struct run_in_flight){
+		.run_id = arena_strdup(a, r->event_id),
+		.text = arena_strndup(a, buf_str(&r->reply), r->reply.len),
+		.started_at = r->started_at ? r->started_at : r->accepted_at,
+	};
+	return CH_OK;
+}
+
+const char *const *agent_active_runs(struct agent_host *h, const char *session_key, struct arena *a)
+{
+	struct desk *d = desk_find(h, session_key);
+	const char **ids = arena_alloc(a, ((d ? d->queued : 0) + 2) * sizeof(*ids));
+	size_t n = 0;
+
+	if (!d)
+		return ids;
+	if (d->active && !d->active->abort_origin)
+		ids[n++] = arena_strdup(a, d->active->event_id);
+	for (struct run *r = d->head; r; r = r->next)
+		if (!r->is_told_settled)
+			ids[n++] = arena_strdup(a, r->run_id);
+	return ids;
+}
+
+bool agent_is_active(struct agent_host *h, const char *session_key)
+{
+	struct desk *d = desk_find(h, session_key);
+
+	return d && ((d->active && !d->active->abort_origin) || d->head);
+}

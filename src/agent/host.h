@@ -1,0 +1,79 @@
+/*
+ * agent/host.h - what the files of agent/ share (private).
+ *
+ * A desk is a session's place in memory: its active run, the queue behind it and the
+ * parsed history. Desks without runs are kept for a while so that a following turn need not
+ * read the transcript again.
+ */
+#ifndef CH_AGENT_HOST_H
+#define CH_AGENT_HOST_H
+
+#include "agent/run.h"
+#include "core/map.h"
+#include "tools/tool.h"
+
+#define DESKS_IDLE_MAX 32                /* kept without runs, least recently used first to go */
+#define DESK_HISTORY_IDLE_MAX (512u << 10)       /* bytes of parsed history kept without a run */
+#define QUEUE_CAP_DEFAULT 20             /* messages.queue.cap */
+
+struct desk {
+	struct agent_host *host;
+	char *key;
+	struct run *active;
+	struct run *head, *tail;         /* queued, oldest first; head is NULL iff tail is */
+	size_t queued;
+	struct history *history;         /* NULL: not read yet */
+	int64_t used_ms;
+};
+
+struct agent_host {
+	struct agent_host_opts opts;
+	struct agent_model_ops model_ops;
+	struct lanes *lanes;
+	bool owns_lanes, is_draining;
+	struct map *desks;               /* session key -> struct desk */
+	struct map *runs;                /* run id and event id -> struct run, queued or active */
+	struct map *homes;               /* agent id -> struct home */
+	size_t active;                   /* runs */
+	struct fiber_cond idle;          /* active became 0 */
+	VEC(struct run *) to_announce;   /* accepted, their events not yet told; referenced */
+	struct loop_timer *announcer;
+	struct tool_host tool_host;
+	struct model_tool *model_tools;
+	size_t model_tool_count;
+};
+
+static inline struct config *host_config(struct agent_host *h) { return h->opts.config(h->opts.config_arg); }
+
+/* -- desk.c -- */
+struct desk *desk_find(struct agent_host *h, const char *key);
+struct desk *desk_open(struct agent_host *h, const char *key);
+void desk_free(struct desk *d);
+bool desk_is_busy(const struct desk *d);
+struct run *desk_find_run(struct desk *d, const char *run_id);
+void desk_push(struct desk *d, struct run *r, bool in_front);
+/* Starts the next queued run when none is active. */
+void desk_go(struct desk *d);
+/* Takes out the first queued run that may be folded into the active one; the caller gets the reference. */
+struct run *desk_take_steered(struct desk *d);
+bool desk_has_steered(const struct desk *d);
+bool desk_remove(struct desk *d, struct run *r);
+/* The run is over: it leaves its desk, waiters wake. Its last events are told after this. */
+void run_ended(struct run *r);
+/* Tells what is due of accepted runs and answers commands that need no turn. */
+void host_announce(void *host);
+
+/* -- commands.c -- */
+const struct slash_command *command_parse(const char *text, struct arena *a, const char **ret_args);
+/* May it run beside an active run? */
+bool command_is_immediate(const struct slash_command *c);
+void command_run(struct run *r);
+
+/* -- status.c -- */
+CH_MUST_USE ch_status status_json(struct agent_host *h, struct sess *s, struct buf *out, struct ch_err *err);
+CH_MUST_USE ch_status status_text(struct agent_host *h, struct sess *s, struct buf *out, struct ch_err *err);
+/* "Sunday, 22 November 2026", and "08:15" after it when with_time, in local time. */
+void status_date(int64_t wall_ms, bool with_time, char *ret_text, size_t cap);
+#define STATUS_DATE_MAX 64
+
+#endif

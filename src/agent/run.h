@@ -1,0 +1,122 @@
+/*
+ * agent/run.h - one accepted input and the turn that answers it (private to agent/).
+ *
+ * Owns    its arena (what was asked), its buffers (what was said so far).
+ * Lives   counted: the desk's queue or active slot, each waiter and the run's fiber hold a reference.
+ * States  QUEUED -> ACTIVE -> ENDED, or QUEUED -> ENDED (cancelled, absorbed). `fiber` is set
+ *         iff a fiber works for it; `sess` is held all along.
+ */
+#ifndef CH_AGENT_RUN_H
+#define CH_AGENT_RUN_H
+
+#include "agent/agent.h"
+#include "core/fiber.h"
+#include "core/vec.h"
+
+#define RUN_ID_MAX 256                   /* bytes of a client's idempotency key */
+#define RUN_ROUNDS_MAX 100               /* model requests of one turn: a loop that does not end costs money */
+#define RUN_REPLY_MAX (4u << 20)         /* bytes of text of one turn */
+#define RUN_SAME_CALLS_MAX 5             /* identical tool calls in a row before the model is told, then stopped */
+
+struct desk;
+struct home;
+struct history;
+
+enum queue_mode { QUEUE_STEER, QUEUE_FOLLOWUP, QUEUE_COLLECT, QUEUE_INTERRUPT };
+bool queue_mode_parse(const char *name, enum queue_mode *ret);
+const char *queue_mode_name(enum queue_mode m);
+
+enum run_phase { RUN_QUEUED, RUN_ACTIVE, RUN_ENDED };
+
+/* A tool call of a reply; on the round's arena. */
+struct run_call {
+	const char *id, *name;
+	const char *args_text;           /* as the model sent it */
+	const char *args_error;          /* why it is no JSON object; NULL when it is */
+	struct json *args;               /* an object, empty when malformed */
+	/* the result, once is_done */
+	struct json *content, *details;
+	bool is_done, is_error;
+};
+
+/* What the turn spent so far. */
+struct run_spent {
+	struct model_usage sum;
+	int64_t last_prompt;             /* tokens of the last request: the context's size */
+	struct model_cost cost;
+	bool has_cost;
+	int requests;
+};
+
+struct run {
+	int refs;
+	struct agent_host *host;
+	struct desk *desk;               /* NULL once ended */
+	struct run *next;                /* behind us in the queue */
+	struct fiber *fiber;
+	struct fiber_cond ended;
+	enum run_phase phase;
+	enum queue_mode mode;
+
+	/* what was asked; on the arena */
+	struct arena *arena;
+	struct sess *sess;
+	const char *run_id;              /* of the input: the client's idempotency key */
+	const char *event_id;            /* in events and transcript rows: run_id, or a new id for a drained input */
+	const char *session_key, *session_id, *agent_id;
+	const char *text;
+	const char *message, *meta;      /* JSON of the user's row */
+	const char *model, *thinking, *extra_system, *channel, *owner_conn;
+	const struct slash_command *command;     /* this is a command, not a turn */
+	const char *command_args;
+	int64_t timeout_ms;
+	int64_t accepted_at, accepted_mono_ms;
+	bool is_new_session, is_announced, was_queued, is_told_settled;
+
+	/* the turn */
+	int64_t seq, started_at, ended_at, epoch;
+	struct home *home;
+	struct model_entry entry;        /* on the arena */
+	const char *ref, *stop_reason;
+	struct arena *round;             /* cleared before each model request */
+	VEC(struct run_call) calls;      /* of the reply at hand; gone once their results are in the transcript */
+	VEC(const char *) tools_used;    /* names that succeeded, once each */
+	struct run_spent spent;
+	struct model_result result;      /* of the last request */
+	int rounds;
+	bool has_side_effects;           /* a tool did more than read */
+	char *last_call;                 /* name and arguments of the last tool call */
+	int same_calls;                  /* how often it was made in a row */
+
+	/* text that clients see: `reply` is all of it, trimmed; the message at hand begins at msg_start */
+	struct buf reply;
+	size_t msg_start, msg_end;       /* of the message at hand; end <= reply.len */
+	size_t agent_sent, chat_sent;    /* offsets into reply that frames have told */
+	bool agent_replace, chat_replace;        /* told text was taken back */
+	char item_id[64];                /* "<uuid>:<round>" */
+	bool is_first_told;
+	int64_t agent_told_ms, chat_told_ms, dispatched_ms;      /* monotonic */
+	struct loop_timer *timer;        /* throttled text, the resume after a retry, the run's deadline */
+	int64_t deadline_ms, resume_ms;  /* monotonic; 0: none */
+	int64_t timer_ms;                /* what the timer is set to; 0: not running */
+
+	/* ending before its time */
+	const char *abort_origin;        /* "rpc", "timeout", …; NULL while it may go on */
+	const char *abort_reason;        /* stopReason in frames */
+	const char *abort_error;
+	struct ch_err failure;
+	enum model_error_class failure_class;
+	struct buf scratch;              /* JSON of the event at hand */
+};
+
+struct run *run_new(struct agent_host *h);
+struct run *run_ref(struct run *r);
+void run_unref(struct run *r);
+CH_AUTO_DEFINE(run_unref, struct run)
+/* The turn, from the user's row to the last event. Runs in the run's fiber, in its lane. */
+CH_FIBER void run_turn(struct run *r);
+/* Marks it for ending and wakes what it waits for. Tells clients at once. */
+void run_abort(struct run *r, const char *origin, const char *reason, const char *error);
+void run_timer_arm(struct run *r);
+
+#endif
