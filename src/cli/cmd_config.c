@@ -9,7 +9,7 @@
 
 static ch_status open_store(struct cli *c, struct config_store **ret, struct ch_err *err)
 {
-	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir };
+	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir, .passive = true };
 
 	return config_store_open(c->loop, &opts, ret, err);
 }
@@ -30,7 +30,7 @@ static ch_status run_get(struct cli *c, struct ch_err *err)
 	if (set && path[0] && config_path_is_secret(path)) {
 		shown = json_new_str(c->arena, CONFIG_REDACTED);
 	} else if (set) {
-		shown = config_redact(c->arena, set);
+		shown = config_redact_at(c->arena, set, path);
 	} else if (row && row->def) {
 		st = json_parse(c->arena, row->def, strlen(row->def), JSON_STRICT, &shown, err);
 		if (st)

@@ -138,6 +138,8 @@ const char *config_store_path(const struct config_store *s);
 /* Issues of the file as it is on disk now (may be worse than the current snapshot's). */
 const struct config_issue *config_store_issues(const struct config_store *s, size_t *ret_count);
 bool config_store_degraded(const struct config_store *s);         /* the file is broken and a last good one runs */
+/* Of the file as it is on disk: what base_hash is compared with. "" is the text of a file that does not exist. */
+const char *config_store_hash(const struct config_store *s);
 CH_MUST_USE ch_status config_store_reload(struct config_store *s, struct ch_err *err);
 
 /*

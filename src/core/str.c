@@ -184,28 +184,32 @@ bool str_to_bytes(const char *s, int64_t *ret_bytes)
 
 size_t str_distance(const char *a, const char *b, size_t cap)
 {
-	uint8_t row[DISTANCE_LEN_MAX + 1];
+	uint8_t rows[3][DISTANCE_LEN_MAX + 1];
 	size_t n = strlen(a), m = strlen(b);
 
 	if (n > DISTANCE_LEN_MAX || m > DISTANCE_LEN_MAX)
 		return strcmp(a, b) ? cap : 0;
 	for (size_t j = 0; j <= m; j++)
-		row[j] = (uint8_t)j;
+		rows[0][j] = (uint8_t)j;
 	for (size_t i = 1; i <= n; i++) {
-		size_t diagonal = row[0], best = row[0] = (uint8_t)i;
+		uint8_t *row = rows[i % 3];
+		const uint8_t *above = rows[(i - 1) % 3], *twice_above = rows[(i + 1) % 3];
+		size_t best = row[0] = (uint8_t)i;
 
 		for (size_t j = 1; j <= m; j++) {
-			size_t substitute = diagonal + (a[i - 1] != b[j - 1]);
-			size_t insert_or_delete = 1 + CH_MIN(row[j], row[j - 1]);
+			size_t d = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-			diagonal = row[j];
-			row[j] = (uint8_t)CH_MIN(substitute, insert_or_delete);
-			best = CH_MIN(best, row[j]);
+			d = CH_MIN(d, 1u + CH_MIN(above[j], row[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d = CH_MIN(d, twice_above[j - 2] + 1u);
+			row[j] = (uint8_t)d;
+			best = CH_MIN(best, d);
 		}
-		if (best >= cap)
+		/* A transposition may still come from the row above this one. */
+		if (best > cap)
 			return cap;
 	}
-	return CH_MIN((size_t)row[m], cap);
+	return CH_MIN((size_t)rows[n % 3][m], cap);
 }
 
 const char *str_nearest(const char *s, const char *const *list, size_t n)

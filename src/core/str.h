@@ -27,7 +27,7 @@ bool str_to_duration_ms(const char *s, int64_t unit_ms, int64_t *ret_ms);
 /* "250", "64kb", "10mb", "10gb" (1024 based). */
 bool str_to_bytes(const char *s, int64_t *ret_bytes);
 
-/* Levenshtein distance, capped; for "did you mean". */
+/* Edit distance (two neighbours swapped count as one), capped; for "did you mean". */
 size_t str_distance(const char *a, const char *b, size_t cap);
 /* The nearest of n candidates within distance 1/3 of the length, or NULL. */
 const char *str_nearest(const char *s, const char *const *list, size_t n);

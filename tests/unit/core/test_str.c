@@ -132,11 +132,16 @@ static void test_nearest(void **state)
 	assert_int_equal(str_distance("", "abc", 10), 3);
 	assert_int_equal(str_distance("abc", "", 10), 3);
 	assert_int_equal(str_distance("same", "same", 10), 0);
+	assert_int_equal(str_distance("prot", "port", 10), 1);
+	assert_int_equal(str_distance("ab", "ba", 10), 1);
+	assert_int_equal(str_distance("ab", "ba", 1), 1);
+	assert_int_equal(str_distance("abcd", "badc", 10), 2);
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	assert_int_equal(str_distance(longer, "x", 10), 10);
 	assert_string_equal(str_nearest("enabeld", keys, 4), "enabled");
 	assert_string_equal(str_nearest("prt", keys, 4), "port");
+	assert_string_equal(str_nearest("prot", keys, 4), "port");
 	assert_null(str_nearest("completely", keys, 4));
 	assert_null(str_nearest("m", keys, 4));
 }
