@@ -77,6 +77,7 @@ struct run_input {
 	const char *client_id, *client_mode, *client_name;   /* transport facts for the transcript */
 	const char *owner_conn;          /* connection id, or NULL */
 	bool sender_is_owner;
+	bool session_is_new;             /* the caller has just made the session for this input */
 };
 
 enum submit_status { SUBMIT_STARTED, SUBMIT_QUEUED, SUBMIT_IN_FLIGHT, SUBMIT_ENDED, SUBMIT_COMMAND };

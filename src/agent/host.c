@@ -326,6 +326,7 @@ static ch_status accept_rows(struct agent_host *h, struct run *r, const struct r
 		st = sess_open(h->opts.sessions, &key, "operator", &r->sess, &r->is_new_session, err);
 	if (st)
 		return st;
+	r->is_new_session |= in->session_is_new;
 	r->agent_id = arena_strdup(r->arena, r->sess->agent_id);
 	r->session_id = arena_strdup(r->arena, r->sess->session_id);
 	row.session_id = r->session_id;

@@ -17,7 +17,7 @@ extern const struct gw_param chat_attachment_params[];
 /* A submitted input and the session it went to; sess is referenced. */
 struct chat_sent {
 	struct sess *sess;
-	bool created, participants_changed;
+	bool created;
 	int64_t load_session_ms;
 	struct submit_result result;
 };
@@ -35,7 +35,5 @@ CH_MUST_USE ch_status chat_check_message(const char *method, const char *message
 const char *chat_status_word(const struct submit_result *r);
 /* runId, status, … into an open object. */
 void chat_put_ack(struct gw_call *call, struct jw *w, const char *run_id, const struct chat_sent *sent);
-/* sessions.changed for a new input; after the ack. */
-void chat_announce(struct gw *gw, const struct chat_sent *sent);
 
 #endif

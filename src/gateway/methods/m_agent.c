@@ -135,7 +135,6 @@ static CH_FIBER ch_status run_agent(struct gw_call *call, struct ch_err *err)
 	jw_kint(w, "acceptedAt", sent.result.accepted_at);
 	jw_end(w);
 	gw_reply_more_end(call);
-	chat_announce(call->gw, &sent);
 	st = agent_wait(call->gw->agents, in.run_id, timeout_s ? fiber_deadline(timeout_s * 1000) : fiber_deadline(AGENT_WAIT_MAX_MS),
 			call->arena, &row, err);
 	if (st == CH_E_TIMEOUT)

@@ -68,8 +68,7 @@ ch_status chat_submit(struct gw_call *call, const struct sess_key *key, struct r
 		return st;
 	ret->sess = s;
 	ret->load_session_ms = now_mono_ms() - started;
-	ret->participants_changed = add_participant(s, call->conn);
-	if (ret->participants_changed) {
+	if (add_participant(s, call->conn)) {
 		st = sess_save(s, err);
 		if (st)
 			return st;
@@ -80,6 +79,7 @@ ch_status chat_submit(struct gw_call *call, const struct sess_key *key, struct r
 	in->client_name = gw_conn_client_name(call->conn);
 	in->owner_conn = gw_conn_id(call->conn);
 	in->sender_is_owner = true;
+	in->session_is_new = ret->created;
 	return agent_submit(gw->agents, in, call->arena, &ret->result, err);
 }
 
@@ -90,15 +90,6 @@ const char *chat_status_word(const struct submit_result *r)
 	case SUBMIT_ENDED: return r->known.state == INPUT_FAILED ? "error" : "ok";
 	default: return "started";
 	}
-}
-
-void chat_announce(struct gw *gw, const struct chat_sent *sent)
-{
-	if (sent->result.status == SUBMIT_IN_FLIGHT || sent->result.status == SUBMIT_ENDED)
-		return;
-	if (sent->created)
-		gw_session_changed(gw, sent->sess, "create", NULL, NULL);
-	gw_session_changed(gw, sent->sess, sent->participants_changed ? "participants" : "send", NULL, NULL);
 }
 
 /* The command line measures by itself; a page shows these. */
@@ -202,7 +193,6 @@ static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 	chat_put_ack(call, w, in.run_id, &sent);
 	jw_end(w);
 	gw_reply_end(call);
-	chat_announce(call->gw, &sent);
 	return CH_OK;
 }
 

@@ -176,8 +176,6 @@ static CH_FIBER ch_status run_create(struct gw_call *call, struct ch_err *err)
 	jw_end(w);
 	gw_reply_end(call);
 	gw_session_changed(call->gw, s, created ? "create" : "patch", NULL, NULL);
-	if (starts)
-		chat_announce(call->gw, &sent);
 	return CH_OK;
 }
 
@@ -447,7 +445,6 @@ static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 	chat_put_ack(call, w, in.run_id, &sent);
 	jw_end(w);
 	gw_reply_end(call);
-	chat_announce(call->gw, &sent);
 	return CH_OK;
 }
 
