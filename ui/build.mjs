@@ -1,8 +1,7 @@
 /*
  * build.mjs - bundles the page with esbuild.
  *
- *   node build.mjs [--outdir DIR]   the page: index.html, assets with their hash in the name, icons
- *   node build.mjs --tests          the unit tests, one file each, into dist-test/
+ *   node build.mjs [--outdir DIR]   index.html, assets with their hash in the name, icons; into dist/ if not told
  *
  * Runs on Node.js 18. Used as a module by scripts/embed-ui.mjs.
  */
@@ -15,7 +14,8 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const TARGET = ['chrome123', 'firefox121', 'safari17.5'];
 
 /* Bundles into outdir; resolves to the paths of all files that went in (for the build system). */
-export async function buildPage(outdir, version) {
+export async function buildPage(folder, version) {
+  const outdir = resolve(folder);
   await rm(outdir, { recursive: true, force: true });
   await mkdir(outdir, { recursive: true });
   const result = await build({
@@ -47,29 +47,8 @@ export async function buildPage(outdir, version) {
   return inputs.map((path) => resolve(here, path));
 }
 
-async function buildTests() {
-  const outdir = join(here, 'dist-test');
-  await rm(outdir, { recursive: true, force: true });
-  const tests = (await readdir(join(here, 'test'))).filter((name) => /\.test\.tsx?$/.test(name));
-  await build({
-    absWorkingDir: here,
-    entryPoints: tests.map((name) => `test/${name}`),
-    outdir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node18',
-    jsx: 'automatic',
-    jsxImportSource: 'preact',
-    sourcemap: 'inline',
-    logLevel: 'warning',
-  });
-}
-
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const at = process.argv.indexOf('--outdir');
   const { version } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'));
-  if (process.argv.includes('--tests')) await buildTests();
-  else await buildPage(at > 0 ? resolve(process.argv[at + 1]) : join(here, 'dist'), version);
+  await buildPage(at > 0 ? process.argv[at + 1] : join(here, 'dist'), version);
 }

@@ -23,16 +23,25 @@ function isSettledText(run: Run, text: string): boolean {
   return trimmed !== '' && run.settledTexts.some((settled) => settled.startsWith(trimmed));
 }
 
+/* Where the item that `text` belongs to begins in the text read when we joined: at its start or after a line's end. */
+function beginOf(inflight: string, text: string): number {
+  for (let at = 0; ; ) {
+    if (text.startsWith(inflight.slice(at))) return at;
+    at = inflight.indexOf('\n', at) + 1;
+    if (at === 0 || at === inflight.length) return -1;
+  }
+}
+
 /* The text read when we joined a run under way gives way to the items it was made of. */
 function withoutInflight(parts: LivePart[], text: string): LivePart[] {
   const at = parts.findIndex((part) => part.kind === 'text' && part.itemId === INFLIGHT_ITEM);
   const inflight = parts[at];
   if (!inflight || inflight.kind === 'tool') return parts;
-  const overlap = inflight.text.lastIndexOf(text.slice(0, 24));
-  if (overlap < 0 || !text.startsWith(inflight.text.slice(overlap))) return parts;
-  const before = inflight.text.slice(0, overlap).trimEnd();
-  const rest = parts.filter((_, index) => index !== at);
-  return before === '' ? rest : [...rest.slice(0, at), { ...inflight, text: before }, ...rest.slice(at)];
+  const begin = beginOf(inflight.text, text);
+  if (begin < 0) return parts;
+  const before = inflight.text.slice(0, begin).trimEnd();
+  const kept: LivePart[] = before === '' ? [] : [{ ...inflight, text: before }];
+  return [...parts.slice(0, at), ...kept, ...parts.slice(at + 1)];
 }
 
 function putText(parts: LivePart[], kind: 'text' | 'thinking', itemId: string, text: string): LivePart[] {
