@@ -18,8 +18,9 @@ FOLDERS = [
     ("src/config", "the configuration"), ("src/sessions", "keys, rows, transcripts, inputs, lanes"),
     ("src/models", "language models"), ("src/tools", "what an agent can do"), ("src/agent", "turns"),
     ("src/gateway", "protocol v4"), ("src/gateway/methods", "the RPC methods, a family per file"),
-    ("src/http_api", "the HTTP surface"), ("src/cli", "the command line"), ("ui/src", "the page"),
-    ("ui/src/components", "the page's components"), ("scripts", "build and test helpers"), ("bench", "the benchmark"),
+    ("src/http_api", "the HTTP surface"), ("src/cli", "the command line"), ("ui", "the web page"),
+    ("ui/src", "its start"), ("ui/src/gateway", "the connection, the way in"), ("ui/src/chat", "the conversation, pure"),
+    ("ui/src/app", "state and controllers"), ("ui/src/markdown", "text of models, made safe"), ("ui/src/view", "components"), ("scripts", "build and test helpers"), ("bench", "the benchmark"),
 ]
 
 

@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/str.h"
 #include "gateway/gw.h"
+#include "http_api/routes.h"
 
 #define STOP_GRACE_MS 10000      /* runs in flight may end; then they are aborted, partial text kept */
 #define STOP_WAIT_MS 20000
@@ -111,7 +112,7 @@ static CH_FIBER ch_status run_gateway(struct cli *c, struct ch_err *err)
 {
 	const char *port_text = cli_opt(c, "port") ? cli_opt(c, "port") : getenv("CHELA_GATEWAY_PORT");
 	struct gw_opts opts = { .state_dir = c->state_dir, .config_path = c->config_path, .bind = cli_opt(c, "bind"),
-				.token = getenv("CHELA_GATEWAY_TOKEN"), .verbose = cli_flag(c, "verbose") };
+				.token = getenv("CHELA_GATEWAY_TOKEN"), .verbose = cli_flag(c, "verbose"), .http = http_api_server() };
 	struct waiter waiter = { 0 };
 	struct gw *gw;
 	ch_status st;

@@ -104,6 +104,16 @@ bool host_is_ip(const char *host)
 	return host && to_sockaddr(host, &addr);
 }
 
+static bool v4_is_loopback(const void *addr)
+{
+	return *(const unsigned char *)addr == 127;
+}
+
+static bool v6_is_loopback(const struct in6_addr *addr)
+{
+	return IN6_IS_ADDR_LOOPBACK(addr) || (IN6_IS_ADDR_V4MAPPED(addr) && v4_is_loopback(&addr->s6_addr[12]));
+}
+
 bool host_is_loopback(const char *host)
 {
 	struct sockaddr_storage addr;
@@ -112,7 +122,12 @@ bool host_is_loopback(const char *host)
 		return false;
 	if (str_eq(host, "localhost"))
 		return true;
-	return to_sockaddr(host, &addr) && guard_classify((struct sockaddr *)&addr) == GUARD_LOOPBACK;
+	/* Not guard_classify(): there 0.0.0.0 counts as loopback, as connecting to it ends here. */
+	if (!to_sockaddr(host, &addr))
+		return false;
+	if (addr.ss_family == AF_INET)
+		return v4_is_loopback(&((struct sockaddr_in *)&addr)->sin_addr);
+	return v6_is_loopback(&((struct sockaddr_in6 *)&addr)->sin6_addr);
 }
 
 bool host_is_private_ip(const char *host)

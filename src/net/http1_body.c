@@ -116,11 +116,11 @@ static ch_status take_framing(struct http1_body *b, char c, int *ret_http, struc
 static ch_status take_data(struct http1_body *b, const char *p, size_t n, struct buf *out, int *ret_http,
 			   struct ch_err *err)
 {
-	buf_append(out, p, n);
-	if (out->failed == CH_E_LIMIT) {
+	if (b->left > out->max_bytes - out->len) {      /* the whole chunk, before any of it is kept */
 		*ret_http = 413;
 		return ch_fail(err, CH_E_LIMIT, "the body is larger than %zu bytes", out->max_bytes);
 	}
+	buf_append(out, p, n);
 	if (out->failed) {
 		*ret_http = 503;
 		return ch_fail(err, CH_E_NOMEM, "no memory for the body");
