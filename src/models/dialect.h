@@ -1,0 +1,112 @@
+/*
+ * models/dialect.h - what the dialects share. Internal to models/.
+ *
+ * Emitting, the tool calls of a reply while they stream in, the history as
+ * dialects want it, and what an error means. No I/O.
+ */
+#ifndef CH_MODELS_DIALECT_H
+#define CH_MODELS_DIALECT_H
+
+#include "core/vec.h"
+#include "models/model.h"
+
+/* -- emitting: CH_OK, or CH_E_CANCELED when the caller wants no more -- */
+
+struct sink {
+	model_event_fn fn;
+	void *arg;
+};
+CH_MUST_USE ch_status sink_event(const struct sink *to, const struct model_event *ev);
+/* TEXT, THINKING, SIGNATURE. Nothing is told of an empty text. */
+CH_MUST_USE ch_status sink_text(const struct sink *to, enum model_event_kind kind, const char *text, size_t len);
+/* START; also keeps id and model in ret. */
+CH_MUST_USE ch_status sink_start(const struct sink *to, const char *id, const char *model, struct model_result *ret);
+CH_MUST_USE ch_status sink_usage(const struct sink *to, const struct model_usage *usage, struct model_result *ret);
+
+/* Copies into a fixed field, cut at a character. */
+void field_set(char *field, size_t cap, const char *text);
+#define FIELD_SET(field, text) field_set((field), sizeof(field), (text))
+
+/* -- the tool calls of one reply -- */
+
+#define TOOL_CALLS_MAX 128               /* stops a model that has lost its mind */
+#define TOOL_ARGS_MAX ((size_t)4 << 20)
+
+struct tool_call {
+	int64_t index;                   /* the provider's */
+	char *id, *name;
+	struct buf args;
+	bool is_ended;
+};
+struct tool_calls {
+	VEC(struct tool_call) list;
+};
+void tool_calls_done(struct tool_calls *t);
+struct tool_call *tool_calls_find(struct tool_calls *t, int64_t index);
+/* Tells TOOL_START. */
+CH_MUST_USE ch_status tool_calls_begin(struct tool_calls *t, const struct sink *to, int64_t index, const char *id,
+				       const char *name, struct tool_call **ret, struct ch_err *err);
+/* Tells TOOL_ARGS. */
+CH_MUST_USE ch_status tool_call_args(struct tool_call *c, const struct sink *to, const char *text, size_t len,
+				     struct ch_err *err);
+/* Tells TOOL_END, once; no arguments at all become "{}". */
+CH_MUST_USE ch_status tool_call_end(struct tool_call *c, const struct sink *to);
+CH_MUST_USE ch_status tool_calls_end_all(struct tool_calls *t, const struct sink *to);
+
+/* -- the history, made fit to be sent -- */
+
+enum msg_role { MSG_USER, MSG_ASSISTANT, MSG_TOOL };
+enum block_kind { BLOCK_TEXT, BLOCK_THINKING, BLOCK_IMAGE, BLOCK_CALL };
+
+struct block {
+	struct block *next;
+	enum block_kind kind;
+	const char *text;                /* TEXT, THINKING; IMAGE: base64 */
+	const char *mime;                /* IMAGE */
+	const char *signature;           /* THINKING, or NULL */
+	const char *id, *name;           /* CALL */
+	const struct json *args;         /* CALL: an object */
+};
+struct msg {
+	struct msg *next;
+	enum msg_role role;
+	struct block *first, *last;
+	const char *call_id, *tool_name; /* TOOL */
+	bool is_error;                   /* TOOL */
+	const char *api, *model;         /* ASSISTANT: who said it, or NULL */
+};
+struct history {
+	struct msg *first, *last;
+};
+/*
+ * After it: only known roles and usable blocks; each call is followed at once by exactly one
+ * result (a missing one is made up as an error, surplus ones are gone); no reply that failed
+ * before it said anything; images only when the model takes them. Nothing is copied.
+ * CH_E_INVALID when nothing is left to be answered.
+ */
+CH_MUST_USE ch_status history_prepare(struct arena *a, const struct json *messages, bool with_images,
+				      struct history *ret, struct ch_err *err);
+/* The texts of a message, joined by newlines; "" when there is none. */
+const char *msg_text(struct arena *a, const struct msg *m);
+bool msg_has(const struct msg *m, enum block_kind kind);
+
+/* -- errors -- */
+
+/*
+ * The class of a failure from its status (0: in-band), the provider's own type or code and its words. What the
+ * words say weighs more than the status: providers send context overflows as 400, 413, 422 and 500.
+ */
+enum model_error_class error_classify(int status, const char *type, const char *message);
+/* Reads {error:{message,type,code}}, {error:"…"}, {message}, {detail} or plain text. For dialect.classify. */
+enum model_error_class error_read_body(int status, const char *body, size_t len, char *ret_text, size_t cap);
+/* An in-band error object: fills ret->error_class, gives CH_E_PEER with the provider's words. */
+ch_status error_in_band(const struct json *error, struct model_result *ret, struct ch_err *err);
+/* The reply ended without its end. */
+ch_status error_cut(struct model_result *ret, struct ch_err *err);
+/* A chunk that is not what the dialect promised. */
+ch_status error_chunk(const struct ch_err *why, struct model_result *ret, struct ch_err *err);
+
+/* A flag of models.providers.<id>.models[].compat. */
+bool compat_flag(const struct model_entry *m, const char *name, bool def);
+
+#endif

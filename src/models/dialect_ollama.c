@@ -1,0 +1,291 @@
+/*
+ * models/dialect_ollama.c - Ollama's own /api/chat, streamed as NDJSON.
+ *
+ * The context window is always said (options.num_ctx): Ollama's default cuts
+ * the prompt without a word. Calls come whole and without ids; ours are made
+ * of the reply's time stamp and their number, so that they are the same each
+ * time the same reply is read and differ between replies.
+ */
+#include "core/crypto.h"
+#include "core/str.h"
+#include "models/dialect.h"
+
+#define DEFAULT_NUM_CTX 8192
+
+/* -- request -- */
+
+struct writer {
+	struct jw w;
+	struct arena *arena;
+	const struct model_call *call;
+	const struct model_entry *m;
+	struct history history;
+};
+
+static void write_system(struct writer *x)
+{
+	const char *stable = x->call->system_stable, *more = x->call->system_volatile;
+	const char *text = str_empty(stable) ? more
+			   : str_empty(more) ? stable
+					     : arena_printf(x->arena, "%s\n\n%s", stable, more);
+
+	if (str_empty(text))
+		return;
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "role", "system");
+	jw_kstr(&x->w, "content", text);
+	jw_end(&x->w);
+}
+
+static void write_images(struct writer *x, const struct msg *m)
+{
+	if (!msg_has(m, BLOCK_IMAGE))
+		return;
+	jw_karr(&x->w, "images");
+	for (const struct block *b = m->first; b; b = b->next) {
+		if (b->kind == BLOCK_IMAGE)
+			jw_str(&x->w, b->text);
+	}
+	jw_end(&x->w);
+}
+
+static void write_calls(struct writer *x, const struct msg *m)
+{
+	if (!msg_has(m, BLOCK_CALL))
+		return;
+	jw_karr(&x->w, "tool_calls");
+	for (const struct block *b = m->first; b; b = b->next) {
+		if (b->kind != BLOCK_CALL)
+			continue;
+		jw_obj(&x->w);
+		jw_kobj(&x->w, "function");
+		jw_kstr(&x->w, "name", b->name);
+		jw_kvalue(&x->w, "arguments", b->args);
+		jw_end(&x->w);
+		jw_end(&x->w);
+	}
+	jw_end(&x->w);
+}
+
+static void write_message(struct writer *x, const struct msg *m)
+{
+	static const char *const roles[] = { [MSG_USER] = "user", [MSG_ASSISTANT] = "assistant", [MSG_TOOL] = "tool" };
+	const char *text = msg_text(x->arena, m);
+
+	if (m->role == MSG_ASSISTANT && str_empty(text) && !msg_has(m, BLOCK_CALL))
+		return; /* thinking alone does not go back */
+	if (m->role == MSG_TOOL && str_empty(text))
+		text = "(no output)";
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "role", roles[m->role]);
+	jw_kstr(&x->w, "content", text);
+	if (m->role == MSG_TOOL)
+		jw_kstr_opt(&x->w, "tool_name", m->tool_name);
+	write_images(x, m);
+	write_calls(x, m);
+	jw_end(&x->w);
+}
+
+static void write_tools(struct writer *x)
+{
+	if (!x->call->tool_count || !compat_flag(x->m, "supportsTools", true))
+		return;
+	jw_karr(&x->w, "tools");
+	for (size_t i = 0; i < x->call->tool_count; i++) {
+		const struct model_tool *t = &x->call->tools[i];
+		const char *schema = t->schema_json ? t->schema_json : "{\"type\":\"object\",\"properties\":{}}";
+
+		jw_obj(&x->w);
+		jw_kstr(&x->w, "type", "function");
+		jw_kobj(&x->w, "function");
+		jw_kstr(&x->w, "name", t->name);
+		jw_kstr_opt(&x->w, "description", t->description);
+		jw_kraw(&x->w, "parameters", schema, strlen(schema));
+		jw_end(&x->w);
+		jw_end(&x->w);
+	}
+	jw_end(&x->w);
+}
+
+/* gpt-oss takes a level, the others yes or no; models that do not think refuse the field. */
+static void write_think(struct writer *x)
+{
+	static const char *const levels[] = {
+		[THINK_OFF] = "low",   [THINK_MINIMAL] = "low", [THINK_LOW] = "low",         [THINK_MEDIUM] = "medium",
+		[THINK_HIGH] = "high", [THINK_XHIGH] = "high",  [THINK_ADAPTIVE] = "medium", [THINK_MAX] = "high",
+	};
+
+	if (!x->m->reasoning)
+		return;
+	if (str_starts(x->m->id, "gpt-oss"))
+		jw_kstr(&x->w, "think", levels[x->call->thinking]);
+	else
+		jw_kbool(&x->w, "think", x->call->thinking != THINK_OFF);
+}
+
+static void write_options(struct writer *x)
+{
+	jw_kobj(&x->w, "options");
+	jw_kint(&x->w, "num_ctx", x->m->context_window > 0 ? x->m->context_window : DEFAULT_NUM_CTX);
+	if (x->call->max_tokens > 0)
+		jw_kint(&x->w, "num_predict", x->call->max_tokens);
+	jw_end(&x->w);
+}
+
+static ch_status ollama_build(struct arena *a, const struct model_call *call, const struct model_entry *m,
+			      struct model_http *ret, struct ch_err *err)
+{
+	static const char *const headers[] = { "content-type: application/json", "accept: application/x-ndjson", NULL };
+	struct writer x = { .w = JW(ret->body), .arena = a, .call = call, .m = m };
+	ch_status st;
+
+	st = history_prepare(a, call->messages, m->input_image, &x.history, err);
+	if (st)
+		return st;
+	jw_obj(&x.w);
+	jw_kstr(&x.w, "model", m->id);
+	jw_karr(&x.w, "messages");
+	write_system(&x);
+	for (const struct msg *msg = x.history.first; msg; msg = msg->next)
+		write_message(&x, msg);
+	jw_end(&x.w);
+	write_tools(&x);
+	jw_kbool(&x.w, "stream", true);
+	write_think(&x);
+	write_options(&x);
+	jw_end(&x.w);
+	ret->path = "/api/chat";
+	ret->headers = headers;
+	return buf_status(ret->body, err, "the request to the model");
+}
+
+/* -- answer -- */
+
+struct dialect_parser {
+	struct arena *arena;             /* of one line */
+	struct tool_calls calls;
+	char id_stem[9];                 /* from the first line's time stamp */
+	bool has_started, is_complete;
+};
+
+static struct dialect_parser *ollama_parser_new(void)
+{
+	struct dialect_parser *p = ch_alloc(sizeof(*p));
+
+	p->arena = arena_new(0);
+	return p;
+}
+
+static void ollama_parser_free(struct dialect_parser *p)
+{
+	if (!p)
+		return;
+	arena_unref(p->arena);
+	tool_calls_done(&p->calls);
+	ch_free(p);
+}
+
+static bool ollama_is_complete(const struct dialect_parser *p)
+{
+	return p->is_complete;
+}
+
+static void make_stem(struct dialect_parser *p, const struct json *v)
+{
+	const char *at = json_str_or(json_get(v, "created_at"), "");
+	char digest[2 * SHA256_LEN + 1];
+
+	sha256_hex(at, strlen(at), digest);
+	memcpy(p->id_stem, digest, sizeof(p->id_stem) - 1);
+}
+
+static ch_status take_call(struct dialect_parser *p, const struct json *v, const struct sink *to, struct ch_err *err)
+{
+	const struct json *function = json_get(v, "function"), *args = json_get(function, "arguments");
+	const char *name = json_get_str(function, "name"), *text, *id;
+	size_t n = p->calls.list.len;
+	struct tool_call *c = NULL;
+	ch_status st;
+
+	if (str_empty(name))
+		return CH_OK;
+	id = arena_printf(p->arena, "call_%s_%zu", p->id_stem, n);
+	st = tool_calls_begin(&p->calls, to, (int64_t)n, id, name, &c, err);
+	if (st)
+		return st;
+	text = json_is(args, JSON_STR) ? json_str(args) : args ? json_to_str(p->arena, args) : "";
+	st = tool_call_args(c, to, text, strlen(text), err);
+	return st ? st : tool_call_end(c, to);
+}
+
+static ch_status take_end(struct dialect_parser *p, const struct json *v, const struct sink *to,
+			  struct model_result *ret)
+{
+	struct model_usage u = {
+		.input = json_get_int(v, "prompt_eval_count", 0),
+		.output = json_get_int(v, "eval_count", 0),
+	};
+
+	p->is_complete = true;
+	if (p->calls.list.len)
+		ret->stop = MODEL_STOP_TOOLS;
+	else
+		ret->stop = str_eq(json_get_str(v, "done_reason"), "length") ? MODEL_STOP_LENGTH : MODEL_STOP_END;
+	return sink_usage(to, &u, ret);
+}
+
+static ch_status ollama_feed(struct dialect_parser *p, const char *event, char *data, size_t len, model_event_fn fn,
+			     void *arg, struct model_result *ret, struct ch_err *err)
+{
+	struct sink to = { fn, arg };
+	const struct json *message;
+	struct json *v = NULL;
+	struct ch_err why;
+	const char *text;
+	ch_status st = CH_OK;
+
+	arena_clear(p->arena);
+	if (json_parse(p->arena, data, len, JSON_STRICT, &v, &why))
+		return error_chunk(&why, ret, err);
+	if (json_get(v, "error"))
+		return error_in_band(json_get(v, "error"), ret, err);
+	message = json_get(v, "message");
+	if (!p->has_started) {
+		p->has_started = true;
+		make_stem(p, v);
+		st = sink_start(&to, NULL, json_get_str(v, "model"), ret);
+	}
+	text = json_str_or(json_get(message, "thinking"), "");
+	if (!st)
+		st = sink_text(&to, MODEL_EV_THINKING, text, strlen(text));
+	text = json_str_or(json_get(message, "content"), "");
+	if (!st)
+		st = sink_text(&to, MODEL_EV_TEXT, text, strlen(text));
+	json_each(call, json_get(message, "tool_calls")) {
+		if (st)
+			break;
+		st = take_call(p, call, &to, err);
+	}
+	if (!st && json_get_bool(v, "done", false))
+		st = take_end(p, v, &to, ret);
+	return st;
+}
+
+static ch_status ollama_end(struct dialect_parser *p, model_event_fn fn, void *arg, struct model_result *ret,
+			    struct ch_err *err)
+{
+	return p->is_complete ? CH_OK : error_cut(ret, err);
+}
+
+const struct dialect dialect_ollama = {
+	.api = "ollama",
+	.stream = STREAM_NDJSON,
+	.auth = AUTH_BEARER,
+	.build = ollama_build,
+	.parser_new = ollama_parser_new,
+	.feed = ollama_feed,
+	.end = ollama_end,
+	.is_complete = ollama_is_complete,
+	.parser_free = ollama_parser_free,
+	.classify = error_read_body,
+};

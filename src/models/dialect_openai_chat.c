@@ -1,0 +1,594 @@
+/*
+ * models/dialect_openai_chat.c - OpenAI's Chat Completions, streamed, as the
+ * many services that imitate it speak it.
+ *
+ * What differs between them is data: the compat flags of a model
+ * (models.providers.<id>.models[].compat) and, for services of the endpoint
+ * table, the way they take a thinking level (thinking_formats[]).
+ *
+ * Stream: chunks {id, model, choices:[{delta, finish_reason}], usage}, then
+ * "[DONE]". Usage comes in a chunk of its own behind the finish reason. A
+ * stream that ends behind a finish reason without [DONE] is complete; one
+ * without either was cut.
+ */
+#include "core/crypto.h"
+#include "core/str.h"
+#include "models/dialect.h"
+
+#define OPENAI_ID_MAX 40
+#define MISTRAL_ID_LEN 9
+
+/* -- request -- */
+
+enum think_format { AS_EFFORT, AS_REASONING_OBJECT, AS_THINKING_TYPE, AS_ENABLE_FLAG };
+
+struct think_row {
+	const char *name;
+	enum think_format format;
+};
+
+/* By compat.thinkingFormat, or by provider. */
+static const struct think_row thinking_formats[] = {
+	{ "openai", AS_EFFORT },
+	{ "openrouter", AS_REASONING_OBJECT },
+	{ "zai", AS_THINKING_TYPE },
+	{ "moonshot", AS_THINKING_TYPE },
+	{ "qwen", AS_ENABLE_FLAG },
+};
+
+struct writer {
+	struct jw w;
+	struct arena *arena;
+	const struct model_call *call;
+	const struct model_entry *m;
+	struct history history;
+};
+
+static bool is_openai(const struct model_entry *m)
+{
+	return str_eq(m->provider, "openai");
+}
+
+static enum think_format thinking_format(const struct model_entry *m)
+{
+	const char *name = json_get_str(m->compat, "thinkingFormat");
+
+	if (!name)
+		name = m->provider;
+	for (size_t i = 0; i < CH_ARRAY_LEN(thinking_formats); i++) {
+		if (str_eq(name, thinking_formats[i].name))
+			return thinking_formats[i].format;
+	}
+	return AS_EFFORT;
+}
+
+static bool takes_effort(const struct model_entry *m, const char *effort)
+{
+	const struct json *list = json_get(m->compat, "supportedReasoningEfforts");
+
+	if (!list)
+		return str_eq(effort, "low") || str_eq(effort, "medium") || str_eq(effort, "high");
+	json_each(v, list) {
+		if (str_eq(json_str(v), effort))
+			return true;
+	}
+	return false;
+}
+
+/* The level's word, or the nearest one below it that the model takes. */
+static const char *effort_for(const struct model_entry *m, enum thinking_level level)
+{
+	static const char *const words[] = { "minimal", "low", "medium", "high", "xhigh", "max" };
+	int at;
+
+	switch (level) {
+	case THINK_OFF: return takes_effort(m, "none") ? "none" : NULL;
+	case THINK_ADAPTIVE: return NULL;
+	case THINK_MINIMAL: at = 0; break;
+	case THINK_LOW: at = 1; break;
+	case THINK_MEDIUM: at = 2; break;
+	case THINK_HIGH: at = 3; break;
+	case THINK_XHIGH: at = 4; break;
+	default: at = 5; break;
+	}
+	for (int i = at; i >= 0; i--) {
+		if (takes_effort(m, words[i]))
+			return words[i];
+	}
+	return takes_effort(m, "low") ? "low" : NULL;
+}
+
+/* "gpt-5.4-mini" is 504, "gpt-6-astra" 600; 0 for others. */
+static int gpt_version(const char *id)
+{
+	int major = 0, minor = 0;
+
+	if (!str_starts(id, "gpt-"))
+		return 0;
+	for (id += 4; *id >= '0' && *id <= '9' && major < 100; id++)
+		major = 10 * major + (*id - '0');
+	if (*id == '.' && id[1] >= '0' && id[1] <= '9')
+		minor = id[1] - '0';
+	return 100 * major + minor;
+}
+
+/* From 5.4 on this API takes function tools from OpenAI's own models only with reasoning off. */
+static bool tools_exclude_effort(const struct writer *x)
+{
+	return is_openai(x->m) && x->call->tool_count && gpt_version(x->m->id) >= 504 &&
+	       !compat_flag(x->m, "supportsReasoningEffort", false);
+}
+
+static void write_thinking(struct writer *x)
+{
+	bool is_on = x->call->thinking != THINK_OFF;
+	const char *effort;
+
+	if (!x->m->reasoning || !compat_flag(x->m, "supportsReasoningEffort", true))
+		return;
+	effort = tools_exclude_effort(x) ? "none" : effort_for(x->m, x->call->thinking);
+	switch (thinking_format(x->m)) {
+	case AS_EFFORT:
+		jw_kstr_opt(&x->w, "reasoning_effort", effort);
+		return;
+	case AS_REASONING_OBJECT:
+		if (!effort)
+			return;
+		jw_kobj(&x->w, "reasoning");
+		jw_kstr(&x->w, "effort", effort);
+		jw_end(&x->w);
+		return;
+	case AS_THINKING_TYPE:
+		jw_kobj(&x->w, "thinking");
+		jw_kstr(&x->w, "type", is_on ? "enabled" : "disabled");
+		jw_end(&x->w);
+		return;
+	case AS_ENABLE_FLAG: jw_kbool(&x->w, "enable_thinking", is_on); return;
+	}
+}
+
+static void write_limits(struct writer *x)
+{
+	const char *field = json_get_str(x->m->compat, "maxTokensField");
+	int64_t max = x->call->max_tokens;
+
+	/* Unasked, a model's own limit is sent only where a person wrote it down: services differ in what they accept. */
+	if (!max && x->m->configured)
+		max = x->m->max_tokens;
+	if (!field)
+		field = is_openai(x->m) ? "max_completion_tokens" : "max_tokens";
+	if (max > 0)
+		jw_kint(&x->w, field, max);
+}
+
+static void write_cache_key(struct writer *x)
+{
+	char digest[2 * SHA256_LEN + 1];
+
+	if (!x->call->session_key || !compat_flag(x->m, "supportsPromptCacheKey", is_openai(x->m)))
+		return;
+	sha256_hex(x->call->session_key, strlen(x->call->session_key), digest);
+	jw_key(&x->w, "prompt_cache_key");
+	jw_strn(&x->w, digest, 32);
+}
+
+static void write_tools(struct writer *x)
+{
+	if (!x->call->tool_count || !compat_flag(x->m, "supportsTools", true))
+		return;
+	jw_karr(&x->w, "tools");
+	for (size_t i = 0; i < x->call->tool_count; i++) {
+		const struct model_tool *t = &x->call->tools[i];
+		const char *schema = t->schema_json ? t->schema_json : "{\"type\":\"object\",\"properties\":{}}";
+
+		jw_obj(&x->w);
+		jw_kstr(&x->w, "type", "function");
+		jw_kobj(&x->w, "function");
+		jw_kstr(&x->w, "name", t->name);
+		jw_kstr_opt(&x->w, "description", t->description);
+		jw_kraw(&x->w, "parameters", schema, strlen(schema));
+		jw_end(&x->w);
+		jw_end(&x->w);
+	}
+	jw_end(&x->w);
+}
+
+static void write_system(struct writer *x)
+{
+	const char *stable = x->call->system_stable, *more = x->call->system_volatile;
+	bool is_developer = compat_flag(x->m, "supportsDeveloperRole", is_openai(x->m) && x->m->reasoning);
+	const char *text = stable;
+
+	if (str_empty(stable))
+		text = more;
+	else if (!str_empty(more))
+		text = arena_printf(x->arena, "%s\n\n%s", stable, more);
+	if (str_empty(text))
+		return;
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "role", is_developer ? "developer" : "system");
+	jw_kstr(&x->w, "content", text);
+	jw_end(&x->w);
+}
+
+/*
+ * Ids as the service takes them: Mistral wants 9 letters or digits, OpenAI at
+ * most 40 characters. A pure function, so call and result still agree.
+ */
+static const char *fit_id(struct writer *x, const char *id)
+{
+	bool is_mistral = str_eq(x->m->provider, "mistral");
+	char digest[2 * SHA256_LEN + 1];
+
+	if (!is_mistral && strlen(id) <= OPENAI_ID_MAX)
+		return id;
+	sha256_hex(id, strlen(id), digest);
+	return arena_strndup(x->arena, digest, is_mistral ? MISTRAL_ID_LEN : OPENAI_ID_MAX);
+}
+
+static void write_image_part(struct writer *x, const struct block *b)
+{
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "type", "image_url");
+	jw_kobj(&x->w, "image_url");
+	jw_kstr(&x->w, "url", arena_printf(x->arena, "data:%s;base64,%s", b->mime, b->text));
+	jw_end(&x->w);
+	jw_end(&x->w);
+}
+
+static void write_text_part(struct writer *x, const char *text)
+{
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "type", "text");
+	jw_kstr(&x->w, "text", text);
+	jw_end(&x->w);
+}
+
+static void write_user(struct writer *x, const struct msg *m)
+{
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "role", "user");
+	if (!msg_has(m, BLOCK_IMAGE)) {
+		jw_kstr(&x->w, "content", msg_text(x->arena, m));
+	} else {
+		jw_karr(&x->w, "content");
+		for (const struct block *b = m->first; b; b = b->next) {
+			if (b->kind == BLOCK_IMAGE)
+				write_image_part(x, b);
+			else
+				write_text_part(x, b->text);
+		}
+		jw_end(&x->w);
+	}
+	jw_end(&x->w);
+}
+
+static void write_call(struct writer *x, const struct block *b)
+{
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "id", fit_id(x, b->id));
+	jw_kstr(&x->w, "type", "function");
+	jw_kobj(&x->w, "function");
+	jw_kstr(&x->w, "name", b->name);
+	jw_kstr(&x->w, "arguments", json_to_str(x->arena, b->args));
+	jw_end(&x->w);
+	jw_end(&x->w);
+}
+
+static void write_assistant(struct writer *x, const struct msg *m)
+{
+	const char *text = msg_text(x->arena, m);
+	bool has_calls = msg_has(m, BLOCK_CALL);
+
+	if (!has_calls && str_empty(text))      /* thinking alone does not go back */
+		return;
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "role", "assistant");
+	jw_kstr(&x->w, "content", str_empty(text) ? NULL : text);
+	if (has_calls) {
+		jw_karr(&x->w, "tool_calls");
+		for (const struct block *b = m->first; b; b = b->next) {
+			if (b->kind == BLOCK_CALL)
+				write_call(x, b);
+		}
+		jw_end(&x->w);
+	}
+	jw_end(&x->w);
+}
+
+static void write_result(struct writer *x, const struct msg *m)
+{
+	const char *text = msg_text(x->arena, m);
+
+	if (str_empty(text))
+		text = msg_has(m, BLOCK_IMAGE) ? "(see the image below)" : "(no output)";
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "role", "tool");
+	jw_kstr(&x->w, "tool_call_id", fit_id(x, m->call_id));
+	if (compat_flag(x->m, "requiresToolResultName", false))
+		jw_kstr_opt(&x->w, "name", m->tool_name);
+	jw_kstr(&x->w, "content", text);
+	jw_end(&x->w);
+}
+
+/* A tool's message holds text only, so the images of a row of results follow as the user's. */
+static void write_result_images(struct writer *x, const struct msg *from, const struct msg *to)
+{
+	bool is_open = false;
+
+	for (const struct msg *m = from; m != to; m = m->next) {
+		for (const struct block *b = m->first; b; b = b->next) {
+			if (b->kind != BLOCK_IMAGE)
+				continue;
+			if (!is_open) {
+				jw_obj(&x->w);
+				jw_kstr(&x->w, "role", "user");
+				jw_karr(&x->w, "content");
+				write_text_part(x, "Images of the tool results above:");
+				is_open = true;
+			}
+			write_image_part(x, b);
+		}
+	}
+	if (is_open) {
+		jw_end(&x->w);
+		jw_end(&x->w);
+	}
+}
+
+static void write_messages(struct writer *x)
+{
+	const struct msg *results = NULL;
+
+	jw_karr(&x->w, "messages");
+	write_system(x);
+	for (const struct msg *m = x->history.first; m; m = m->next) {
+		switch (m->role) {
+		case MSG_USER: write_user(x, m); break;
+		case MSG_ASSISTANT: write_assistant(x, m); break;
+		case MSG_TOOL:
+			results = results ? results : m;
+			write_result(x, m);
+			if (!m->next || m->next->role != MSG_TOOL) {
+				write_result_images(x, results, m->next);
+				results = NULL;
+			}
+			break;
+		}
+	}
+	jw_end(&x->w);
+}
+
+static ch_status openai_build(struct arena *a, const struct model_call *call, const struct model_entry *m,
+			      struct model_http *ret, struct ch_err *err)
+{
+	static const char *const headers[] = { "content-type: application/json", "accept: text/event-stream", NULL };
+	bool with_images = m->input_image && !compat_flag(m, "requiresStringContent", false);
+	struct writer x = { .w = JW(ret->body), .arena = a, .call = call, .m = m };
+	ch_status st;
+
+	st = history_prepare(a, call->messages, with_images, &x.history, err);
+	if (st)
+		return st;
+	jw_obj(&x.w);
+	jw_kstr(&x.w, "model", m->id);
+	write_messages(&x);
+	write_tools(&x);
+	jw_kbool(&x.w, "stream", true);
+	if (compat_flag(m, "supportsUsageInStreaming", true)) {
+		jw_kobj(&x.w, "stream_options");
+		jw_kbool(&x.w, "include_usage", true);
+		jw_end(&x.w);
+	}
+	write_limits(&x);
+	if (compat_flag(m, "injectNumCtx", false)) {
+		jw_kobj(&x.w, "options");
+		jw_kint(&x.w, "num_ctx", m->context_window);
+		jw_end(&x.w);
+	}
+	write_thinking(&x);
+	write_cache_key(&x);
+	jw_end(&x.w);
+	ret->path = "/chat/completions";
+	ret->headers = headers;
+	return buf_status(ret->body, err, "the request to the model");
+}
+
+/* -- answer -- */
+
+struct dialect_parser {
+	struct arena *arena;             /* of one chunk */
+	struct tool_calls calls;
+	int64_t last_index;              /* of the call that streams */
+	bool has_started, has_finished, is_done, refused;
+};
+
+static struct dialect_parser *openai_parser_new(void)
+{
+	struct dialect_parser *p = ch_alloc(sizeof(*p));
+
+	p->arena = arena_new(0);
+	p->last_index = -1;
+	return p;
+}
+
+static void openai_parser_free(struct dialect_parser *p)
+{
+	if (!p)
+		return;
+	arena_unref(p->arena);
+	tool_calls_done(&p->calls);
+	ch_free(p);
+}
+
+static bool openai_is_complete(const struct dialect_parser *p)
+{
+	return p->is_done;
+}
+
+/* prompt_tokens counts what came from the cache; our `input` does not. */
+static ch_status take_usage(const struct json *usage, const struct sink *to, struct model_result *ret)
+{
+	struct model_usage u = { 0 };
+	int64_t prompt;
+
+	if (!json_is(usage, JSON_OBJ))
+		return CH_OK;
+	prompt = json_get_int(usage, "prompt_tokens", 0);
+	u.cache_read = json_int_or(json_path(usage, "prompt_tokens_details.cached_tokens"),
+				   json_get_int(usage, "prompt_cache_hit_tokens", 0));
+	u.cache_write = json_int_or(json_path(usage, "prompt_tokens_details.cache_write_tokens"), 0);
+	u.output = json_get_int(usage, "completion_tokens", 0);
+	u.input = CH_MAX(prompt - u.cache_read - u.cache_write, 0);
+	return sink_usage(to, &u, ret);
+}
+
+/* Some servers leave out the index, some the id, some send all in one piece. */
+static struct tool_call *call_of(struct dialect_parser *p, const struct json *v, int64_t *ret_index)
+{
+	const char *id = json_get_str(v, "id");
+	struct tool_call *last = tool_calls_find(&p->calls, p->last_index);
+
+	if (json_get(v, "index")) {
+		*ret_index = json_get_int(v, "index", 0);
+		return tool_calls_find(&p->calls, *ret_index);
+	}
+	if (last && (str_empty(id) || str_eq(last->id, id)))
+		return last;
+	*ret_index = p->last_index + 1;
+	return NULL;
+}
+
+static ch_status take_call(struct dialect_parser *p, const struct json *v, const struct sink *to, struct ch_err *err)
+{
+	const struct json *function = json_get(v, "function"), *args = json_get(function, "arguments");
+	const char *id = json_get_str(v, "id"), *name = json_get_str(function, "name"), *text;
+	int64_t index = 0;
+	struct tool_call *c = call_of(p, v, &index);
+	ch_status st;
+
+	if (!c) {
+		if (str_empty(name))
+			return CH_OK;   /* nothing to call */
+		if (str_empty(id))
+			id = arena_printf(p->arena, "call_%lld", (long long)index);
+		st = tool_calls_begin(&p->calls, to, index, id, name, &c, err);
+		if (st)
+			return st;
+		p->last_index = index;
+	}
+	text = json_is(args, JSON_OBJ) ? json_to_str(p->arena, args) : json_str_or(args, "");
+	return tool_call_args(c, to, text, strlen(text), err);
+}
+
+static ch_status take_delta(struct dialect_parser *p, const struct json *delta, const struct sink *to,
+			    struct ch_err *err)
+{
+	static const char *const thinking[] = { "reasoning_content", "reasoning", "reasoning_text" };
+	const char *text;
+	ch_status st = CH_OK;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(thinking) && !st; i++) {
+		text = json_get_str(delta, thinking[i]);
+		if (str_empty(text))
+			continue;
+		st = sink_text(to, MODEL_EV_THINKING, text, strlen(text));
+		break;          /* the same words under another name */
+	}
+	text = json_str_or(json_get(delta, "content"), "");
+	if (!st)
+		st = sink_text(to, MODEL_EV_TEXT, text, strlen(text));
+	text = json_str_or(json_get(delta, "refusal"), "");
+	p->refused |= *text != '\0';
+	if (!st)
+		st = sink_text(to, MODEL_EV_TEXT, text, strlen(text));
+	json_each(v, json_get(delta, "tool_calls")) {
+		if (st)
+			break;
+		st = take_call(p, v, to, err);
+	}
+	return st;
+}
+
+static enum model_stop stop_of(const struct dialect_parser *p, const char *reason)
+{
+	if (str_eq(reason, "length"))
+		return MODEL_STOP_LENGTH;
+	if (p->refused || str_eq(reason, "content_filter"))
+		return MODEL_STOP_REFUSAL;
+	/* What was called counts, not the word: some say "stop" behind calls, some "tool_calls" behind none. */
+	return p->calls.list.len ? MODEL_STOP_TOOLS : MODEL_STOP_END;
+}
+
+static ch_status take_choice(struct dialect_parser *p, const struct json *choice, const struct sink *to,
+			     struct model_result *ret, struct ch_err *err)
+{
+	const char *reason = json_get_str(choice, "finish_reason");
+	const struct json *delta = json_get(choice, "delta");
+	ch_status st;
+
+	if (json_get_int(choice, "index", 0) != 0)
+		return CH_OK;   /* we asked for one */
+	st = take_delta(p, delta ? delta : json_get(choice, "message"), to, err);
+	if (st || str_empty(reason))
+		return st;
+	p->has_finished = true;
+	ret->stop = stop_of(p, reason);
+	return tool_calls_end_all(&p->calls, to);
+}
+
+static ch_status openai_feed(struct dialect_parser *p, const char *event, char *data, size_t len, model_event_fn fn,
+			     void *arg, struct model_result *ret, struct ch_err *err)
+{
+	struct sink to = { fn, arg };
+	struct json *v = NULL;
+	struct ch_err why;
+	ch_status st = CH_OK;
+
+	if (len == 6 && memcmp(data, "[DONE]", 6) == 0) {
+		p->is_done = true;
+		return tool_calls_end_all(&p->calls, &to);
+	}
+	arena_clear(p->arena);
+	if (json_parse(p->arena, data, len, JSON_STRICT, &v, &why))
+		return error_chunk(&why, ret, err);
+	if (json_is(json_get(v, "error"), JSON_OBJ) || json_is(json_get(v, "error"), JSON_STR))
+		return error_in_band(json_get(v, "error"), ret, err);
+	if (!p->has_started && json_get(v, "choices")) {
+		p->has_started = true;
+		st = sink_start(&to, json_get_str(v, "id"), json_get_str(v, "model"), ret);
+	}
+	json_each(choice, json_get(v, "choices")) {
+		if (st)
+			break;
+		st = take_choice(p, choice, &to, ret, err);
+	}
+	if (!st)
+		st = take_usage(json_get(v, "usage"), &to, ret);
+	return st ? st : take_usage(json_path(v, "x_groq.usage"), &to, ret);
+}
+
+static ch_status openai_end(struct dialect_parser *p, model_event_fn fn, void *arg, struct model_result *ret,
+			    struct ch_err *err)
+{
+	struct sink to = { fn, arg };
+
+	if (!p->has_started || !(p->has_finished || p->is_done))
+		return error_cut(ret, err);
+	if (!p->has_finished)
+		ret->stop = stop_of(p, NULL);
+	return tool_calls_end_all(&p->calls, &to);
+}
+
+const struct dialect dialect_openai_chat = {
+	.api = "openai-completions",
+	.stream = STREAM_SSE,
+	.auth = AUTH_BEARER,
+	.build = openai_build,
+	.parser_new = openai_parser_new,
+	.feed = openai_feed,
+	.end = openai_end,
+	.is_complete = openai_is_complete,
+	.parser_free = openai_parser_free,
+	.classify = error_read_body,
+};

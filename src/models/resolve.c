@@ -1,0 +1,205 @@
+/*
+ * models/resolve.c - which model is meant.
+ *
+ * A reference is "provider/id", split at the first '/' (ids may hold more of
+ * them), optionally with "@profile" behind it, which this version ignores.
+ * A word without '/' is an alias, else the id of exactly one configured
+ * model, else an id of the default provider.
+ */
+#include <string.h>
+
+#include "config/path.h"
+#include "core/str.h"
+#include "models/models_priv.h"
+
+static const char *without_profile(struct arena *a, const char *ref)
+{
+	const char *at = strrchr(ref, '@');
+
+	/* "@cf/meta/llama" begins with one, which is part of the id. */
+	return at && at > ref && !strchr(at, '/') ? arena_strndup(a, ref, (size_t)(at - ref)) : ref;
+}
+
+/* {alias} of agents.defaults.models["provider/id"]; the reference it stands for, or NULL. */
+static const char *follow_alias(const struct config *c, const char *word)
+{
+	const struct json *models = c ? config_get(c, "agents.defaults.models") : NULL;
+
+	json_each(v, models) {
+		if (str_ieq(json_get_str(v, "alias"), word))
+			return v->key;
+	}
+	return NULL;
+}
+
+static const char *suggest(struct models *m, const char *wanted)
+{
+	const char *best = NULL;
+	size_t least = 4;
+
+	for (size_t i = 0; i < m->entries.len; i++) {
+		const struct model_entry *e = &m->entries.at[i];
+		size_t d = CH_MIN(str_distance(wanted, e->ref, least), str_distance(wanted, e->id, least));
+
+		if (d < least) {
+			least = d;
+			best = e->ref;
+		}
+	}
+	return best;
+}
+
+static ch_status not_known(struct models *m, const char *wanted, struct ch_err *err)
+{
+	const char *near = suggest(m, wanted);
+
+	if (near)
+		return ch_fail(err, CH_E_NOT_FOUND, "model '%.100s' is not known; did you mean '%s'?", wanted, near);
+	return ch_fail(err, CH_E_NOT_FOUND,
+		       "model '%.100s' is not known: write provider/model, with the provider in models.providers", wanted);
+}
+
+static ch_status by_ref(struct models *m, const char *ref, struct arena *a, struct model_entry *ret, struct ch_err *err)
+{
+	const char *slash = strchr(ref, '/'), *provider, *id;
+	const struct model_entry *e;
+
+	provider = arena_strndup(a, ref, (size_t)(slash - ref));
+	id = slash + 1;
+	if (!*provider || !*id)
+		return not_known(m, ref, err);
+	e = catalog_find(m, provider, id);
+	if (e) {
+		entry_copy(a, e, ret);
+		return CH_OK;
+	}
+	if (!str_ieq(provider, "offline") && catalog_improvise(m, a, provider, id, ret)) {
+		entry_copy(a, ret, ret);
+		return CH_OK;
+	}
+	return not_known(m, ref, err);
+}
+
+static const struct model_entry *unique_configured(struct models *m, const char *id)
+{
+	const struct model_entry *found = NULL;
+
+	for (size_t i = 0; i < m->entries.len; i++) {
+		const struct model_entry *e = &m->entries.at[i];
+
+		if (!e->configured || !str_eq(e->id, id))
+			continue;
+		if (found)
+			return NULL;
+		found = e;
+	}
+	return found;
+}
+
+/* "agents.defaults.model": a string, or an object with `primary`. */
+static const char *primary_at(const struct config *c, const char *path)
+{
+	const struct json *v = c ? config_get(c, path) : NULL;
+	const char *text = json_is(v, JSON_OBJ) ? json_get_str(v, "primary") : json_str(v);
+
+	return str_empty(text) ? NULL : text;
+}
+
+static const char *default_provider(struct models *m, struct arena *a)
+{
+	const char *primary = primary_at(m->config, "agents.defaults.model"), *slash;
+	const char *behind = primary ? follow_alias(m->config, primary) : NULL;
+
+	primary = behind ? behind : primary;
+	slash = primary ? strchr(primary, '/') : NULL;
+	return slash ? arena_strndup(a, primary, (size_t)(slash - primary)) : NULL;
+}
+
+static ch_status by_word(struct models *m, const char *word, struct arena *a, struct model_entry *ret,
+			 struct ch_err *err)
+{
+	const struct model_entry *e = unique_configured(m, word);
+	const char *provider = default_provider(m, a);
+
+	if (!e && provider)
+		e = catalog_find(m, provider, word);
+	for (size_t i = 0; !e && i < m->entries.len; i++) {
+		if (str_eq(m->entries.at[i].id, word) && key_is_there(m, m->entries.at[i].provider))
+			e = &m->entries.at[i];
+	}
+	if (!e)
+		return not_known(m, word, err);
+	entry_copy(a, e, ret);
+	return CH_OK;
+}
+
+static ch_status by_name(struct models *m, const char *name, struct arena *a, struct model_entry *ret,
+			 struct ch_err *err)
+{
+	const char *ref = without_profile(a, str_trim(a, name));
+	const char *alias = follow_alias(m->config, ref);
+
+	if (alias)
+		ref = without_profile(a, alias);
+	return strchr(ref, '/') ? by_ref(m, ref, a, ret, err) : by_word(m, ref, a, ret, err);
+}
+
+/* What the environment offers: the first endpoint whose key is set. */
+static const char *from_environment(struct arena *a)
+{
+	size_t n;
+	const struct model_endpoint *all = model_endpoints(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].default_model && key_from_env(&all[i]))
+			return arena_printf(a, "%s/%s", all[i].id, all[i].default_model);
+	}
+	return NULL;
+}
+
+static const char *first_configured(struct models *m)
+{
+	for (size_t i = 0; i < m->entries.len; i++) {
+		if (m->entries.at[i].configured)
+			return m->entries.at[i].ref;
+	}
+	return NULL;
+}
+
+static const char *agent_primary(struct models *m, const char *agent_id, struct arena *a)
+{
+	const char *path;
+
+	if (str_empty(agent_id))
+		return NULL;
+	path = config_path_join(a, config_path_join(a, "agents.entries", agent_id), "model");
+	return primary_at(m->config, path);
+}
+
+ch_status model_resolve(struct models *m, const char *wanted, const char *agent_id, struct arena *a,
+			struct model_entry *ret, const char **ret_source, struct ch_err *err)
+{
+	const struct { const char *name, *source; } steps[] = {
+		{ str_empty(wanted) ? NULL : wanted, "session" },
+		{ catalog_config(m) ? agent_primary(m, agent_id, a) : NULL, "agent" },
+		{ primary_at(m->config, "agents.defaults.model"), "config" },
+		{ first_configured(m), "config" },
+		{ from_environment(a), "environment" },
+		{ m->found_default ? arena_printf(a, "ollama/%s", m->found_default) : NULL, "ollama" },
+		{ "offline/demo", "offline" },
+	};
+	size_t i = 0;
+	ch_status st;
+
+	while (!steps[i].name)
+		i++;
+	st = by_name(m, steps[i].name, a, ret, err);
+	if (!st && ret_source)
+		*ret_source = steps[i].source;
+	return st;
+}
+
+bool models_provider_ready(struct models *m, const char *provider)
+{
+	return provider_is_known(m, provider) && key_is_there(m, provider);
+}
