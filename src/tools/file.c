@@ -34,7 +34,7 @@ ch_status ws_load(int workspace_fd, const char *rel, struct buf *ret, struct ws_
 	struct stat st;
 	ch_status rc;
 
-	rc = ws_open_file(workspace_fd, rel, &fd, &st, err);
+	rc = wk_open_file(workspace_fd, rel, &fd, &st, err);
 	if (rc)
 		return rc;
 	if (st.st_size > 0 && (uint64_t)st.st_size > ret->max_bytes)
@@ -80,7 +80,7 @@ static ch_status split(int workspace_fd, const char *rel, struct target *t, stru
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	memcpy(dir, rel, n);
 	dir[n] = '\0';
-	return ws_open(workspace_fd, n ? dir : ".", O_RDONLY | O_DIRECTORY, &t->dir, err);
+	return wk_open(workspace_fd, n ? dir : ".", O_RDONLY | O_DIRECTORY, &t->dir, err);
 }
 
 /* A link's final place, as a name relative to the workspace. */
@@ -92,7 +92,7 @@ static ch_status follow(int workspace_fd, const char *rel, char *ret_rel, size_t
 	ssize_t root_len, place_len;
 	ch_status rc;
 
-	rc = ws_open(workspace_fd, rel, O_PATH, &fd, err);
+	rc = wk_open(workspace_fd, rel, O_PATH, &fd, err);
 	if (rc == CH_E_NOT_FOUND)
 		return ch_fail(err, CH_E_INVALID, "'%s' is a link to something that does not exist", rel);
 	if (rc)
@@ -127,7 +127,7 @@ static ch_status find_target(int workspace_fd, const char *rel, bool may_follow,
 	rc = follow(workspace_fd, rel, place, sizeof(place), err);
 	if (rc)
 		return rc;
-	ws_close(&t->dir);
+	wk_close(&t->dir);
 	return find_target(workspace_fd, place, false, t, err); /* once: the place has no links left */
 }
 
@@ -181,7 +181,7 @@ ch_status ws_replace(int workspace_fd, const char *rel, const char *data, size_t
 	char tmp[TMP_NAME_MAX], token[16];
 	ch_status rc;
 
-	rc = ws_make_parents(workspace_fd, rel, err);
+	rc = wk_make_parents(workspace_fd, rel, err);
 	if (!rc)
 		rc = find_target(workspace_fd, rel, true, &t, err);
 	if (!rc && expect && expect->is_set && !still_is(&t, expect))
@@ -193,7 +193,7 @@ ch_status ws_replace(int workspace_fd, const char *rel, const char *data, size_t
 		if (rc)
 			unlinkat(t.dir, tmp, 0); /* gone already when the rename was done */
 	}
-	ws_close(&t.dir);
+	wk_close(&t.dir);
 	if (!rc)
 		*ret_created = !t.exists;
 	return rc;

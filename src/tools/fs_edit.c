@@ -116,7 +116,7 @@ static CH_FIBER ch_status edit_run(struct tool_ctx *ctx, const struct json *args
 	struct job j = { .workspace_fd = ctx->workspace_fd };
 	ch_status rc;
 
-	rc = ws_relative(ctx, json_get(args, "path"), &j.rel, err);
+	rc = wk_relative(ctx, json_get(args, "path"), &j.rel, err);
 	if (rc)
 		return rc;
 	j.edits = arena_alloc(ctx->arena, CH_MAX(json_len(list), 1) * sizeof(*j.edits));

@@ -161,14 +161,14 @@ static CH_FIBER ch_status list_run(struct tool_ctx *ctx, const struct json *args
 	ch_status rc = CH_OK;
 
 	if (json_get(args, "path"))
-		rc = ws_relative(ctx, json_get(args, "path"), &rel, err);
+		rc = wk_relative(ctx, json_get(args, "path"), &rel, err);
 	if (!rc)
-		rc = ws_open(ctx->workspace_fd, rel, O_RDONLY | O_DIRECTORY, &j.fd, err);
+		rc = wk_open(ctx->workspace_fd, rel, O_RDONLY | O_DIRECTORY, &j.fd, err);
 	if (!rc)
 		rc = work_run(list_on_thread, &j, err);
 	if (!rc)
 		tell(ctx, &j, rel, ret);
-	ws_close(&j.fd);
+	wk_close(&j.fd);
 	for (size_t i = 0; i < j.found.len; i++)
 		ch_free(j.found.at[i].path);
 	vec_done(&j.found);

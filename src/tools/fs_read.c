@@ -289,11 +289,11 @@ static CH_FIBER ch_status read_run(struct tool_ctx *ctx, const struct json *args
 	struct stat st;
 	ch_status rc;
 
-	rc = ws_relative(ctx, json_get(args, "path"), &j.rel, err);
+	rc = wk_relative(ctx, json_get(args, "path"), &j.rel, err);
 	if (!rc)
 		rc = parse_cursor(&j, json_get_str(args, "cursor"), err);
 	if (!rc)
-		rc = ws_open_file(ctx->workspace_fd, j.rel, &fd, &st, err);
+		rc = wk_open_file(ctx->workspace_fd, j.rel, &fd, &st, err);
 	if (rc)
 		return rc;
 	if (j.has_cursor)

@@ -33,7 +33,7 @@ static CH_FIBER ch_status write_run(struct tool_ctx *ctx, const struct json *arg
 	struct arena *a = ctx->arena;
 	ch_status rc;
 
-	rc = ws_relative(ctx, json_get(args, "path"), &j.rel, err);
+	rc = wk_relative(ctx, json_get(args, "path"), &j.rel, err);
 	if (!rc)
 		rc = work_run(write_on_thread, &j, err);
 	if (rc)

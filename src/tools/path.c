@@ -15,7 +15,7 @@
 #define EAGAIN_TRIES 16          /* a rename beside a ".." makes openat2 ask for another try */
 #define MAKE_DIR_MODE 0755
 
-void ws_close(int *fd)
+void wk_close(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
@@ -67,7 +67,7 @@ static ch_status relative_of_absolute(struct tool_ctx *ctx, const char *path, co
 	return CH_OK;
 }
 
-ch_status ws_relative(struct tool_ctx *ctx, const struct json *arg, const char **ret_rel, struct ch_err *err)
+ch_status wk_relative(struct tool_ctx *ctx, const struct json *arg, const char **ret_rel, struct ch_err *err)
 {
 	const char *path = json_str(arg);
 
@@ -107,7 +107,7 @@ static ch_status open_failed(struct ch_err *err, int e, const char *rel)
 	}
 }
 
-ch_status ws_open(int workspace_fd, const char *rel, int flags, int *ret_fd, struct ch_err *err)
+ch_status wk_open(int workspace_fd, const char *rel, int flags, int *ret_fd, struct ch_err *err)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
@@ -145,7 +145,7 @@ static const char *kind_name(mode_t mode)
 	}
 }
 
-ch_status ws_open_file(int workspace_fd, const char *rel, int *ret_fd, struct stat *ret_st, struct ch_err *err)
+ch_status wk_open_file(int workspace_fd, const char *rel, int *ret_fd, struct stat *ret_st, struct ch_err *err)
 {
 	WS_AUTO_FD int probe = -1;
 	struct stat seen, st;
@@ -153,14 +153,14 @@ ch_status ws_open_file(int workspace_fd, const char *rel, int *ret_fd, struct st
 	int fd;
 
 	/* Looked at through O_PATH first: opening a FIFO or a device can block or have effects. */
-	rc = ws_open(workspace_fd, rel, O_PATH, &probe, err);
+	rc = wk_open(workspace_fd, rel, O_PATH, &probe, err);
 	if (rc)
 		return rc;
 	if (fstat(probe, &seen))
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot look at '%s'", rel);
 	if (!S_ISREG(seen.st_mode))
 		return ch_fail(err, CH_E_INVALID, "'%s' is %s, not a regular file", rel, kind_name(seen.st_mode));
-	rc = ws_open(workspace_fd, rel, O_RDONLY, &fd, err);
+	rc = wk_open(workspace_fd, rel, O_RDONLY, &fd, err);
 	if (rc)
 		return rc;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
@@ -183,7 +183,7 @@ static ch_status make_one(int workspace_fd, char *prefix, struct ch_err *err)
 
 	if (slash)
 		*slash = '\0';
-	rc = ws_open(workspace_fd, slash ? prefix : ".", O_PATH | O_DIRECTORY, &parent, err);
+	rc = wk_open(workspace_fd, slash ? prefix : ".", O_PATH | O_DIRECTORY, &parent, err);
 	if (slash)
 		*slash = '/';
 	if (rc)
@@ -194,7 +194,7 @@ static ch_status make_one(int workspace_fd, char *prefix, struct ch_err *err)
 	return CH_OK;
 }
 
-ch_status ws_make_parents(int workspace_fd, const char *rel, struct ch_err *err)
+ch_status wk_make_parents(int workspace_fd, const char *rel, struct ch_err *err)
 {
 	char prefix[WS_PATH_MAX];
 	size_t n = strlen(rel);
@@ -209,11 +209,11 @@ ch_status ws_make_parents(int workspace_fd, const char *rel, struct ch_err *err)
 			continue;
 		memcpy(prefix, rel, i);
 		prefix[i] = '\0';
-		rc = ws_open(workspace_fd, prefix, O_PATH | O_DIRECTORY, &fd, err);
+		rc = wk_open(workspace_fd, prefix, O_PATH | O_DIRECTORY, &fd, err);
 		if (rc == CH_E_NOT_FOUND) {
 			rc = make_one(workspace_fd, prefix, err);
 			if (!rc)
-				rc = ws_open(workspace_fd, prefix, O_PATH | O_DIRECTORY, &fd, err);
+				rc = wk_open(workspace_fd, prefix, O_PATH | O_DIRECTORY, &fd, err);
 		}
 		if (rc)
 			return rc;
