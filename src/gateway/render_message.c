@@ -16,14 +16,15 @@ static void source_of(const char *session_id, char ret_text[44])
 	b64url_encode(digest, sizeof(digest), ret_text);
 }
 
-/* meta holds further members as an object; they are spliced into the open one. */
+/* meta holds further members as an object; they become the first ones of the open object. */
 static void put_meta(struct jw *w, const char *meta)
 {
 	size_t n = meta ? strlen(meta) : 0;
 
 	if (n <= 2)
 		return;
-	jw_raw(w, meta + 1, n - 2);
+	buf_append(w->out, meta + 1, n - 2);
+	w->need_comma = true;
 }
 
 static void put_openclaw(struct jw *w, const struct tr_entry *e)
