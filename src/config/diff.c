@@ -25,11 +25,18 @@ void config_edit_add(struct config_edits *e, const char *path, const struct json
 
 /* ---- changed paths ---- */
 
+static bool has_members(const struct json *v)
+{
+	return json_is(v, JSON_OBJ) && json_len(v);
+}
+
+/* Down to the values: what comes or goes as a whole object is told member by member. */
 static void changed(struct config_edits *e, const char *path, const struct json *before, const struct json *after)
 {
 	if (before && after && json_equal(before, after))
 		return;
-	if (!json_is(before, JSON_OBJ) || !json_is(after, JSON_OBJ)) {
+	if ((before && !json_is(before, JSON_OBJ)) || (after && !json_is(after, JSON_OBJ)) ||
+	    (!has_members(before) && !has_members(after))) {
 		config_edit_add(e, path, after);
 		return;
 	}

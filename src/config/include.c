@@ -85,7 +85,7 @@ static ch_status read_fd(int fd, off_t size, struct buf *out)
 {
 	ssize_t n;
 
-	if (!buf_reserve(out, (size_t)size + 1))
+	if (!buf_reserve(out, (size_t)size))
 		return CH_E_LIMIT;
 	do {
 		char piece[2048];

@@ -16,6 +16,7 @@
 
 struct edit {
 	struct text t;
+	const char *unit, *line_end;     /* one step of indentation; "\n" or "\r\n" */
 	struct arena *a;
 	struct buf *out;
 	struct ch_err *err;
@@ -80,29 +81,6 @@ static const char *line_end_of(const struct text *t)
 	return nl && nl > t->p && nl[-1] == '\r' ? "\r\n" : "\n";
 }
 
-/* The value as JSON; what spans lines goes on with `indent` in front, or on one line without indent. */
-static void put_value(struct edit *e, const struct json *v, const char *indent)
-{
-	const char *unit = indent_unit(e), *nl = line_end_of(&e->t);
-	CH_AUTO_BUF struct buf text;
-
-	buf_init(&text, CONFIG_FILE_MAX);
-	json_write(&text, v, indent ? 1 : 0);
-	for (const char *p = buf_str(&text); *p; p++) {
-		if (*p != '\n') {
-			buf_putc(e->out, *p);
-			continue;
-		}
-		/* A newline is never inside a string here: JSON escapes it. */
-		buf_puts(e->out, nl);
-		buf_puts(e->out, indent);
-		for (; p[1] == ' '; p++)
-			buf_puts(e->out, unit);
-	}
-	if (text.failed)
-		e->out->failed = text.failed;
-}
-
 static bool is_bare_key(const char *key)
 {
 	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$";
@@ -111,34 +89,73 @@ static bool is_bare_key(const char *key)
 							  "0123456789") == strlen(key);
 }
 
-/* Are keys written without quotes here? An empty object follows the root's first member; JSON is the safe guess. */
+/* Are keys written without quotes here? Where there are none the root's first one tells; JSON is the safe guess. */
 static bool keys_are_bare(struct edit *e, size_t open)
 {
 	struct text_part part = { .end = 0 };
 	size_t root = text_skip_blank(&e->t, 0);
 
-	if (!text_next_part(&e->t, open, &part) &&
+	if ((e->t.p[open] != '{' || !text_next_part(&e->t, open, &part)) &&
 	    (e->t.p[root] != '{' || !text_next_part(&e->t, root, &part)))
 		return false;
 	return part.key_end > part.key_start && !strchr("\"'", e->t.p[part.key_start]);
 }
 
-/* "key: value" or just the value; indent NULL: on one line, with blanks where `spaced`. */
-static void put_part(struct edit *e, size_t open, const char *key, const struct json *v, const char *indent,
-		     bool spaced)
-{
-	struct json *name;
+/* How new text is to look. */
+struct style {
+	const char *indent;              /* of the line that the value begins on; NULL: everything on one line */
+	bool bare;                       /* names without quotes where they can be */
+	bool spaced;                     /* a blank behind colons, also on one line */
+};
 
-	if (e->t.p[open] == '{') {
-		if (is_bare_key(key) && keys_are_bare(e, open)) {
-			buf_puts(e->out, key);
-		} else {
-			name = json_new_str(e->a, key);
-			json_write(e->out, name, 0);
-		}
-		buf_puts(e->out, spaced ? ": " : ":");
+static void put_break(struct edit *e, const struct style *s, int depth)
+{
+	if (!s->indent)
+		return;
+	buf_puts(e->out, e->line_end);
+	buf_puts(e->out, s->indent);
+	while (depth-- > 0)
+		buf_puts(e->out, e->unit);
+}
+
+static void put_name(struct edit *e, const char *name, const struct style *s)
+{
+	if (s->bare && is_bare_key(name))
+		buf_puts(e->out, name);
+	else
+		json_write(e->out, json_new_str(e->a, name), 0);
+	buf_puts(e->out, s->indent || s->spaced ? ": " : ":");
+}
+
+/* Depth is that of a parsed value. */
+static void put_value(struct edit *e, const struct json *v, const struct style *s, int depth)
+{
+	bool is_object = v->type == JSON_OBJ;
+	const char *comma = s->indent ? "," : s->spaced ? ", " : ",";
+
+	if (!json_len(v)) {
+		json_write(e->out, v, 0);
+		return;
 	}
-	put_value(e, v, indent);
+	buf_putc(e->out, is_object ? '{' : '[');
+	json_each(it, v) {
+		if (it != json_first(v))
+			buf_puts(e->out, comma);
+		put_break(e, s, depth + 1);
+		if (is_object)
+			put_name(e, it->key, s);
+		put_value(e, it, s, depth + 1);
+	}
+	put_break(e, s, depth);
+	buf_putc(e->out, is_object ? '}' : ']');
+}
+
+/* "name: value" in the object at `open`, or just the value of a list's item. */
+static void put_part(struct edit *e, size_t open, const char *name, const struct json *v, const struct style *s)
+{
+	if (e->t.p[open] == '{')
+		put_name(e, name, s);
+	put_value(e, v, s, 0);
 }
 
 /* ---- inserting ---- */
@@ -168,19 +185,21 @@ static void insert_after(struct edit *e, size_t open, const struct text_part *la
 {
 	bool own_line, had_comma = last->comma != SIZE_MAX;
 	size_t at = after_last(&e->t, last, &own_line);
-	const char *indent = indent_of(e, last->key_start);
+	struct style style = {
+		.indent = own_line ? indent_of(e, last->key_start) : NULL,
+		.bare = keys_are_bare(e, open),
+		.spaced = own_line || last->start > last->key_end + 1,
+	};
 
 	copy(e, 0, last->end);
 	if (!had_comma)
 		buf_putc(e->out, ',');
 	copy(e, last->end, at);
-	if (own_line) {
-		buf_puts(e->out, line_end_of(&e->t));
-		buf_puts(e->out, indent);
-	} else {
+	if (own_line)
+		put_break(e, &style, 0);
+	else
 		buf_putc(e->out, ' ');
-	}
-	put_part(e, open, key, v, own_line ? indent : NULL, own_line || last->start > last->key_end + 1);
+	put_part(e, open, key, v, &style);
 	if (had_comma)
 		buf_putc(e->out, ',');
 	copy(e, at, e->t.len);
@@ -191,22 +210,21 @@ static void insert_first(struct edit *e, size_t open, const char *key, const str
 {
 	size_t close = text_close(&e->t, open), end = close;
 	bool spread = memchr(e->t.p, '\n', e->t.len) || open == text_skip_blank(&e->t, 0);
-	const char *outer = indent_of(e, open), *nl = line_end_of(&e->t);
-	const char *indent = arena_printf(e->a, "%s%s", outer, indent_unit(e));
+	const char *outer = indent_of(e, open);
+	struct style style = { .bare = keys_are_bare(e, open) };
 
 	while (end > open + 1 && (e->t.p[end - 1] == ' ' || e->t.p[end - 1] == '\t' || is_line_end(e->t.p[end - 1])))
 		end--;
 	copy(e, 0, end);
 	/* A line comment in there needs its line end. */
-	spread = spread || end > open + 1;
-	if (spread) {
-		buf_puts(e->out, nl);
-		buf_puts(e->out, indent);
-	}
-	put_part(e, open, key, v, spread ? indent : NULL, spread);
-	if (spread) {
-		buf_puts(e->out, nl);
-		buf_puts(e->out, outer);
+	if (spread || end > open + 1) {
+		style.indent = arena_printf(e->a, "%s%s", outer, e->unit);
+		put_break(e, &style, 0);
+		put_part(e, open, key, v, &style);
+		style.indent = outer;
+		put_break(e, &style, 0);
+	} else {
+		put_part(e, open, key, v, &style);
 	}
 	copy(e, close, e->t.len);
 }
@@ -225,13 +243,17 @@ static void insert(struct edit *e, size_t open, const char *key, const struct js
 
 /* ---- setting ---- */
 
-static void replace(struct edit *e, const struct text_part *part, const struct json *v)
+static void replace(struct edit *e, size_t open, const struct text_part *part, const struct json *v)
 {
-	const char *indent = indent_of(e, part->key_start);
 	bool spread = begins_line(&e->t, part->key_start) || part->key_start == text_skip_blank(&e->t, 0);
+	struct style style = {
+		.indent = spread ? indent_of(e, part->key_start) : NULL,
+		.bare = keys_are_bare(e, open),
+		.spaced = part->start > part->key_end + 1,
+	};
 
 	copy(e, 0, part->start);
-	put_value(e, v, spread ? indent : NULL);
+	put_value(e, v, &style, 0);
 	copy(e, part->end, e->t.len);
 }
 
@@ -268,7 +290,7 @@ static bool same_value(struct edit *e, const struct text_part *part, const struc
 static ch_status set_at(struct edit *e, const struct config_path *p, const struct json *v)
 {
 	struct text_part part = { .start = text_skip_blank(&e->t, 0) };
-	size_t open;
+	size_t open = part.start;
 
 	part.key_start = part.key_end = part.start;
 	part.end = text_skip_value(&e->t, part.start);
@@ -294,7 +316,7 @@ static ch_status set_at(struct edit *e, const struct config_path *p, const struc
 	if (same_value(e, &part, v))
 		copy(e, 0, e->t.len);
 	else
-		replace(e, &part, v);
+		replace(e, open, &part, v);
 	return CH_OK;
 }
 
@@ -404,7 +426,11 @@ static ch_status begin(struct edit *e, const char *path, struct config_path *ret
 	struct json *v;
 	ch_status st = json_parse(e->a, e->t.p, e->t.len, JSON_JSON5, &v, e->err);
 
-	return st ? st : config_path_parse(e->a, path, ret_path, e->err);
+	if (st)
+		return st;
+	e->unit = indent_unit(e);
+	e->line_end = line_end_of(&e->t);
+	return config_path_parse(e->a, path, ret_path, e->err);
 }
 
 /* Text without a value, an empty file say, counts as {}. */

@@ -194,8 +194,11 @@ static void check_node(struct check *k, const struct schema_node *node, const st
 {
 	const struct config_row *row = node->row;
 
-	if (row && row->flags & CFG_UNUSED)
+	/* What nothing reads cannot be wrong here. */
+	if (row && row->flags & CFG_UNUSED) {
 		note_unused(k, row, at);
+		return;
+	}
 	if (row)
 		check_value(k, row, v, at);
 	else if (!json_is(v, JSON_OBJ))

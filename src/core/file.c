@@ -43,7 +43,7 @@ ch_status file_read(const char *path, size_t max_bytes, struct buf *ret, struct 
 	if ((uint64_t)st.st_size > max_bytes)
 		return ch_fail(err, CH_E_LIMIT, "%s has %lld bytes; at most %zu are read", path, (long long)st.st_size,
 			       max_bytes);
-	buf_reserve(ret, (size_t)st.st_size + 1);
+	buf_reserve(ret, (size_t)st.st_size);
 	for (;;) {
 		char chunk[2048];
 		ssize_t n = read(fd, chunk, sizeof(chunk));

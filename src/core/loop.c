@@ -149,8 +149,9 @@ void loop_free(struct loop *l)
 		while (l->deferred_len)
 			run_deferred(l);
 		uv_walk(&l->uv, close_one, NULL);
+		/* A loop_stop() from outside of loop_run() makes the first call return at once. */
 		uv_run(&l->uv, UV_RUN_DEFAULT);
-	} while (l->deferred_len);
+	} while (l->deferred_len || uv_loop_alive(&l->uv));
 	st = uv_loop_close(&l->uv);
 	CH_BUG_ON(st != 0);
 	deadline_heap_done(&l->deadlines);

@@ -54,11 +54,14 @@ static void path_pop(struct check *c, size_t before)
 	c->path[before] = '\0';
 }
 
+/* 3.0 is an integer; what int64_t cannot hold is none that we could use. */
 static bool is_integer(const struct json *v)
 {
+	double d = json_num_or(v, 0);
+
 	if (json_is(v, JSON_INT))
 		return true;
-	return json_is(v, JSON_NUM) && v->num == (double)(int64_t)v->num;
+	return json_is(v, JSON_NUM) && d > -9.2e18 && d < 9.2e18 && d == (double)(int64_t)d;
 }
 
 static ch_status check_number(struct check *c, const struct gw_param *p, const struct json *v)

@@ -50,6 +50,7 @@ static const struct check_case cases[] = {
 	{ "{'key':null}", "at /key: must be string" },
 	{ "{'key':'a','limit':'1'}", "at /limit: must be integer" },
 	{ "{'key':'a','limit':1.5}", "at /limit: must be integer" },
+	{ "{'key':'a','limit':1e300}", "at /limit: must be integer" },
 	{ "{'key':'a','limit':0}", "at /limit: must be >= 1" },
 	{ "{'key':'a','limit':101}", "at /limit: must be <= 100" },
 	{ "{'key':'a','ratio':true}", "at /ratio: must be number" },
