@@ -23,9 +23,12 @@ static enum log_level level_of(const struct config *c, const char *path, enum lo
 	return log_level_parse(config_str(c, path), &level) ? level : def;
 }
 
+/* A person at the console wants to hear of trouble only, unless the configuration says otherwise. */
 static enum log_level console_level(const struct config *c, bool verbose)
 {
-	return verbose ? LOG_DEBUG : level_of(c, "logging.consoleLevel", LOG_WARN);
+	if (verbose)
+		return LOG_DEBUG;
+	return config_get(c, "logging.consoleLevel") ? level_of(c, "logging.consoleLevel", LOG_WARN) : LOG_WARN;
 }
 
 ch_status gw_log_open(struct gw *gw, const struct config *c, bool verbose, struct ch_err *err)
