@@ -192,10 +192,10 @@ ch_status input_accept(struct sess *s, const struct input_row *in, struct arena 
 		.accepted_at = in->accepted_at ? in->accepted_at : now_wall_ms(),
 	};
 	struct input_row known;
-	ch_status st = input_find(s->store, s->key, in->run_id, a, &known, NULL);
+	ch_status st = input_find(s->store, s->key, in->run_id, a, &known, err);
 
 	if (st && st != CH_E_NOT_FOUND)
-		return ch_fail(err, st, "the inputs of session '%s' cannot be read", s->key);
+		return st;
 	if (!st) {
 		if (ret)
 			*ret = known;

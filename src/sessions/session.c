@@ -25,6 +25,7 @@ struct sess_store {
 	struct map *live;                        /* key -> struct sess, referenced or idle */
 	struct sess *idle_first, *idle_last;     /* unreferenced, the longest unused first */
 	size_t idle_count;
+	uint64_t undone;                         /* db_undone() when the objects were last compared */
 };
 
 static const size_t str_fields[] = {
@@ -76,9 +77,16 @@ static void free_str(const char **field)
 	*field = NULL;
 }
 
-static void own_str(const char **field)
+/* A string that stays the same stays where it is, for those who borrowed it. */
+static void set_str(const char **field, const char *value)
 {
-	*field = ch_strdup(*field);
+	char *copy;
+
+	if (str_eq(*field, value))
+		return;
+	copy = ch_strdup(value);
+	free_str(field);
+	*field = copy;
 }
 
 static void free_strings(struct sess *s)
@@ -90,13 +98,16 @@ static void free_strings(struct sess *s)
 		free_str(str_field(s, i));
 }
 
-static void own_strings(struct sess *s)
+static void copy_row(struct sess *s, struct sess *row)
 {
-	own_str(&s->key);
-	own_str(&s->agent_id);
-	own_str(&s->session_id);
+	set_str(&s->key, row->key);
+	set_str(&s->agent_id, row->agent_id);
+	set_str(&s->session_id, row->session_id);
 	for (size_t i = 0; i < CH_ARRAY_LEN(str_fields); i++)
-		own_str(str_field(s, i));
+		set_str(str_field(s, i), *str_field(row, i));
+	for (size_t i = 0; i < CH_ARRAY_LEN(int_fields); i++)
+		*int_field(s, i) = *int_field(row, i);
+	s->cost_usd = row->cost_usd;
 }
 
 static void idle_remove(struct sess_store *st, struct sess *s)
@@ -160,6 +171,7 @@ struct sess_store *sess_store_new(struct db *db)
 	struct sess_store *st = ch_alloc(sizeof(*st));
 
 	st->db = db;
+	st->undone = db_undone(db);
 	st->live = map_new();
 	return st;
 }
@@ -180,12 +192,19 @@ struct db *sess_store_db(struct sess_store *st)
 	return st->db;
 }
 
+static void mark_deleted(struct sess *s)
+{
+	s->is_deleted = true;
+	map_take(s->store->live, s->key);
+}
+
 /* ---- reading ---- */
 
-/* The row of key into *ret, with strings of its own. */
-static ch_status load_row(struct db *db, const char *key, struct sess *ret, struct ch_err *err)
+/* The row of key into s, which may be empty or hold an earlier state of it. */
+static ch_status load_row(struct db *db, const char *key, struct sess *s, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	struct sess read;
 	bool found;
 	ch_status st = db_prep(db, "SELECT " SESS_COLUMNS " FROM sessions WHERE key = ?1", &row, err);
 
@@ -197,48 +216,16 @@ static ch_status load_row(struct db *db, const char *key, struct sess *ret, stru
 		return st;
 	if (!found)
 		return ch_fail(err, CH_E_NOT_FOUND, "there is no session '%s'", key);
-	sess_from_row(row, ret);
-	own_strings(ret);
-	return CH_OK;
-}
-
-ch_status sess_find(struct sess_store *st, const char *key, struct sess **ret, struct ch_err *err)
-{
-	struct sess *s = map_find(st->live, key);
-	struct sess row;
-	ch_status status;
-
-	if (s) {
-		*ret = sess_ref(s);
-		return CH_OK;
-	}
-	status = load_row(st->db, key, &row, err);
-	if (status)
-		return status;
-	s = ch_alloc(sizeof(*s));
-	*s = row;
-	s->store = st;
-	s->refs = 1;
-	map_put(st->live, s->key, s);
-	*ret = s;
+	sess_from_row(row, &read);
+	copy_row(s, &read);
 	return CH_OK;
 }
 
 ch_status sess_reload(struct sess *s, struct ch_err *err)
 {
-	struct sess row;
-	ch_status st;
-
 	if (s->is_deleted)
 		return ch_fail(err, CH_E_NOT_FOUND, "session '%s' was deleted", s->key);
-	st = load_row(s->store->db, s->key, &row, err);
-	if (st)
-		return st;
-	row.store = s->store;
-	row.refs = s->refs;
-	free_strings(s);
-	*s = row;
-	return CH_OK;
+	return load_row(s->store->db, s->key, s, err);
 }
 
 ch_status sess_store_refresh(struct sess_store *st, struct ch_err *err)
@@ -251,9 +238,40 @@ ch_status sess_store_refresh(struct sess_store *st, struct ch_err *err)
 	while (map_each(st->live, &cursor, NULL, &s)) {
 		ch_status status = sess_reload(s, err);
 
-		if (status)
+		if (status == CH_E_NOT_FOUND)
+			mark_deleted(s);
+		else if (status)
 			return status;
 	}
+	st->undone = db_undone(st->db);
+	return CH_OK;
+}
+
+ch_status sess_find(struct sess_store *st, const char *key, struct sess **ret, struct ch_err *err)
+{
+	struct sess *s;
+	ch_status status = CH_OK;
+
+	/* A transaction that was undone may have made, changed or deleted what the objects show. */
+	if (st->undone != db_undone(st->db))
+		status = sess_store_refresh(st, err);
+	if (status)
+		return status;
+	s = map_find(st->live, key);
+	if (s) {
+		*ret = sess_ref(s);
+		return CH_OK;
+	}
+	s = ch_alloc(sizeof(*s));
+	status = load_row(st->db, key, s, err);
+	if (status) {
+		sess_drop(s);
+		return status;
+	}
+	s->store = st;
+	s->refs = 1;
+	map_put(st->live, s->key, s);
+	*ret = s;
 	return CH_OK;
 }
 
@@ -330,14 +348,8 @@ ch_status sess_open(struct sess_store *st, const struct sess_key *key, const cha
 
 void sess_set_str(struct sess *s, const char **field, const char *value)
 {
-	char *copy;
-
 	CH_BUG_ON((char *)field < (char *)s || (char *)field >= (char *)(s + 1));
-	if (str_eq(*field, value))
-		return;
-	copy = ch_strdup(value);
-	free_str(field);
-	*field = copy;
+	set_str(field, value);
 }
 
 #define ASSIGN(name) ", " #name " = ?"
@@ -390,7 +402,6 @@ ch_status sess_delete(struct sess *s, struct ch_err *err)
 	st = db_run(row, NULL, err);
 	if (st)
 		return st;
-	s->is_deleted = true;
-	map_take(s->store->live, s->key);
+	mark_deleted(s);
 	return CH_OK;
 }

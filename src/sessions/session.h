@@ -3,9 +3,10 @@
  *
  * Owns    struct sess owns its strings. There is at most one object per key
  *         while anybody holds a reference, so all readers see the same values.
- * Writes  through: sess_save() commits before it returns (within the transaction that is
- *         open, if one is: after its rollback call sess_reload()). A save that fails takes the
- *         changes back, so an object never shows what is not stored. Save before you unref.
+ * Writes  through: sess_save() commits before it returns, within the transaction that is open, if
+ *         one is. A save that fails takes the changes back, so an object never shows what is not
+ *         stored. Save before you unref. After a rollback sess_reload() puts one object right, and
+ *         the next sess_find() all of them, dropping what was not saved.
  * Lives   counted; sess_find()/sess_open() give a reference. After any wait the
  *         object may have changed; it may have been deleted (is_deleted).
  */
@@ -66,7 +67,7 @@ CH_AUTO_DEFINE(sess_unref, struct sess)
 /* field is &s->label and the like. Not yet written: call sess_save(). */
 void sess_set_str(struct sess *s, const char **field, const char *value);
 CH_MUST_USE ch_status sess_save(struct sess *s, struct ch_err *err);
-/* Reads the row again; borrowed strings of the object end here. */
+/* Reads the row again; a borrowed string ends here when its value changed. */
 CH_MUST_USE ch_status sess_reload(struct sess *s, struct ch_err *err);
 /* Forgets the row, its inputs and its transcript in all windows; live objects become is_deleted. */
 CH_MUST_USE ch_status sess_delete(struct sess *s, struct ch_err *err);

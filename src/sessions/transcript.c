@@ -187,7 +187,7 @@ static ch_status append(struct sess *s, const char *session_id, const struct wri
 		return ch_fail(err, CH_E_LIMIT, "a message has at most %u bytes, this one %zu", TR_MESSAGE_MAX,
 			       made.message_len);
 	if (made.idempotency_key) {
-		st = tr_find_once(s->store, session_id, made.idempotency_key, a, entry, NULL);
+		st = tr_find_once(s->store, session_id, made.idempotency_key, a, entry, err);
 		if (st != CH_E_NOT_FOUND)
 			return st ? st : ch_fail(err, CH_E_EXISTS, "the message '%s' is there already",
 						 made.idempotency_key);

@@ -40,7 +40,7 @@ static ch_status first_fault(struct db *db, const char *sql, struct ch_err *err)
 	return st;
 }
 
-ch_status db_check_quick(struct db *db, int64_t budget_ms, bool *ret_complete, struct ch_err *err)
+ch_status db_check_quick(struct db *db, int64_t budget_ms, struct ch_err *err)
 {
 	int64_t deadline_ms = now_mono_ms() + budget_ms;
 	ch_status st;
@@ -48,7 +48,6 @@ ch_status db_check_quick(struct db *db, int64_t budget_ms, bool *ret_complete, s
 	sqlite3_progress_handler(db->handle, BUDGET_STEP, past_deadline, &deadline_ms);
 	st = first_fault(db, "PRAGMA quick_check(1)", err);
 	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
-	*ret_complete = st != CH_E_CANCELED;
 	return st == CH_E_CANCELED ? CH_OK : st;
 }
 

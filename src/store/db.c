@@ -74,17 +74,15 @@ static ch_status check_reader_schema(struct db *db, struct ch_err *err)
 static ch_status bring_up(struct db *db, int flags, struct ch_err *err)
 {
 	ch_status st = connect_file(db, flags, err);
-	bool complete;
 
 	if (st)
 		return st;
 	if (flags & DB_READ_ONLY)
 		return check_reader_schema(db, err);
-	if (db->was_unclean) {
-		st = db_check_quick(db, QUICK_CHECK_MS, &complete, err);
-		if (st)
-			return st;
-	}
+	if (db->was_unclean)
+		st = db_check_quick(db, QUICK_CHECK_MS, err);
+	if (st)
+		return st;
 	return migrate_run(db, db_migrations, db_migrations_count, err);
 }
 
@@ -243,6 +241,7 @@ static ch_status begin(struct db *db, bool durable, struct ch_err *err)
 		return st;
 	db->tx_depth = 1;
 	db->is_tx_durable = durable;
+	db->changes_before = sqlite3_total_changes64(db->handle);
 	db_count_transactions(1);
 	return CH_OK;
 }
@@ -257,8 +256,9 @@ ch_status db_begin_durable(struct db *db, struct ch_err *err)
 	return begin(db, true, err);
 }
 
-static void end_transaction(struct db *db)
+static void end_transaction(struct db *db, bool committed)
 {
+	db->undone += !committed && sqlite3_total_changes64(db->handle) != db->changes_before;
 	/* SQLite undoes some failed transactions by itself; a ROLLBACK would then be an error. */
 	if (!sqlite3_get_autocommit(db->handle))
 		(void)!run_control(db, &db->rollback, "ROLLBACK", NULL);  /* where it fails, so does the next BEGIN */
@@ -283,7 +283,7 @@ ch_status db_commit(struct db *db, struct ch_err *err)
 		st = ch_fail(err, CH_E_IO, "injected fault: a commit to %s failed", db->path);
 	else
 		st = run_control(db, &db->commit, "COMMIT", err);
-	end_transaction(db);
+	end_transaction(db, st == CH_OK);
 	return st;
 }
 
@@ -297,12 +297,17 @@ void db_rollback(struct db *db)
 		db->is_poisoned = true;
 		return;
 	}
-	end_transaction(db);
+	end_transaction(db, false);
 }
 
 int db_tx_depth(const struct db *db)
 {
 	return db->tx_depth;
+}
+
+uint64_t db_undone(const struct db *db)
+{
+	return db->undone;
 }
 
 void db_fail_nth(struct db *db, int n)

@@ -90,6 +90,8 @@ CH_MUST_USE ch_status db_commit(struct db *db, struct ch_err *err);
 void db_rollback(struct db *db);                 /* NULL is fine */
 CH_AUTO_DEFINE(db_rollback, struct db)
 int db_tx_depth(const struct db *db);
+/* How many transactions with changes were undone so far: when it moved, copies of rows may be wrong. */
+uint64_t db_undone(const struct db *db);
 
 /* Fault injection (tests): the n-th write statement or commit from now fails with CH_E_IO; 0: off. */
 void db_fail_nth(struct db *db, int n);

@@ -38,6 +38,8 @@ struct db {
 	struct db_stmt *begin, *commit, *rollback;
 	int tx_depth;
 	int fail_in;                     /* db_fail_nth: 0 is off */
+	int64_t changes_before;          /* of the open transaction, sqlite3_total_changes64() */
+	uint64_t undone;                 /* transactions that were, having changed something */
 	bool is_poisoned;
 	bool is_read_only;
 	bool is_tx_durable;              /* of the open transaction */
@@ -60,7 +62,7 @@ CH_MUST_USE ch_status db_files_prepare(const char *path, int flags, struct ch_er
 /* A write-ahead log with something in it: the last user did not close the file. */
 bool db_files_unclean(const char *path);
 
-/* As db_check() without the indexes, and giving up after budget_ms: *ret_complete says whether it saw all. */
-CH_MUST_USE ch_status db_check_quick(struct db *db, int64_t budget_ms, bool *ret_complete, struct ch_err *err);
+/* As db_check() without the indexes, and giving up after budget_ms with CH_OK. */
+CH_MUST_USE ch_status db_check_quick(struct db *db, int64_t budget_ms, struct ch_err *err);
 
 #endif

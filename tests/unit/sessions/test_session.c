@@ -84,6 +84,35 @@ static void test_failed_save_takes_back(void **state)
 	sess_unref(s);
 }
 
+/* What a transaction did to objects goes with it. */
+static void test_rollback(void **state)
+{
+	struct sess *held = session("held"), *made, *s = NULL;
+
+	ASSERT_OK(db_begin(db, err));
+	made = session("made");
+	sess_unref(session("made idle"));
+	sess_set_str(held, &held->label, "undone");
+	ASSERT_OK(sess_save(held, err));
+	db_rollback(db);
+	ASSERT_FAILS(sess_find(store, "agent:main:made idle", &s, err), CH_E_NOT_FOUND, "made idle");
+	assert_true(made->is_deleted);
+	assert_null(held->label);
+	ASSERT_FAILS(sess_find(store, made->key, &s, err), CH_E_NOT_FOUND, "made");
+	sess_unref(made);
+	made = session("made");
+	assert_false(made->is_deleted);
+	ASSERT_OK(db_begin(db, err));
+	ASSERT_OK(sess_delete(made, err));
+	db_rollback(db);
+	s = session("made");                     /* it is there after all, as another object */
+	assert_ptr_not_equal(s, made);
+	assert_string_equal(s->session_id, made->session_id);
+	sess_unref(s);
+	sess_unref(made);
+	sess_unref(held);
+}
+
 static void test_idle_objects_are_bounded(void **state)
 {
 	struct sess *held = session("held"), *s;
@@ -371,6 +400,7 @@ int main(void)
 		T(test_open_find),
 		T(test_every_field_is_stored),
 		T(test_failed_save_takes_back),
+		T(test_rollback),
 		T(test_idle_objects_are_bounded),
 		T(test_delete),
 		T(test_reset),

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,25 +19,26 @@
 
 #include "store/db.h"
 
+/* One for all: a frame with one per assertion would be too large under ASan. */
+static struct ch_err scratch_err;
+
 /* Fails the test with the error's text. */
 #define ASSERT_OK(call)                                                                          \
 	do {                                                                                     \
-		struct ch_err err_ = { 0 };                                                      \
-		struct ch_err *err = &err_;                                                      \
+		struct ch_err *err = &scratch_err;                                               \
 		ch_status st_ = (call);                                                          \
 		if (st_)                                                                         \
-			fail_msg("%s: status %d: %s", #call, st_, err_.text);                    \
+			fail_msg("%s: status %d: %s", #call, st_, err->text);                    \
 	} while (0)
 /* The call takes `err`; its text must hold `part`. */
 #define ASSERT_FAILS(call, status, part)                                                         \
 	do {                                                                                     \
-		struct ch_err err_ = { 0 };                                                      \
-		struct ch_err *err = &err_;                                                      \
+		struct ch_err *err = memset(&scratch_err, 0, sizeof(scratch_err));               \
 		ch_status st_ = (call);                                                          \
 		if (st_ != (status))                                                             \
-			fail_msg("%s: status %d, not %d: %s", #call, st_, (status), err_.text);  \
-		if (!strstr(err_.text, (part)))                                                  \
-			fail_msg("%s: '%s' does not hold '%s'", #call, err_.text, (part));       \
+			fail_msg("%s: status %d, not %d: %s", #call, st_, (status), err->text);  \
+		if (!strstr(err->text, (part)))                                                  \
+			fail_msg("%s: '%s' does not hold '%s'", #call, err->text, (part));       \
 	} while (0)
 
 static char scratch_dir[64], scratch_db[96];

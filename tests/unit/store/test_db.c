@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "../core/in_fiber.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -208,7 +209,13 @@ static void test_scope_rolls_back(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 
+	uint64_t before = db_undone(db);
+
+	ASSERT_OK(db_begin(db, err));
+	db_rollback(db);
+	assert_int_equal(db_undone(db), before); /* there was nothing to undo */
 	ASSERT_FAILS(fails_half_way(err), CH_E_INVALID, "half way");
+	assert_int_equal(db_undone(db), before + 1);
 	assert_int_equal(db_tx_depth(db), 0);
 	assert_null(get(db, a, "half"));
 }
@@ -278,6 +285,17 @@ static void switch_in_row(void)
 		db_assert_idle();
 }
 
+static void yield_in_transaction(void *arg)
+{
+	if (!db_begin(db, NULL))
+		(void)!fiber_yield();
+}
+
+static void real_switch(void)
+{
+	in_fiber(yield_in_transaction, NULL);
+}
+
 static void test_switch_check(void **state)
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
@@ -287,6 +305,7 @@ static void test_switch_check(void **state)
 	assert_int_equal(signal_of(db_assert_idle), 0);
 	assert_int_equal(signal_of(switch_in_transaction), SIGABRT);
 	assert_int_equal(signal_of(switch_in_row), SIGABRT);
+	assert_int_equal(signal_of(real_switch), SIGABRT);
 	ASSERT_OK(db_prep(db, "SELECT 1", &s, err));
 	ASSERT_OK(db_step(s, &row, err));
 	ASSERT_OK(db_step(s, &row, err));        /* walked to the end: no row is open */
