@@ -69,12 +69,12 @@ static void read_file(struct file *f, int workspace_fd, const char *name)
 	struct ws_stamp stamp;
 	struct ch_err err;
 
+	buf_init(&b, FILE_READ_MAX);
 	ch_free(f->text);
 	f->text = NULL;
 	f->why[0] = '\0';
 	if (!f->exists)
 		return;
-	buf_init(&b, FILE_READ_MAX);
 	if (ws_load(workspace_fd, name, &b, &stamp, &err)) {
 		snprintf(f->why, sizeof(f->why), "%.150s", err.text);
 		return;

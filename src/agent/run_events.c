@@ -268,7 +268,6 @@ void ev_retrying(struct run *r, const struct model_event *ev)
 	jw_kint(&w, "maxAttempts", ev->max_attempts);
 	jw_kstr(&w, "reason", reason);
 	rf_agent_same_seq(r, &w, (struct rf_frame){ .stream = "run_status" });
-	rf_session(r, NULL, "model");
 }
 
 void ev_resumed(struct run *r)

@@ -472,6 +472,7 @@ static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch
 	struct tr_entry *results = arena_alloc(r->round, CH_MAX(r->calls.len, 1) * sizeof(*results));
 	ch_status st = CH_OK;
 
+	buf_init(&outcome, ROW_MAX);
 	if (end->user)
 		st = tr_claim(r->sess, r->event_id, &r->epoch, err);
 	if (!st && end->user)
@@ -482,7 +483,6 @@ static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch
 		st = append(r, end->row, "assistant", err);
 	if (st)
 		return st;
-	buf_init(&outcome, ROW_MAX);
 	ev_outcome(r, &outcome);
 	st = buf_status(&outcome, err, "the outcome");
 	if (!st)
