@@ -233,7 +233,7 @@ TEST(test_parts)
 	memset(big, 'b', BIG);
 	until(seen.conn);
 	for (int i = 0; i < 9; i++)
-		parts[i] = (struct ws_part){ "abcdefghi" + i, 1 };
+		parts[i] = (struct ws_part){ &"abcdefghi"[i], 1 };
 	ws_send_parts(seen.conn, parts, 3);
 	ws_expect_text(&c, "abc");
 	ws_send_parts(seen.conn, parts, 9);     /* more than one system call takes */
