@@ -62,6 +62,8 @@ ch_status config_path_parse(struct arena *a, const char *text, struct config_pat
 	size_t n;
 
 	ret->n = 0;
+	if (!utf8_valid(text, strlen(text)))
+		return ch_fail(err, CH_E_INVALID, "config path: invalid UTF-8");
 	while (*p) {
 		if (ret->n == CONFIG_PATH_MAX)
 			return ch_fail(err, CH_E_LIMIT, "config path: more than %d names", CONFIG_PATH_MAX);

@@ -118,12 +118,12 @@ static void put_break(struct edit *e, const struct style *s, int depth)
 		buf_puts(e->out, e->unit);
 }
 
-static void put_name(struct edit *e, const char *name, const struct style *s)
+static void put_name(struct edit *e, const char *name, size_t n, const struct style *s)
 {
-	if (s->bare && is_bare_key(name))
+	if (s->bare && strlen(name) == n && is_bare_key(name))
 		buf_puts(e->out, name);
 	else
-		json_write(e->out, json_new_str(e->a, name), 0);
+		json_write(e->out, json_new_strn(e->a, name, n), 0);
 	buf_puts(e->out, s->indent || s->spaced ? ": " : ":");
 }
 
@@ -143,7 +143,7 @@ static void put_value(struct edit *e, const struct json *v, const struct style *
 			buf_puts(e->out, comma);
 		put_break(e, s, depth + 1);
 		if (is_object)
-			put_name(e, it->key, s);
+			put_name(e, it->key, it->key_len, s);
 		put_value(e, it, s, depth + 1);
 	}
 	put_break(e, s, depth);
@@ -154,7 +154,7 @@ static void put_value(struct edit *e, const struct json *v, const struct style *
 static void put_part(struct edit *e, size_t open, const char *name, const struct json *v, const struct style *s)
 {
 	if (e->t.p[open] == '{')
-		put_name(e, name, s);
+		put_name(e, name, strlen(name), s);
 	put_value(e, v, s, 0);
 }
 
@@ -208,13 +208,17 @@ static void insert_after(struct edit *e, size_t open, const struct text_part *la
 /* Into an empty container: on its own line when the container spans lines or stands in a text that does. */
 static void insert_first(struct edit *e, size_t open, const char *key, const struct json *v)
 {
-	size_t close = text_close(&e->t, open), end = close;
+	size_t close = text_close(&e->t, open), end = open + 1, next;
 	bool spread = memchr(e->t.p, '\n', e->t.len) || open == text_skip_blank(&e->t, 0);
 	const char *outer = indent_of(e, open);
 	struct style style = { .bare = keys_are_bare(e, open) };
 
-	while (end > open + 1 && (e->t.p[end - 1] == ' ' || e->t.p[end - 1] == '\t' || is_line_end(e->t.p[end - 1])))
-		end--;
+	/* Behind the last comment. */
+	for (size_t at = open + 1; at < close; at = next) {
+		next = text_skip_piece(&e->t, at);
+		if (e->t.p[at] == '/')
+			end = next;
+	}
 	copy(e, 0, end);
 	/* A line comment in there needs its line end. */
 	if (spread || end > open + 1) {
