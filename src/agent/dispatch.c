@@ -184,17 +184,20 @@ static ch_status run_batch(struct run *r, struct run_call *calls, size_t n, stru
 
 /* -- calls that are answered without running -- */
 
-static const char *tool_names(struct arena *a)
+static const char *tool_names(const struct run *r)
 {
-	const struct tool *const *t;
 	CH_AUTO_BUF struct buf out;
-	size_t n;
 
 	buf_init(&out, 64u << 10);
-	t = tool_table(&n);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(&out, "%s%s", i ? ", " : "", t[i]->name);
-	return arena_strdup(a, buf_str(&out));
+	for (size_t i = 0; i < r->prompt->tool_count; i++)
+		buf_printf(&out, "%s%s", i ? ", " : "", r->prompt->tools[i].name);
+	return arena_strdup(r->round, out.len ? buf_str(&out) : "none");
+}
+
+/* The tool, when there is one of that name and the configuration lets the agent have it. */
+static const struct tool *usable(const struct run *r, const char *name)
+{
+	return prompt_has_tool(r->prompt, name) ? tool_find(name) : NULL;
 }
 
 static void refuse(struct run *r, struct run_call *call, const char *text)
@@ -212,8 +215,10 @@ static bool admit(struct run *r, struct run_call *call)
 {
 	struct arena *a = r->round;
 
-	if (!tool_find(call->name)) {
-		refuse(r, call, arena_printf(a, "There is no tool '%.80s'. The tools are: %s.", call->name, tool_names(a)));
+	if (!usable(r, call->name)) {
+		refuse(r, call, arena_printf(a, "%s '%.80s'. The tools are: %s.",
+					     tool_find(call->name) ? "The configuration does not allow the tool"
+								   : "There is no tool", call->name, tool_names(r)));
 		return false;
 	}
 	if (call->args_error) {
@@ -243,9 +248,9 @@ static ch_status count_repeat(struct run *r, const struct run_call *call, struct
 	return CH_OK;
 }
 
-static bool is_parallel(const struct run_call *call)
+static bool is_parallel(const struct run *r, const struct run_call *call)
 {
-	const struct tool *t = tool_find(call->name);
+	const struct tool *t = usable(r, call->name);
 
 	return t && t->is_parallel && !call->args_error;
 }
@@ -271,7 +276,7 @@ ch_status dispatch_calls(struct run *r, struct ch_err *err)
 			i++;
 			continue;
 		}
-		while (is_parallel(calls) && i + batch < n && is_parallel(&calls[batch]) &&
+		while (is_parallel(r, calls) && i + batch < n && is_parallel(r, &calls[batch]) &&
 		       !str_eq(calls[batch].args_text, calls[batch - 1].args_text)) {
 			st = count_repeat(r, &calls[batch], err);
 			if (st)

@@ -14,7 +14,7 @@
 #define BYTES_PER_TOKEN 4
 #define SESSION_ID_MAX 64
 
-struct item { int64_t tokens; bool starts_turn; };
+struct item { int64_t tokens; bool starts_turn, is_reply; };
 
 struct history {
 	struct arena *arena;
@@ -53,6 +53,14 @@ bool history_is_at(const struct history *h, const char *session_id, int64_t raw_
 size_t history_bytes(const struct history *h)
 {
 	return arena_used(h->arena);
+}
+
+bool history_has_reply(const struct history *h)
+{
+	for (size_t i = 0; i < h->items.len; i++)
+		if (h->items.at[i].is_reply)
+			return true;
+	return false;
 }
 
 /* Estimated from the text's size; images by number, not by their base64. */
@@ -122,6 +130,7 @@ static void add_message(struct history *h, const char *text, size_t len)
 		return;
 	item.tokens = estimate(message, len);
 	item.starts_turn = str_eq(json_get_str(message, "role"), "user");
+	item.is_reply = str_eq(json_get_str(message, "role"), "assistant");
 	json_push(h->messages, message);
 	vec_push(&h->items, item);
 }

@@ -23,6 +23,7 @@ CH_MUST_USE ch_status history_load(struct history *h, struct sess *s, struct ch_
 /* A row that was just committed. One that does not follow on the last makes the whole stale. */
 void history_add(struct history *h, const struct tr_entry *e);
 size_t history_bytes(const struct history *h);
+bool history_has_reply(const struct history *h);         /* of the assistant */
 /*
  * What fits into budget_tokens: the newest complete turns, at least the last one. The view borrows
  * from h and lives until h is changed. *ret_dropped: messages left out at the front.

@@ -9,16 +9,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/policy.h"
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/str.h"
 
 #define PROMPT_MAX (4u << 20)            /* bytes; the files' limits are far below */
+#define FILE_CHARS_MAX 20000             /* bootstrapMaxChars */
+#define TOTAL_CHARS_MAX 60000            /* bootstrapTotalMaxChars */
+
+static void forget_prompts(struct home *home);
 
 void prompt_unref(struct prompt *p)
 {
 	if (!p || --p->refs)
 		return;
+	ch_free(p->tools);
 	ch_free(p->text);
 	ch_free(p);
 }
@@ -29,7 +35,7 @@ void home_unref(struct home *home)
 		return;
 	if (home->fd >= 0)
 		close(home->fd);
-	prompt_unref(home->prompt);
+	forget_prompts(home);
 	config_unref(home->config);
 	home_files_free(home->files);
 	ch_free(home->agent_id);
@@ -111,30 +117,109 @@ ch_status home_open(struct agent_host *h, const char *agent_id, struct home **re
 	return CH_OK;
 }
 
-ch_status home_prompt(struct agent_host *h, struct home *home, struct prompt **ret, struct ch_err *err)
+/* -- settings -- */
+
+int64_t home_setting(const struct config *c, const char *agent_id, const char *key, int64_t def)
 {
+	char path[AGENT_ID_MAX + 80];
+
+	snprintf(path, sizeof(path), "agents.defaults.%s", key);
+	def = config_int(c, path, def);
+	snprintf(path, sizeof(path), "agents.entries.%s.%s", agent_id, key);
+	return config_get(c, path) ? config_int(c, path, def) : def;
+}
+
+const char *home_setting_str(const struct config *c, const char *agent_id, const char *key)
+{
+	char path[AGENT_ID_MAX + 80];
+	const char *own;
+
+	snprintf(path, sizeof(path), "agents.entries.%s.%s", agent_id, key);
+	own = config_str(c, path);
+	if (own)
+		return own;
+	snprintf(path, sizeof(path), "agents.defaults.%s", key);
+	return config_str(c, path);
+}
+
+/* -- the prompt -- */
+
+bool prompt_has_tool(const struct prompt *p, const char *name)
+{
+	for (size_t i = 0; i < p->tool_count; i++)
+		if (str_eq(p->tools[i].name, name))
+			return true;
+	return false;
+}
+
+static void add_tools(struct prompt *p, const struct config *c, const char *agent_id)
+{
+	const struct tool *const *t;
+	bool *allowed;
+	size_t n;
+
+	t = tool_table(&n);
+	allowed = ch_calloc(n, sizeof(*allowed));
+	p->tools = ch_calloc(n, sizeof(*p->tools));
+	policy_tools(c, agent_id, allowed);
+	for (size_t i = 0; i < n; i++) {
+		if (!allowed[i])
+			continue;
+		p->tools[p->tool_count++] = (struct model_tool){ t[i]->name, t[i]->description, t[i]->schema_json };
+		p->tokens += model_estimate_tokens(t[i]->description, strlen(t[i]->description)) +
+			     model_estimate_tokens(t[i]->schema_json, strlen(t[i]->schema_json));
+	}
+	ch_free(allowed);
+}
+
+static ch_status build(struct agent_host *h, struct home *home, bool with_files, struct prompt **ret,
+		       struct ch_err *err)
+{
+	CH_AUTO(prompt_unref) struct prompt *p = ch_alloc(sizeof(*p));
 	struct config *c = host_config(h);
 	CH_AUTO_BUF struct buf out;
-	struct prompt *p;
 	ch_status st;
 
+	p->refs = 1;
 	buf_init(&out, PROMPT_MAX);
-	if (home_files_refresh(home->files, home->fd) || !home->prompt || home->config != c) {
-		prompt_stable(&out, h, home, c);
-		home_files_render(home->files, c, &out);
-		st = buf_status(&out, err, "the system prompt");
-		if (st)
-			return st;
-		p = ch_alloc(sizeof(*p));
-		p->refs = 1;
-		p->tokens = model_estimate_tokens(buf_str(&out), out.len);
-		p->text = buf_take(&out, NULL);
-		prompt_unref(home->prompt);
-		home->prompt = p;
+	add_tools(p, c, home->agent_id);
+	prompt_stable(&out, h, home, p);
+	if (with_files)
+		home_files_render(home->files, home_setting(c, home->agent_id, "bootstrapMaxChars", FILE_CHARS_MAX),
+				  home_setting(c, home->agent_id, "bootstrapTotalMaxChars", TOTAL_CHARS_MAX), &out);
+	st = buf_status(&out, err, "the system prompt");
+	if (st)
+		return st;
+	p->tokens += model_estimate_tokens(buf_str(&out), out.len);
+	p->text = buf_take(&out, NULL);
+	*ret = CH_TAKE(p);
+	return CH_OK;
+}
+
+static void forget_prompts(struct home *home)
+{
+	for (size_t i = 0; i < CH_ARRAY_LEN(home->prompt); i++)
+		prompt_unref(CH_TAKE(home->prompt[i]));
+}
+
+ch_status home_prompt(struct agent_host *h, struct home *home, bool with_files, struct prompt **ret,
+		      struct ch_err *err)
+{
+	struct config *c = host_config(h);
+	struct prompt **kept = &home->prompt[with_files];
+	ch_status st;
+
+	if (home_files_refresh(home->files, home->fd) || home->config != c) {
+		forget_prompts(home);
 		config_unref(home->config);
 		home->config = config_ref(c);
 	}
-	home->prompt->refs++;
-	*ret = home->prompt;
+	if (!*kept) {
+		st = build(h, home, with_files, kept, err);
+		if (st)
+			return st;
+	}
+	(*kept)->refs++;
+	*ret = *kept;
 	return CH_OK;
 }

@@ -9,12 +9,18 @@
 
 #include "agent/host.h"
 
-/* The stable front of the system prompt: byte-identical until a file or the configuration changes. */
+/*
+ * The stable front of a request: byte-identical until a file or the configuration changes. A turn
+ * keeps the one it began with, so its tools do not change under it.
+ */
 struct prompt {
 	int refs;
 	char *text;
-	int64_t tokens;
+	struct model_tool *tools;        /* those that the configuration lets the agent have */
+	size_t tool_count;
+	int64_t tokens;                  /* of text and tools, estimated */
 };
+bool prompt_has_tool(const struct prompt *p, const char *name);
 void prompt_unref(struct prompt *p);
 CH_AUTO_DEFINE(prompt_unref, struct prompt)
 
@@ -22,8 +28,8 @@ struct home {
 	int refs;
 	char *agent_id, *workspace;
 	int fd;                          /* O_PATH directory */
-	struct prompt *prompt;
-	struct config *config;           /* what the prompt was built with */
+	struct prompt *prompt[2];        /* without and with the workspace's files; NULL: to be built */
+	struct config *config;           /* what they were built with */
 	struct home_files *files;        /* home_files.c */
 };
 /* Makes and seeds the directory when it is missing. The caller gets a reference. */
@@ -31,7 +37,11 @@ CH_MUST_USE ch_status home_open(struct agent_host *h, const char *agent_id, stru
 void home_unref(struct home *home);
 CH_AUTO_DEFINE(home_unref, struct home)
 /* The prompt as of now; looks at the files' times, reads what changed. A reference. */
-CH_MUST_USE ch_status home_prompt(struct agent_host *h, struct home *home, struct prompt **ret, struct ch_err *err);
+CH_MUST_USE ch_status home_prompt(struct agent_host *h, struct home *home, bool with_files, struct prompt **ret,
+				  struct ch_err *err);
+/* agents.entries.<id>.<key>, else agents.defaults.<key>. */
+int64_t home_setting(const struct config *c, const char *agent_id, const char *key, int64_t def);
+const char *home_setting_str(const struct config *c, const char *agent_id, const char *key);
 
 /* -- home_files.c: what the workspace puts into the prompt -- */
 struct home_files *home_files_new(void);
@@ -39,13 +49,13 @@ void home_files_free(struct home_files *f);
 /* True when some file is not what it was at the last call. */
 CH_MUST_USE bool home_files_refresh(struct home_files *f, int workspace_fd);
 /* Appends the section, within the limits. */
-void home_files_render(const struct home_files *f, const struct config *c, struct buf *out);
+void home_files_render(const struct home_files *f, int64_t max_chars, int64_t total_max_chars, struct buf *out);
 
 /* -- home_seed.c -- */
 CH_MUST_USE ch_status home_seed(const char *workspace, int fd, struct ch_err *err);
 
 /* -- prompt.c -- */
-void prompt_stable(struct buf *out, const struct agent_host *h, const struct home *home, const struct config *c);
+void prompt_stable(struct buf *out, const struct agent_host *h, const struct home *home, const struct prompt *p);
 /* After the cache boundary: date, channel, model, what the caller added. */
 void prompt_volatile(struct buf *out, const struct run *r);
 

@@ -16,8 +16,6 @@
 #include "tools/file.h"
 
 #define FILE_READ_MAX (2u << 20)         /* bytes; a larger one is named, not read */
-#define FILE_CHARS_MAX 20000             /* agents.defaults.bootstrapMaxChars */
-#define TOTAL_CHARS_MAX 60000            /* agents.defaults.bootstrapTotalMaxChars */
 #define USER_CHARS_MAX 4000
 
 struct spec { const char *name; bool is_required; };
@@ -154,13 +152,12 @@ static void render_one(const struct spec *spec, const struct file *f, int64_t ma
 		buf_printf(out, "[%s is cut here: %zu of %zu bytes are shown; read it for the rest]\n", spec->name, n, f->len);
 }
 
-void home_files_render(const struct home_files *f, const struct config *c, struct buf *out)
+void home_files_render(const struct home_files *f, int64_t max_chars, int64_t total_max_chars, struct buf *out)
 {
-	int64_t each = config_int(c, "agents.defaults.bootstrapMaxChars", FILE_CHARS_MAX);
-	int64_t left = config_int(c, "agents.defaults.bootstrapTotalMaxChars", TOTAL_CHARS_MAX);
+	int64_t left = total_max_chars;
 
 	buf_puts(out, "\n# Files of the workspace\n\nThese were read from the workspace when this turn began.\n");
 	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++)
-		render_one(&specs[i], &f->at[i], str_eq(specs[i].name, "USER.md") ? CH_MIN(each, USER_CHARS_MAX) : each,
-			   &left, out);
+		render_one(&specs[i], &f->at[i], str_eq(specs[i].name, "USER.md") ? CH_MIN(max_chars, USER_CHARS_MAX)
+										: max_chars, &left, out);
 }

@@ -53,15 +53,6 @@ static size_t max_concurrent(struct agent_host *h)
 	return n > 0 ? (size_t)n : (size_t)CH_MAX(LANES_MIN, LANES_PER_CPU * cpus);
 }
 
-static void describe_tools(struct agent_host *h)
-{
-	const struct tool *const *t = tool_table(&h->model_tool_count);
-
-	h->model_tools = ch_calloc(h->model_tool_count, sizeof(*h->model_tools));
-	for (size_t i = 0; i < h->model_tool_count; i++)
-		h->model_tools[i] = (struct model_tool){ t[i]->name, t[i]->description, t[i]->schema_json };
-}
-
 struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 {
 	struct agent_host *h = ch_alloc(sizeof(*h));
@@ -81,7 +72,6 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host = (struct tool_host){ .arg = h, .session_status = tool_session_status };
 	h->announcer = loop_timer_new(opts->loop, host_announce, h);
 	fiber_cond_init(&h->idle);
-	describe_tools(h);
 	return h;
 }
 
@@ -121,7 +111,6 @@ void agent_host_free(struct agent_host *h)
 	map_free(h->runs);
 	if (h->owns_lanes)
 		lanes_free(h->lanes);
-	ch_free(h->model_tools);
 	ch_free((char *)h->opts.state_dir);
 	ch_free(h);
 }
@@ -287,7 +276,7 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->channel = arena_strdup(a, in->client_mode);
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
-	if (in->sender_is_owner && !json_len(in->attachments))
+	if (in->sender_is_owner && !json_len(in->attachments) && config_bool(host_config(h), "commands.text", true))
 		r->command = command_parse(r->text, a, &r->command_args);
 	st = render_message(r, in, err);
 	if (st)

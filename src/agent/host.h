@@ -39,11 +39,9 @@ struct agent_host {
 	VEC(struct run *) to_announce;   /* accepted, their events not yet told; referenced */
 	struct loop_timer *announcer;
 	struct tool_host tool_host;
-	struct model_tool *model_tools;
-	size_t model_tool_count;
 };
 
-static inline struct config *host_config(struct agent_host *h) { return h->opts.config(h->opts.config_arg); }
+static inline struct config *host_config(const struct agent_host *h) { return h->opts.config(h->opts.config_arg); }
 
 /* -- desk.c -- */
 struct desk *desk_find(struct agent_host *h, const char *key);

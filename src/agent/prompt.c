@@ -10,15 +10,15 @@
 #include "core/clock.h"
 #include "core/str.h"
 
-static void tooling(struct buf *out)
+static void tooling(struct buf *out, const struct prompt *p)
 {
-	const struct tool *const *t;
-	size_t n;
-
+	if (!p->tool_count) {
+		buf_puts(out, "You have no tools here; say so when something cannot be done without one.\n");
+		return;
+	}
 	buf_puts(out, "# Tools\n\nYou can call these tools: ");
-	t = tool_table(&n);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(out, "%s%s", i ? ", " : "", t[i]->name);
+	for (size_t i = 0; i < p->tool_count; i++)
+		buf_printf(out, "%s%s", i ? ", " : "", p->tools[i].name);
 	buf_puts(out,
 		 ".\n"
 		 "- Call a tool when it answers better than memory does. Calls that do not depend on each other can go out "
@@ -49,15 +49,15 @@ static void workspace(struct buf *out, const struct home *home)
 		   home->workspace);
 }
 
-void prompt_stable(struct buf *out, const struct agent_host *h, const struct home *home, const struct config *c)
+void prompt_stable(struct buf *out, const struct agent_host *h, const struct home *home, const struct prompt *p)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const struct agent_info *info = agent_find(c, h->opts.state_dir, a, home->agent_id);
+	const struct agent_info *info = agent_find(host_config(h), h->opts.state_dir, a, home->agent_id);
 
 	buf_printf(out, "You are %s, a personal assistant that lives in chela, a gateway on the user's own machine.\n",
 		   info && info->name ? info->name : "the user's agent");
 	buf_puts(out, "Replies are shown as Markdown in a chat: be brief, use lists and code blocks where they help.\n\n");
-	tooling(out);
+	tooling(out, p);
 	safety(out);
 	workspace(out, home);
 }

@@ -60,6 +60,7 @@ void run_unref(struct run *r)
 		return;
 	CH_BUG_ON(r->fiber || r->desk);
 	loop_timer_free(r->timer);
+	prompt_unref(r->prompt);
 	home_unref(r->home);
 	sess_unref(r->sess);
 	arena_unref(r->round);

@@ -21,6 +21,7 @@
 struct desk;
 struct home;
 struct history;
+struct prompt;
 
 enum queue_mode { QUEUE_STEER, QUEUE_FOLLOWUP, QUEUE_COLLECT, QUEUE_INTERRUPT };
 bool queue_mode_parse(const char *name, enum queue_mode *ret);
@@ -76,6 +77,7 @@ struct run {
 	/* the turn */
 	int64_t seq, started_at, ended_at, epoch;
 	struct home *home;
+	struct prompt *prompt;           /* with the tools that the turn may use */
 	struct model_entry entry;        /* on the arena */
 	const char *ref, *stop_reason;
 	struct arena *round;             /* cleared before each model request */

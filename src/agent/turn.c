@@ -30,7 +30,6 @@
 struct turn {
 	struct run *r;
 	struct stream stream;
-	struct prompt *prompt;
 	struct buf volatile_prompt;
 	struct buf row;                  /* JSON of the row at hand */
 };
@@ -153,30 +152,21 @@ static ch_status begin(struct run *r, struct tr_entry *user, struct ch_err *err)
 
 static enum thinking_level thinking_of(const struct run *r)
 {
-	struct config *c = host_config(r->host);
-	char path[AGENT_ID_MAX + 40];
 	enum thinking_level level;
 
 	if (!r->entry.reasoning)
 		return THINK_OFF;
-	snprintf(path, sizeof(path), "agents.entries.%s.thinkingDefault", r->agent_id);
 	if (thinking_parse(r->thinking, &level) || thinking_parse(r->sess->thinking_level, &level) ||
-	    thinking_parse(config_str(c, path), &level) ||
-	    thinking_parse(config_str(c, "agents.defaults.thinkingDefault"), &level))
+	    thinking_parse(home_setting_str(host_config(r->host), r->agent_id, "thinkingDefault"), &level))
 		return level;
 	return THINK_MEDIUM;
 }
 
-static int64_t history_budget(const struct turn *t)
+static int64_t history_budget(const struct run *r)
 {
-	struct run *r = t->r;
 	int64_t window = r->entry.context_window ? r->entry.context_window : WINDOW_UNKNOWN;
-	int64_t reserve = CH_MIN(RESERVE_TOKENS, window / 4), tools = 0;
 
-	for (size_t i = 0; i < r->host->model_tool_count; i++)
-		tools += model_estimate_tokens(r->host->model_tools[i].schema_json,
-					       strlen(r->host->model_tools[i].schema_json));
-	return window - reserve - t->prompt->tokens - tools;
+	return window - CH_MIN(RESERVE_TOKENS, window / 4) - r->prompt->tokens;
 }
 
 static void count_usage(struct run *r)
@@ -219,8 +209,8 @@ static ch_status ask_once(struct turn *t, int64_t budget, size_t *ret_dropped, s
 	struct run *r = t->r;
 	struct agent_host *h = r->host;
 	struct model_call call = {
-		.ref = r->entry.ref, .system_stable = t->prompt->text, .system_volatile = buf_str(&t->volatile_prompt),
-		.tools = h->model_tools, .tool_count = h->model_tool_count, .thinking = thinking_of(r),
+		.ref = r->entry.ref, .system_stable = r->prompt->text, .system_volatile = buf_str(&t->volatile_prompt),
+		.tools = r->prompt->tools, .tool_count = r->prompt->tool_count, .thinking = thinking_of(r),
 		.reason = MODEL_FOR_TURN, .agent_id = r->agent_id, .session_key = r->session_key, .run_id = r->event_id,
 	};
 	struct json view;
@@ -245,7 +235,7 @@ static ch_status ask_once(struct turn *t, int64_t budget, size_t *ret_dropped, s
 static ch_status ask(struct turn *t, struct ch_err *err)
 {
 	struct run *r = t->r;
-	int64_t budget = history_budget(t);
+	int64_t budget = history_budget(r);
 	size_t dropped;
 	ch_status st;
 
@@ -624,9 +614,8 @@ static void finish(struct turn *t, ch_status st)
 /* -- the turn -- */
 
 /* What the turn needs besides the transcript. A failure is told after the user's row is in. */
-static ch_status prepare(struct turn *t, struct ch_err *err)
+static ch_status prepare(struct run *r, struct ch_err *err)
 {
-	struct run *r = t->r;
 	struct agent_host *h = r->host;
 	const char *wanted = r->model, *source;
 	ch_status st;
@@ -639,12 +628,32 @@ static ch_status prepare(struct turn *t, struct ch_err *err)
 		return st;
 	}
 	r->ref = r->entry.ref;
-	st = home_open(h, r->agent_id, &r->home, err);
+	return home_open(h, r->agent_id, &r->home, err);
+}
+
+/* Are the workspace's files part of this turn's prompt? */
+static bool wants_files(const struct run *r)
+{
+	const char *when = home_setting_str(host_config(r->host), r->agent_id, "contextInjection");
+
+	if (str_eq(when, "never"))
+		return false;
+	return !str_eq(when, "continuation-skip") || !history_has_reply(r->desk->history);
+}
+
+/* History and prompt: what the first request is made of. */
+static ch_status gather(struct turn *t, const struct tr_entry *user, struct ch_err *err)
+{
+	struct run *r = t->r;
+	ch_status st;
+
+	st = history_follow(r, user, err);
 	if (!st)
-		st = home_prompt(h, r->home, &t->prompt, err);
-	if (!st)
-		prompt_volatile(&t->volatile_prompt, r);
-	return st ? st : buf_status(&t->volatile_prompt, err, "the system prompt");
+		st = home_prompt(r->host, r->home, wants_files(r), &r->prompt, err);
+	if (st)
+		return st;
+	prompt_volatile(&t->volatile_prompt, r);
+	return buf_status(&t->volatile_prompt, err, "the system prompt");
 }
 
 static void set_deadline(struct run *r)
@@ -652,7 +661,7 @@ static void set_deadline(struct run *r)
 	int64_t ms = r->timeout_ms;
 
 	if (!ms)
-		ms = config_int(host_config(r->host), "agents.defaults.timeoutSeconds", 0) * 1000;
+		ms = home_setting(host_config(r->host), r->agent_id, "timeoutSeconds", 0) * 1000;
 	if (ms <= 0)
 		return;
 	r->deadline_ms = fiber_deadline(ms);
@@ -669,7 +678,7 @@ static void turn_in(struct turn *t)
 	r->started_at = now_wall_ms();
 	r->round = arena_new(0);
 	rand_uuid(r->item_id);
-	ready = prepare(t, &r->failure);
+	ready = prepare(r, &r->failure);
 	ev_preparing(r);
 	st = begin(r, &user, &err);
 	if (st) {
@@ -680,7 +689,7 @@ static void turn_in(struct turn *t)
 	}
 	ev_started(r, &user);
 	set_deadline(r);
-	st = ready ? ready : history_follow(r, &user, &r->failure);
+	st = ready ? ready : gather(t, &user, &r->failure);
 	if (!st)
 		st = rounds(t, &r->failure);
 	finish(t, st);
@@ -697,5 +706,4 @@ void run_turn(struct run *r)
 	stream_done(&t.stream);
 	buf_done(&t.row);
 	buf_done(&t.volatile_prompt);
-	prompt_unref(t.prompt);
 }

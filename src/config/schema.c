@@ -42,7 +42,7 @@ static const struct config_row rows[] = {
 #include "config/schema/logging.inc"
 	LATER("mcp"),
 	LATER("memory"),
-	LATER("messages"),
+#include "config/schema/messages.inc"
 	NOTES("meta"),
 #include "config/schema/models.inc"
 	LATER("nodeHost"),
