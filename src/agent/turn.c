@@ -133,7 +133,9 @@ static ch_status commit(struct run *r, struct ch_err *err)
 {
 	ch_status st = db_commit(db_of(r), err);
 
-	return st ? undo(r, st) : CH_OK;
+	if (st)
+		(void)!sess_reload(r->sess, NULL);       /* the transaction is over either way; err says why */
+	return st;
 }
 
 static ch_status begin(struct run *r, struct tr_entry *user, struct ch_err *err)
