@@ -31,7 +31,8 @@ static bool has_members(const struct json *v)
 }
 
 /* Down to the values: what comes or goes as a whole object is told member by member. */
-static void changed(struct config_edits *e, const char *path, const struct json *before, const struct json *after)
+static void changed(struct config_edits *e, const char *path, const struct json *before,
+		    const struct json *after)
 {
 	if (before && after && json_equal(before, after))
 		return;
@@ -62,8 +63,8 @@ const char *const *config_changed_paths(struct arena *a, const struct json *befo
 
 /* ---- edits ---- */
 
-static void diff(struct config_edits *e, const char *path, const struct json *merged, const struct json *resolved,
-		 const struct json *wanted)
+static void diff(struct config_edits *e, const char *path, const struct json *merged,
+		 const struct json *resolved, const struct json *wanted)
 {
 	const char *at;
 
@@ -104,7 +105,8 @@ static struct json *without_nulls(struct arena *a, const struct json *patch)
 	return json_merge(a, empty, patch);
 }
 
-static void diff_patch(struct config_edits *e, const char *path, const struct json *merged, const struct json *patch)
+static void diff_patch(struct config_edits *e, const char *path, const struct json *merged,
+		       const struct json *patch)
 {
 	json_each(it, patch) {
 		const struct json *old = json_get(merged, it->key);
@@ -165,7 +167,8 @@ ch_status config_restore(struct arena *a, const struct json *v, const struct jso
 
 	if (str_eq(json_str(v), CONFIG_REDACTED)) {
 		if (!original)
-			return ch_fail(err, CH_E_INVALID, "%s: there is no secret to keep here; give a value", path);
+			return ch_fail(err, CH_E_INVALID, "%s: there is no secret to keep here; give a value",
+				       path);
 		*ret = json_clone(a, original);
 		return CH_OK;
 	}
@@ -178,7 +181,8 @@ ch_status config_restore(struct arena *a, const struct json *v, const struct jso
 		bool is_member = v->type == JSON_OBJ;
 		const struct json *old = is_member ? json_get(original, it->key)
 						   : same_item(original, it, i, json_len(v));
-		const char *at = is_member ? config_path_join(a, path, it->key) : arena_printf(a, "%s.%zu", path, i);
+		const char *at =
+			is_member ? config_path_join(a, path, it->key) : arena_printf(a, "%s.%zu", path, i);
 
 		st = config_restore(a, it, old, at, &child, err);
 		if (st)

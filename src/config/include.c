@@ -103,7 +103,8 @@ static ch_status open_include(struct including *in, const char *name, int *ret_f
 	int fd = rel ? open_beneath(in->base_fd, rel) : -1;
 
 	if (!rel || (fd < 0 && (errno == EXDEV || errno == ELOOP)))
-		return ch_fail(in->err, CH_E_DENIED, "$include \"%s\" leaves the directory %s", name, in->base_dir);
+		return ch_fail(in->err, CH_E_DENIED, "$include \"%s\" leaves the directory %s", name,
+			       in->base_dir);
 	if (fd < 0)
 		return ch_fail_errno(in->err, CH_E_INVALID, errno, "$include \"%s\"", name);
 	if (fstat(fd, ret_st) || !S_ISREG(ret_st->st_mode)) {
@@ -162,7 +163,8 @@ static ch_status include_file(struct including *in, const struct json *name, int
 	st = read_fd(fd, st_file.st_size, &text);
 	close(fd);
 	if (st == CH_E_LIMIT)
-		return ch_fail(in->err, st, "$include \"%s\": larger than %u bytes", name->str, CONFIG_FILE_MAX);
+		return ch_fail(in->err, st, "$include \"%s\": larger than %u bytes", name->str,
+			       CONFIG_FILE_MAX);
 	if (st)
 		return ch_fail(in->err, st, "$include \"%s\": cannot be read", name->str);
 	return expand_file(in, name->str, &text, depth, ret);
@@ -184,8 +186,8 @@ static ch_status include_all(struct including *in, const struct json *names, int
 		if (st)
 			return st;
 		if (!json_is(one, JSON_OBJ))
-			return ch_fail(in->err, CH_E_INVALID, "$include \"%s\": a file in a list must hold an object",
-				       it->str);
+			return ch_fail(in->err, CH_E_INVALID,
+				       "$include \"%s\": a file in a list must hold an object", it->str);
 		all = all ? merge(in->c->arena, all, one) : one;
 	}
 	*ret = all ? all : json_new_obj(in->c->arena);
@@ -236,7 +238,8 @@ static ch_status expand(struct including *in, const struct json *v, int depth, s
 	if (st)
 		return st;
 	if (json_len(rest) && !json_is(included, JSON_OBJ))
-		return ch_fail(in->err, CH_E_INVALID, "$include with other keys beside it needs files that hold objects");
+		return ch_fail(in->err, CH_E_INVALID,
+			       "$include with other keys beside it needs files that hold objects");
 	*ret = json_len(rest) ? merge(a, included, rest) : included;
 	return CH_OK;
 }

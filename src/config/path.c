@@ -35,7 +35,8 @@ static size_t bracket_len(const char *s)
 	return *p == ']' ? (size_t)(p - s) + 1 : 0;
 }
 
-static ch_status read_bracket(struct arena *a, const char *s, size_t n, const char **ret_name, struct ch_err *err)
+static ch_status read_bracket(struct arena *a, const char *s, size_t n, const char **ret_name,
+			      struct ch_err *err)
 {
 	struct json *v;
 	ch_status st;
@@ -100,7 +101,8 @@ bool config_path_index(const char *name, size_t *ret_index)
 	int64_t i;
 
 	/* One spelling per item: no sign, no leading zero. */
-	if (*name < '0' || *name > '9' || (name[0] == '0' && name[1]) || strlen(name) > 9 || !str_to_i64(name, &i))
+	if (*name < '0' || *name > '9' || (name[0] == '0' && name[1]) || strlen(name) > 9 ||
+	    !str_to_i64(name, &i))
 		return false;
 	*ret_index = (size_t)i;
 	return true;

@@ -151,7 +151,8 @@ bool schema_child(const struct schema_node *parent, const char *name, struct sch
 	return step(ret, name, strlen(name));
 }
 
-size_t schema_child_names(const struct schema_node *parent, const char **ret_names, size_t max, struct arena *a)
+size_t schema_child_names(const struct schema_node *parent, const char **ret_names, size_t max,
+			  struct arena *a)
 {
 	size_t start = parent->len ? parent->len + 1 : 0, count = 0;
 

@@ -44,7 +44,8 @@ static void any_of(struct arena *a, struct json *o, struct json *x, struct json 
 
 static struct json *reference_schema(struct arena *a)
 {
-	struct json *o = typed(a, "object"), *properties = member(a, o, "properties"), *required = json_new_arr(a);
+	struct json *o = typed(a, "object"), *properties = member(a, o, "properties"),
+		    *required = json_new_arr(a);
 	struct json *source = typed(a, "string"), *sources = json_new_arr(a);
 
 	json_push(sources, json_new_str(a, "env"));
@@ -107,8 +108,9 @@ static char *label(struct arena *a, const char *path)
 
 		if (starts_word)
 			*out++ = ' ';
-		*out++ = p == name ? (char)toupper((unsigned char)*p)
-			 : starts_word && !isupper((unsigned char)p[1]) ? (char)tolower((unsigned char)*p) : *p;
+		*out++ = p == name                                      ? (char)toupper((unsigned char)*p)
+			 : starts_word && !isupper((unsigned char)p[1]) ? (char)tolower((unsigned char)*p)
+									: *p;
 	}
 	return text;
 }

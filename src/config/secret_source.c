@@ -67,11 +67,12 @@ static ch_status from_env(const struct lookup *k, struct secret **ret)
 	json_each(it, allowed)
 		found = found || str_eq(json_str(it), k->id);
 	if (!found)
-		return ch_fail(k->err, CH_E_DENIED, "%s: %s is not in the allowlist of provider %s", k->path, k->id,
-			       k->provider);
+		return ch_fail(k->err, CH_E_DENIED, "%s: %s is not in the allowlist of provider %s", k->path,
+			       k->id, k->provider);
 	v = config_env(k->c, k->id);
 	if (!v)
-		return ch_fail(k->err, CH_E_NOT_FOUND, "%s: the environment variable %s is not set", k->path, k->id);
+		return ch_fail(k->err, CH_E_NOT_FOUND, "%s: the environment variable %s is not set", k->path,
+			       k->id);
 	*ret = secret_new(v);
 	return CH_OK;
 }
@@ -169,7 +170,8 @@ static ch_status pick(const struct lookup *k, const char *file, char *text, size
 
 	if (str_eq(config_str(k->c, setting(k, "mode")), "singleValue")) {
 		if (!str_eq(k->id, "value"))
-			return ch_fail(k->err, CH_E_INVALID, "%s: a file with one value needs the id \"value\"", k->path);
+			return ch_fail(k->err, CH_E_INVALID,
+				       "%s: a file with one value needs the id \"value\"", k->path);
 		if (len && text[len - 1] == '\n')
 			text[--len] = '\0';
 		if (len && text[len - 1] == '\r')
@@ -177,7 +179,8 @@ static ch_status pick(const struct lookup *k, const char *file, char *text, size
 		v = text;
 	} else {
 		if (k->id[0] != '/')
-			return ch_fail(k->err, CH_E_INVALID, "%s: the id must be a JSON pointer as /providers/x", k->path);
+			return ch_fail(k->err, CH_E_INVALID,
+				       "%s: the id must be a JSON pointer as /providers/x", k->path);
 		if (json_parse(k->a, text, len, JSON_STRICT, &tree, &why))
 			return ch_fail(k->err, CH_E_INVALID, "%s: %s: %s", k->path, file, why.text);
 		v = json_str(pointer(k, tree, k->id));
@@ -196,7 +199,8 @@ static ch_status from_file(const struct lookup *k, struct secret **ret)
 	ch_status st;
 
 	if (!file || file[0] != '/')
-		return ch_fail(k->err, CH_E_INVALID, "%s: provider %s needs an absolute path", k->path, k->provider);
+		return ch_fail(k->err, CH_E_INVALID, "%s: provider %s needs an absolute path", k->path,
+			       k->provider);
 	st = read_private(k, file, &text, &len);
 	if (st)
 		return st;
@@ -257,7 +261,8 @@ static ch_status list_args(const struct lookup *k, const char *program, const ch
 	ret_argv[n++] = program;
 	for (; *args; args++) {
 		if (n == ARGS_MAX)
-			return ch_fail(k->err, CH_E_LIMIT, "%s: provider %s has too many arguments", k->path, k->provider);
+			return ch_fail(k->err, CH_E_LIMIT, "%s: provider %s has too many arguments", k->path,
+				       k->provider);
 		ret_argv[n++] = *args;
 	}
 	ret_argv[n] = NULL;
@@ -284,7 +289,8 @@ static ch_status list_env(const struct lookup *k, const char **ret_env)
 		ret_env[n++] = arena_printf(k->a, "%s=%s", it->key, json_str_or(it, ""));
 	}
 	if (n == ENV_MAX)
-		return ch_fail(k->err, CH_E_LIMIT, "%s: provider %s has too many variables", k->path, k->provider);
+		return ch_fail(k->err, CH_E_LIMIT, "%s: provider %s has too many variables", k->path,
+			       k->provider);
 	if (!has_path)
 		ret_env[n++] = "PATH=/usr/bin:/bin";
 	ret_env[n] = NULL;
@@ -303,8 +309,8 @@ static ch_status read_answer(const struct lookup *k, const struct proc_result *r
 		size_t n = strcspn(text, "\r\n");
 
 		if (config_bool(k->c, setting(k, "jsonOnly"), true) || n == 0 || strlen(text) != r->out.len)
-			return ch_fail(k->err, CH_E_PEER, "%s: the answer of provider %s is not JSON", k->path,
-				       k->provider);
+			return ch_fail(k->err, CH_E_PEER, "%s: the answer of provider %s is not JSON",
+				       k->path, k->provider);
 		*ret = secret_new(arena_strndup(k->a, text, n));
 		return CH_OK;
 	}
@@ -312,8 +318,9 @@ static ch_status read_answer(const struct lookup *k, const struct proc_result *r
 	/* Only codes that are known are shown: anything else might hold the credential. */
 	code = json_get_str(json_get(json_get(tree, "errors"), k->id), "code");
 	if (str_empty(v))
-		return ch_fail(k->err, CH_E_NOT_FOUND, "%s: provider %s has no value for '%s'%s", k->path, k->provider,
-			       k->id, str_eq(code, "AMBIGUOUS_DUPLICATE_KEY") ? " (more than one match)" : "");
+		return ch_fail(k->err, CH_E_NOT_FOUND, "%s: provider %s has no value for '%s'%s", k->path,
+			       k->provider, k->id,
+			       str_eq(code, "AMBIGUOUS_DUPLICATE_KEY") ? " (more than one match)" : "");
 	*ret = secret_new(v);
 	return CH_OK;
 }
@@ -354,7 +361,8 @@ static CH_FIBER ch_status from_exec(const struct lookup *k, struct secret **ret)
 	if (!is_exec_id(k->id))
 		return ch_fail(k->err, CH_E_INVALID, "%s: '%s' is no id for a program", k->path, k->id);
 	if (!program || program[0] != '/')
-		return ch_fail(k->err, CH_E_INVALID, "%s: provider %s needs an absolute command", k->path, k->provider);
+		return ch_fail(k->err, CH_E_INVALID, "%s: provider %s needs an absolute command", k->path,
+			       k->provider);
 	st = check_program(k, program);
 	return st ? st : run_program(k, program, ret);
 }
@@ -374,7 +382,8 @@ static CH_FIBER ch_status from_reference(struct lookup *k, const struct json *re
 	if (!k->provider)
 		k->provider = of_source ? of_source : "default";
 	if (!is_spelled(k->provider, LOWER, LOWER DIGITS "_-", 64))
-		return ch_fail(k->err, CH_E_INVALID, "%s: '%s' is no name of a provider", k->path, k->provider);
+		return ch_fail(k->err, CH_E_INVALID, "%s: '%s' is no name of a provider", k->path,
+			       k->provider);
 	k->conf = config_get(k->c, config_path_join(k->a, "secrets.providers", k->provider));
 	if (k->conf && !str_eq(json_get_str(k->conf, "source"), k->source))
 		k->conf = NULL;
@@ -382,8 +391,8 @@ static CH_FIBER ch_status from_reference(struct lookup *k, const struct json *re
 	    (k->conf || str_eq(k->provider, "default") || str_eq(k->provider, of_source)))
 		return from_env(k, ret);
 	if (!k->conf)
-		return ch_fail(k->err, CH_E_INVALID, "%s: secrets.providers has no %s provider '%s'", k->path, k->source,
-			       k->provider);
+		return ch_fail(k->err, CH_E_INVALID, "%s: secrets.providers has no %s provider '%s'", k->path,
+			       k->source, k->provider);
 	if (str_eq(k->source, "file"))
 		return from_file(k, ret);
 	if (str_eq(k->source, "exec"))
@@ -391,11 +400,14 @@ static CH_FIBER ch_status from_reference(struct lookup *k, const struct json *re
 	return ch_fail(k->err, CH_E_UNSUPPORTED, "%s: source '%s' is not supported", k->path, k->source);
 }
 
-CH_FIBER ch_status config_secret(const struct config *c, const char *path, struct secret **ret, struct ch_err *err)
+CH_FIBER ch_status config_secret(const struct config *c, const char *path, struct secret **ret,
+				 struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	CH_AUTO(config_unref) struct config *held = config_ref((struct config *)c);
-	struct lookup k = { .c = held, .path = path, .provider = "default", .source = "env", .a = a, .err = err };
+	struct lookup k = {
+		.c = held, .path = path, .provider = "default", .source = "env", .a = a, .err = err
+	};
 	const struct json *v = config_get(c, path);
 	const char *text = json_str(v);
 

@@ -110,7 +110,8 @@ static void digest_file(struct config *c, const char *text, size_t len)
 	sha256(both, sizeof(both), c->digest);
 }
 
-ch_status config_parse_file(struct config *c, const char *text, size_t len, struct json **ret, struct ch_err *err)
+ch_status config_parse_file(struct config *c, const char *text, size_t len, struct json **ret,
+			    struct ch_err *err)
 {
 	ch_status st;
 
@@ -123,18 +124,21 @@ ch_status config_parse_file(struct config *c, const char *text, size_t len, stru
 		return st;
 	c->values += count_values(*ret);
 	if (c->values > CONFIG_VALUES_MAX)
-		return ch_fail(err, CH_E_LIMIT, "the configuration has more than %d values", CONFIG_VALUES_MAX);
+		return ch_fail(err, CH_E_LIMIT, "the configuration has more than %d values",
+			       CONFIG_VALUES_MAX);
 	return CH_OK;
 }
 
 static ch_status build(struct config *c, const struct config_input *in, struct ch_err *err)
 {
-	ch_status st = config_parse_file(c, in->len ? in->text : "{}", in->len ? in->len : 2, &c->source, err);
+	ch_status st =
+		config_parse_file(c, in->len ? in->text : "{}", in->len ? in->len : 2, &c->source, err);
 
 	if (st)
 		return st;
 	if (!json_is(c->source, JSON_OBJ))
-		return ch_fail(err, CH_E_INVALID, "line 1 column 1: the configuration is not an object: expected '{'");
+		return ch_fail(err, CH_E_INVALID,
+			       "line 1 column 1: the configuration is not an object: expected '{'");
 	st = config_include(c, in->base_dir, err);
 	if (st)
 		return st;

@@ -42,7 +42,7 @@ struct config_input {
 	size_t len;
 	const char *base_dir;            /* NULL: $include is refused */
 	const uint8_t *hash_key;         /* CONFIG_KEY_LEN bytes; NULL: a fixed one */
-	uint8_t *ret_digest;             /* SHA256_LEN bytes over all that was read, also when it is broken; or NULL */
+	uint8_t *ret_digest; /* SHA256_LEN bytes over all that was read, also when it is broken; or NULL */
 };
 #define CONFIG_KEY_LEN 32
 

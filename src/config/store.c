@@ -35,17 +35,22 @@ ch_status store_read(struct config_store *s, struct buf *ret, struct ch_err *err
 	return CH_OK;
 }
 
-ch_status store_parse(struct config_store *s, const struct buf *text, uint8_t *ret_digest, struct config **ret,
-		      struct ch_err *err)
+ch_status store_parse(struct config_store *s, const struct buf *text, uint8_t *ret_digest,
+		      struct config **ret, struct ch_err *err)
 {
 	struct config_input in = {
-		.text = buf_str(text), .len = text->len, .base_dir = s->dir, .hash_key = s->key, .ret_digest = ret_digest,
+		.text = buf_str(text),
+		.len = text->len,
+		.base_dir = s->dir,
+		.hash_key = s->key,
+		.ret_digest = ret_digest,
 	};
 
 	return config_load(&in, ret, err);
 }
 
-static void add_issue(struct config_store *s, enum config_severity severity, const char *path, const char *message)
+static void add_issue(struct config_store *s, enum config_severity severity, const char *path,
+		      const char *message)
 {
 	struct config_issue issue = {
 		.severity = severity,
@@ -56,8 +61,8 @@ static void add_issue(struct config_store *s, enum config_severity severity, con
 	vec_push(&s->issues, issue);
 }
 
-void store_note_disk(struct config_store *s, const struct buf *text, const uint8_t *digest, const struct config *cfg,
-		     const struct ch_err *err)
+void store_note_disk(struct config_store *s, const struct buf *text, const uint8_t *digest,
+		     const struct config *cfg, const struct ch_err *err)
 {
 	size_t n = 0;
 	const struct config_issue *issues = cfg ? config_issues(cfg, &n) : NULL;
@@ -95,7 +100,8 @@ static void save_last_good(struct config_store *s)
 	    memcmp(buf_str(&old), buf_str(&text), text.len) == 0)
 		return;
 	if (text.failed || file_write_atomic(s->last_good, buf_str(&text), text.len, 0600, &err))
-		log_warn("config", "cannot keep a copy of the configuration: %s; the next good one is tried again",
+		log_warn("config",
+			 "cannot keep a copy of the configuration: %s; the next good one is tried again",
 			 text.failed ? "too large" : err.text);
 }
 
@@ -174,7 +180,8 @@ void store_check(struct config_store *s, bool by_us)
 		return;
 	}
 	s->is_degraded = true;
-	add_issue(s, CONFIG_WARNING, "", "the configuration from before stays in force until this file is mended");
+	add_issue(s, CONFIG_WARNING, "",
+		  "the configuration from before stays in force until this file is mended");
 	tell(s, s->current, by_us);
 }
 
@@ -217,8 +224,9 @@ static void say_fallback(struct config_store *s, bool has_copy)
 	if (has_copy && stat(s->last_good, &st) == 0)
 		clock_iso((int64_t)st.st_mtim.tv_sec * 1000, when);
 	if (has_copy)
-		snprintf(message, sizeof(message), "this file is broken and NOT in use; the last good copy of %s is (%s)",
-			 when, s->last_good);
+		snprintf(message, sizeof(message),
+			 "this file is broken and NOT in use; the last good copy of %s is (%s)", when,
+			 s->last_good);
 	else
 		snprintf(message, sizeof(message), "this file is broken and NOT in use; the defaults are");
 	add_issue(s, CONFIG_ERROR, "", message);
@@ -255,7 +263,8 @@ ch_status config_store_open(struct loop *l, const struct config_store_opts *opts
 	struct config_store *s;
 
 	if (!slash || opts->path[0] != '/')
-		return ch_fail(err, CH_E_INVALID, "the path of the configuration, %s, is not absolute", opts->path);
+		return ch_fail(err, CH_E_INVALID, "the path of the configuration, %s, is not absolute",
+			       opts->path);
 	s = ch_alloc(sizeof(*s));
 	s->loop = l;
 	s->path = ch_strdup(opts->path);

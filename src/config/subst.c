@@ -72,12 +72,13 @@ static struct json *expand_str(struct config *c, const struct json *v, const str
 		return json_new_strn(c->arena, v->str, v->len);
 	if (!expand(c, v->str, &out, &missing)) {
 		config_issue(c, CONFIG_WARNING, at,
-			     "the environment variable %s is not set, so this is treated as not set", missing);
+			     "the environment variable %s is not set, so this is treated as not set",
+			     missing);
 		return NULL;
 	}
 	if (out.failed) {
-		config_issue(c, CONFIG_ERROR, at, "with its variables the configuration is larger than %u bytes",
-			     CONFIG_FILE_MAX);
+		config_issue(c, CONFIG_ERROR, at,
+			     "with its variables the configuration is larger than %u bytes", CONFIG_FILE_MAX);
 		return NULL;
 	}
 	c->expanded_bytes += out.len;

@@ -18,7 +18,8 @@ bool text_is_line_end(const struct text *t, size_t at)
 		return false;
 	if (t->p[at] == '\n' || t->p[at] == '\r')
 		return true;
-	return t->len - at >= 3 && (memcmp(t->p + at, "\u2028", 3) == 0 || memcmp(t->p + at, "\u2029", 3) == 0);
+	return t->len - at >= 3 &&
+	       (memcmp(t->p + at, "\u2028", 3) == 0 || memcmp(t->p + at, "\u2029", 3) == 0);
 }
 
 static size_t comment_end(const struct text *t, size_t at)
@@ -38,8 +39,9 @@ static size_t comment_end(const struct text *t, size_t at)
 static size_t wide_blank(const struct text *t, size_t at)
 {
 	static const char *const blanks[] = {
-		"\u00a0", "\ufeff", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
-		"\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000",
+		"\u00a0", "\ufeff", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003",
+		"\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a",
+		"\u2028", "\u2029", "\u202f", "\u205f", "\u3000",
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(blanks); i++) {
@@ -187,7 +189,8 @@ bool text_key_is(const struct text *t, const struct text_part *part, const char 
 	return decoded->key_len == len && memcmp(decoded->key, name, len) == 0;
 }
 
-bool text_find_part(const struct text *t, size_t open, const char *name, struct arena *a, struct text_part *ret)
+bool text_find_part(const struct text *t, size_t open, const char *name, struct arena *a,
+		    struct text_part *ret)
 {
 	struct text_part part = { .end = 0 };
 	size_t index = SIZE_MAX;

@@ -41,6 +41,7 @@ const char *text_key(const struct text *t, const struct text_part *part, struct 
 /* A line feed, carriage return, line or paragraph separator. */
 bool text_is_line_end(const struct text *t, size_t at);
 /* The last part with that name, or the item with that number; false when absent. */
-bool text_find_part(const struct text *t, size_t open, const char *name, struct arena *a, struct text_part *ret);
+bool text_find_part(const struct text *t, size_t open, const char *name, struct arena *a,
+		    struct text_part *ret);
 
 #endif

@@ -85,8 +85,9 @@ static bool is_bare_key(const char *key)
 {
 	static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$";
 
-	return *key && strchr(first, *key) && strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$"
-							  "0123456789") == strlen(key);
+	return *key && strchr(first, *key) &&
+	       strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$"
+			   "0123456789") == strlen(key);
 }
 
 /* Are keys written without quotes here? Where there are none the root's first one tells; JSON is the safe guess. */
@@ -103,7 +104,7 @@ static bool keys_are_bare(struct edit *e, size_t open)
 
 /* How new text is to look. */
 struct style {
-	const char *indent;              /* of the line that the value begins on; NULL: everything on one line */
+	const char *indent; /* of the line that the value begins on; NULL: everything on one line */
 	bool bare;                       /* names without quotes where they can be */
 	bool spaced;                     /* a blank behind colons, also on one line */
 };
@@ -151,7 +152,8 @@ static void put_value(struct edit *e, const struct json *v, const struct style *
 }
 
 /* "name: value" in the object at `open`, or just the value of a list's item. */
-static void put_part(struct edit *e, size_t open, const char *name, const struct json *v, const struct style *s)
+static void put_part(struct edit *e, size_t open, const char *name, const struct json *v,
+		     const struct style *s)
 {
 	if (e->t.p[open] == '{')
 		put_name(e, name, strlen(name), s);
@@ -287,7 +289,8 @@ static bool same_value(struct edit *e, const struct text_part *part, const struc
 {
 	struct json *old;
 
-	return json_parse(e->a, e->t.p + part->start, part->end - part->start, JSON_JSON5, &old, NULL) == CH_OK &&
+	return json_parse(e->a, e->t.p + part->start, part->end - part->start, JSON_JSON5, &old, NULL) ==
+		       CH_OK &&
 	       json_equal(old, v);
 }
 
@@ -456,8 +459,8 @@ static const char *with_root(struct arena *a, const char *text, size_t *len)
 	return whole;
 }
 
-ch_status config_text_set(const char *text, size_t len, const char *path, const struct json *value, struct buf *out,
-			  struct ch_err *err)
+ch_status config_text_set(const char *text, size_t len, const char *path, const struct json *value,
+			  struct buf *out, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct edit e = { .a = a, .out = out, .err = err };
@@ -472,7 +475,8 @@ ch_status config_text_set(const char *text, size_t len, const char *path, const 
 	return st ? st : buf_status(out, err, "the configuration");
 }
 
-ch_status config_text_unset(const char *text, size_t len, const char *path, struct buf *out, struct ch_err *err)
+ch_status config_text_unset(const char *text, size_t len, const char *path, struct buf *out,
+			    struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct edit e = { .t = { .p = text, .len = len }, .a = a, .out = out, .err = err };

@@ -39,20 +39,23 @@ static void expect(struct check *k, const struct config_trail *at, const struct 
 	config_issue(k->c, CONFIG_ERROR, at, "expected %s, got %s", what, type_name(v));
 }
 
-static void check_number(struct check *k, const struct config_row *row, const struct json *v, const struct config_trail *at)
+static void check_number(struct check *k, const struct config_row *row, const struct json *v,
+			 const struct config_trail *at)
 {
 	double d = json_num_or(v, 0);
 
 	if (!json_is(v, JSON_INT) && !json_is(v, JSON_NUM))
 		expect(k, at, v, row->type == CFG_INT ? "a whole number" : "a number");
 	else if (row->type == CFG_INT && json_int_or(v, INT64_MIN) == INT64_MIN)
-		config_issue(k->c, CONFIG_ERROR, at, "expected a whole number, got %s", json_to_str(k->c->arena, v));
+		config_issue(k->c, CONFIG_ERROR, at, "expected a whole number, got %s",
+			     json_to_str(k->c->arena, v));
 	else if (row->max > row->min && !(d >= (double)row->min && d <= (double)row->max))
-		config_issue(k->c, CONFIG_ERROR, at, "must be between %lld and %lld, got %s", (long long)row->min,
-			     (long long)row->max, json_to_str(k->c->arena, v));
+		config_issue(k->c, CONFIG_ERROR, at, "must be between %lld and %lld, got %s",
+			     (long long)row->min, (long long)row->max, json_to_str(k->c->arena, v));
 }
 
-static void check_enum(struct check *k, const struct config_row *row, const struct json *v, const struct config_trail *at)
+static void check_enum(struct check *k, const struct config_row *row, const struct json *v,
+		       const struct config_trail *at)
 {
 	CH_AUTO_BUF struct buf list;
 	const char *near;
@@ -70,7 +73,8 @@ static void check_enum(struct check *k, const struct config_row *row, const stru
 	}
 	near = str_nearest(v->str, row->choices, n);
 	config_issue(k->c, CONFIG_ERROR, at, "must be one of %s; got %s%s%s%s", buf_str(&list),
-		     json_to_str(k->c->arena, v), near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+		     json_to_str(k->c->arena, v), near ? " (did you mean " : "", near ? near : "",
+		     near ? "?)" : "");
 }
 
 static void check_str_list(struct check *k, const struct json *v, const struct config_trail *at)
@@ -88,14 +92,16 @@ static void check_str_list(struct check *k, const struct json *v, const struct c
 	}
 }
 
-static void check_measure(struct check *k, const struct config_row *row, const struct json *v, const struct config_trail *at)
+static void check_measure(struct check *k, const struct config_row *row, const struct json *v,
+			  const struct config_trail *at)
 {
 	bool is_duration = row->type == CFG_DURATION;
 	int64_t i;
 
 	if (json_is(v, JSON_INT) && v->i >= 0)
 		return;
-	if (json_is(v, JSON_STR) && (is_duration ? str_to_duration_ms(v->str, 1, &i) : str_to_bytes(v->str, &i)))
+	if (json_is(v, JSON_STR) &&
+	    (is_duration ? str_to_duration_ms(v->str, 1, &i) : str_to_bytes(v->str, &i)))
 		return;
 	config_issue(k->c, CONFIG_ERROR, at, "expected %s, got %s",
 		     is_duration ? "a time as \"30s\", \"5m\", \"2h\"" : "a size as 1048576 or \"10mb\"",
@@ -118,7 +124,8 @@ static void check_secret(struct check *k, const struct json *v, const struct con
 }
 
 /* Everything but what is below the value. */
-static void check_value(struct check *k, const struct config_row *row, const struct json *v, const struct config_trail *at)
+static void check_value(struct check *k, const struct config_row *row, const struct json *v,
+			const struct config_trail *at)
 {
 	switch (row->type) {
 	case CFG_STR:
@@ -163,19 +170,22 @@ static void note_unused(struct check *k, const struct config_row *row, const str
 	*seen = true;
 }
 
-static void unknown(struct check *k, const struct schema_node *parent, const struct json *v, const struct config_trail *at)
+static void unknown(struct check *k, const struct schema_node *parent, const struct json *v,
+		    const struct config_trail *at)
 {
 	const char *names[SIBLINGS_MAX];
 	size_t n = schema_child_names(parent, names, SIBLINGS_MAX, k->c->arena);
 	const char *near = str_nearest(v->key, names, n);
 
-	config_issue(k->c, CONFIG_WARNING, at, "unknown key, kept as it is%s%s%s", near ? "; did you mean " : "",
-		     near ? near : "", near ? "?" : "");
+	config_issue(k->c, CONFIG_WARNING, at, "unknown key, kept as it is%s%s%s",
+		     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-static void check_node(struct check *k, const struct schema_node *node, const struct json *v, const struct config_trail *at);
+static void check_node(struct check *k, const struct schema_node *node, const struct json *v,
+		       const struct config_trail *at);
 
-static void check_children(struct check *k, const struct schema_node *node, const struct json *v, const struct config_trail *at)
+static void check_children(struct check *k, const struct schema_node *node, const struct json *v,
+			   const struct config_trail *at)
 {
 	struct config_trail here = { .up = at };
 	struct schema_node child;
@@ -190,7 +200,8 @@ static void check_children(struct check *k, const struct schema_node *node, cons
 	}
 }
 
-static void check_node(struct check *k, const struct schema_node *node, const struct json *v, const struct config_trail *at)
+static void check_node(struct check *k, const struct schema_node *node, const struct json *v,
+		       const struct config_trail *at)
 {
 	const struct config_row *row = node->row;
 
@@ -219,7 +230,8 @@ void config_validate(struct config *c)
 	schema_root(&root);
 	check_children(&k, &root, c->resolved, NULL);
 	if (k.unused.len)
-		config_issue(c, CONFIG_WARNING, NULL, "kept, but without effect in this version: %s", buf_str(&k.unused));
+		config_issue(c, CONFIG_WARNING, NULL, "kept, but without effect in this version: %s",
+			     buf_str(&k.unused));
 	buf_done(&k.unused);
 	ch_free(k.seen);
 }

@@ -51,7 +51,8 @@ static ch_status begin(struct writing *w, struct config_store *s, const char *ba
 		return st;
 	config_hash_text(s->key, buf_str(&w->text), w->text.len, hash);
 	if (base_hash && !str_eq(base_hash, hash))
-		return ch_fail(err, CH_E_CONFLICT, "the configuration changed since it was read; read it again");
+		return ch_fail(err, CH_E_CONFLICT,
+			       "the configuration changed since it was read; read it again");
 	st = store_parse(s, &w->text, NULL, &w->old, err);
 	if (st && !may_be_broken)
 		return ch_wrap(err, "%s is broken and must be mended first", s->path);
@@ -92,8 +93,8 @@ static ch_status first_error(const struct config *c, struct ch_err *err)
 
 	for (size_t i = 0; i < n; i++)
 		if (issues[i].severity == CONFIG_ERROR)
-			return ch_fail(err, CH_E_INVALID, "%s%s%s", issues[i].path, *issues[i].path ? ": " : "",
-				       issues[i].message);
+			return ch_fail(err, CH_E_INVALID, "%s%s%s", issues[i].path,
+				       *issues[i].path ? ": " : "", issues[i].message);
 	return ch_fail(err, CH_E_INVALID, "the configuration would be invalid");
 }
 
@@ -167,7 +168,8 @@ static ch_status apply(struct writing *w, const struct config_edit *e)
 		st = config_text_unset(buf_str(&w->text), w->text.len, e->path, &next, w->err);
 	if (st) {
 		buf_done(&next);
-		return st == CH_E_NOT_FOUND && config_find(w->old->merged, e->path) ? from_include(w, e->path) : st;
+		return st == CH_E_NOT_FOUND && config_find(w->old->merged, e->path) ? from_include(w, e->path)
+										    : st;
 	}
 	buf_done(&w->text);
 	w->text = next;
@@ -188,8 +190,8 @@ static ch_status apply_all(struct writing *w)
 	return st ? st : commit(w, &before);
 }
 
-ch_status config_write_set(struct config_store *s, const char *path, const struct json *value, const char *base_hash,
-			   struct ch_err *err)
+ch_status config_write_set(struct config_store *s, const char *path, const struct json *value,
+			   const char *base_hash, struct ch_err *err)
 {
 	struct writing w;
 	struct json *restored;
@@ -205,7 +207,8 @@ ch_status config_write_set(struct config_store *s, const char *path, const struc
 	return st;
 }
 
-ch_status config_write_unset(struct config_store *s, const char *path, const char *base_hash, struct ch_err *err)
+ch_status config_write_unset(struct config_store *s, const char *path, const char *base_hash,
+			     struct ch_err *err)
 {
 	struct writing w;
 	ch_status st = begin(&w, s, base_hash, false, err);
@@ -260,7 +263,8 @@ static bool has_comments(const struct buf *b)
 }
 
 /* Puts restored secrets into the text as the caller wrote it. */
-static void diff_redacted(struct writing *w, const char *path, const struct json *written, const struct json *restored)
+static void diff_redacted(struct writing *w, const char *path, const struct json *written,
+			  const struct json *restored)
 {
 	const struct json *r = json_first(restored);
 	size_t i = 0;

@@ -206,7 +206,8 @@ bool json_read_string(struct json_reader *r, const char **ret_str, size_t *ret_l
 		} else if (r->json5 && *r->p != '\n' && *r->p != '\r') {
 			*r->out++ = *r->p++;
 		} else {
-			return json_fail_at(r, r->p, "raw control character 0x%02x in a string, expected an escape",
+			return json_fail_at(r, r->p,
+					    "raw control character 0x%02x in a string, expected an escape",
 					    (unsigned char)*r->p);
 		}
 	}

@@ -144,7 +144,8 @@ static size_t lay_out(const char *digits, int exp10, char *out)
 	} else if (exp10 < 0 && exp10 >= -6) {
 		len = snprintf(out, NUM_TEXT_LEN, "0.%.*s%s", -exp10 - 1, "000000", digits);
 	} else {
-		len = snprintf(out, NUM_TEXT_LEN, "%c%s%se%+d", digits[0], n > 1 ? "." : "", digits + 1, exp10);
+		len = snprintf(out, NUM_TEXT_LEN, "%c%s%se%+d", digits[0], n > 1 ? "." : "", digits + 1,
+			       exp10);
 	}
 	return (size_t)len;
 }

@@ -35,7 +35,8 @@ static bool set_in_tree(struct arena *a, struct json *tree, const struct config_
 				next = is_last ? json_clone(a, v) : json_new_obj(a);
 				json_set(a, at, p->name[i], next);
 			}
-		} else if (json_is(at, JSON_ARR) && config_path_index(p->name[i], &index) && index <= at->len) {
+		} else if (json_is(at, JSON_ARR) && config_path_index(p->name[i], &index) &&
+			   index <= at->len) {
 			next = json_at(at, index);
 			if (!next) {
 				next = is_last ? json_clone(a, v) : json_new_obj(a);
@@ -117,7 +118,8 @@ static void find_comments(const struct text *t, size_t from, size_t to, span_lis
 }
 
 /* The spans that the edit may take away. */
-static void find_edited(const struct text *t, const struct config_path *p, bool is_set, struct arena *a, span_list *out)
+static void find_edited(const struct text *t, const struct config_path *p, bool is_set, struct arena *a,
+			span_list *out)
 {
 	struct text_part part = { .start = text_skip_blank(t, 0) }, found;
 	struct span s;
@@ -126,7 +128,8 @@ static void find_edited(const struct text *t, const struct config_path *p, bool 
 	for (size_t i = 0; i < p->n; i++) {
 		size_t open = part.start;
 
-		if ((t->p[open] != '{' && t->p[open] != '[') || !text_find_part(t, open, p->name[i], a, &found))
+		if ((t->p[open] != '{' && t->p[open] != '[') ||
+		    !text_find_part(t, open, p->name[i], a, &found))
 			return;
 		if (!is_set && i + 1 == p->n && t->p[open] == '{') {
 			for (part.end = 0; text_next_part(t, open, &part);) {
@@ -154,11 +157,13 @@ static void comments_survive(const struct text *before, const struct text *after
 		bool inside = false;
 
 		for (size_t j = 0; j < edited->len; j++)
-			inside = inside || (old.at[i].start >= edited->at[j].start && old.at[i].end <= edited->at[j].end);
+			inside = inside || (old.at[i].start >= edited->at[j].start &&
+					    old.at[i].end <= edited->at[j].end);
 		if (inside)
 			continue;
-		while (k < new.len && (new.at[k].end - new.at[k].start != n ||
-				       memcmp(after->p + new.at[k].start, before->p + old.at[i].start, n) != 0))
+		while (k < new.len &&
+		       (new.at[k].end - new.at[k].start != n ||
+			memcmp(after->p + new.at[k].start, before->p + old.at[i].start, n) != 0))
 			k++;
 		FUZZ_ASSERT(k < new.len);
 		k++;
@@ -213,7 +218,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&out, 16 << 20);
 	if (!read_input(a, (const char *)data, size, &in))
 		return 0;
-	path = arena_strndup(a, (const char *)data, (size_t)((const char *)memchr(data, '\n', size) - (const char *)data));
+	path = arena_strndup(a, (const char *)data,
+			     (size_t)((const char *)memchr(data, '\n', size) - (const char *)data));
 	if (in.value)
 		st = config_text_set(in.text.p, in.text.len, path, in.value, &out, NULL);
 	else
@@ -222,7 +228,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		in.tree = in.value;
 		ok = true;
 	} else {
-		ok = in.value ? set_in_tree(a, in.tree, &in.path, in.value) : unset_in_tree(a, in.tree, &in.path);
+		ok = in.value ? set_in_tree(a, in.tree, &in.path, in.value)
+			      : unset_in_tree(a, in.tree, &in.path);
 	}
 	FUZZ_ASSERT(ok == (st == CH_OK));
 	if (!ok)

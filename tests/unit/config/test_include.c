@@ -56,9 +56,11 @@ static void test_merging(void **state)
 	scratch_write(&dir, "one.json5", "{ x: 1, list: [1], deep: { a: 1, b: 1 } } // one");
 	scratch_write(&dir, "two.json5", "{ x: 2, list: [2], deep: { b: 2 } }");
 	scratch_write(&dir, "list.json5", "['p', 'q']");
-	scratch_write(&dir, "sub/nested.json5", "{ n: { $include: 'inner.json5' }, up: { $include: '../two.json5' } }");
+	scratch_write(&dir, "sub/nested.json5",
+		      "{ n: { $include: 'inner.json5' }, up: { $include: '../two.json5' } }");
 	scratch_write(&dir, "sub/inner.json5", "{ inner: true }");
-	check("{ a: { $include: './one.json5' } }", "{\"a\":{\"x\":1,\"list\":[1],\"deep\":{\"a\":1,\"b\":1}}}");
+	check("{ a: { $include: './one.json5' } }",
+	      "{\"a\":{\"x\":1,\"list\":[1],\"deep\":{\"a\":1,\"b\":1}}}");
 	check("{ a: { $include: ['one.json5', 'two.json5'] } }",
 	      "{\"a\":{\"x\":2,\"list\":[1,2],\"deep\":{\"a\":1,\"b\":2}}}");
 	check("{ a: { $include: 'one.json5', x: 9, deep: { c: 3 } } }",
@@ -111,8 +113,10 @@ static void test_contained(void **state)
 	check_refused("{ $include: 'sub/escape.json5' }", CH_E_DENIED, "leaves the directory");
 	check_refused("{ $include: 'link.json5' }", CH_E_DENIED, "leaves the directory");
 	check_refused("{ $include: 'rootlink/etc/passwd' }", CH_E_DENIED, "leaves the directory");
-	check_refused(arena_printf(arena, "{ $include: '%s' }", outside), CH_E_DENIED, "leaves the directory");
-	check_refused(arena_printf(arena, "{ $include: '%s/../x' }", dir.dir), CH_E_DENIED, "leaves the directory");
+	check_refused(arena_printf(arena, "{ $include: '%s' }", outside), CH_E_DENIED,
+		      "leaves the directory");
+	check_refused(arena_printf(arena, "{ $include: '%s/../x' }", dir.dir), CH_E_DENIED,
+		      "leaves the directory");
 	check("{ $include: 'inlink.json5' }", "{}");
 	remove(outside);
 }
@@ -159,8 +163,8 @@ static void test_depth_and_number(void **state)
 		char *eight = arena_printf(arena, "'w%d.json5',", i + 1);
 
 		scratch_write(&dir, arena_printf(arena, "w%d.json5", i),
-			      arena_printf(arena, "{ $include: [%s%s%s%s%s%s%s%s] }", eight, eight, eight, eight, eight,
-					   eight, eight, eight));
+			      arena_printf(arena, "{ $include: [%s%s%s%s%s%s%s%s] }", eight, eight, eight,
+					   eight, eight, eight, eight, eight));
 	}
 	scratch_write(&dir, "w6.json5", "{}");
 	check_refused("{ $include: 'w0.json5' }", CH_E_LIMIT, "more than 128 files");

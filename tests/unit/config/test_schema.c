@@ -49,7 +49,8 @@ static void test_defaults_are_valid(void **state)
 
 		if (!rows[i].def || strchr(rows[i].path, '*'))
 			continue;
-		assert_int_equal(json_parse(a, rows[i].def, strlen(rows[i].def), JSON_STRICT, &v, NULL), CH_OK);
+		assert_int_equal(json_parse(a, rows[i].def, strlen(rows[i].def), JSON_STRICT, &v, NULL),
+				 CH_OK);
 		CH_AUTO_BUF struct buf text;
 
 		buf_init(&text, 4096);
@@ -119,7 +120,8 @@ static void test_path_text(void **state)
 	assert_string_equal(config_path_join(a, "a", "q\"]"), "a[\"q\\\"]\"]");
 	assert_int_equal(config_path_parse(a, "a[\"q\\\"]\"].b", &p, NULL), CH_OK);
 	assert_string_equal(p.name[1], "q\"]");
-	static const char *const bad[] = { ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a['b]", "a['b'", "a]", "a['\\u0000']" };
+	static const char *const bad[] = { ".",    "a.",    ".a",    "a..b", "a[",          "a[]",
+					   "a[x]", "a['b]", "a['b'", "a]",   "a['\\u0000']" };
 
 	for (i = 0; i < CH_ARRAY_LEN(bad); i++)
 		if (config_path_parse(a, bad[i], &p, NULL) == CH_OK)
@@ -136,7 +138,8 @@ static void test_path_text(void **state)
 static void test_json_schema(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const struct json *s = config_json_schema(a), *port = json_path(s, "properties.gateway.properties.port"), *o;
+	const struct json *s = config_json_schema(a),
+			  *port = json_path(s, "properties.gateway.properties.port"), *o;
 
 	(void)state;
 	assert_string_equal(json_get_str(port, "type"), "integer");
@@ -149,11 +152,14 @@ static void test_json_schema(void **state)
 	assert_string_equal(json_str(json_path(o, "enum.1")), "token");
 	o = json_path(s, "properties.gateway.properties.auth.properties.token.anyOf.1.properties.source");
 	assert_int_equal(json_len(json_get(o, "enum")), 3);
-	o = json_path(s, "properties.models.properties.providers.additionalProperties.properties.models.items.properties.id");
+	o = json_path(s, "properties.models.properties.providers.additionalProperties.properties.models."
+			 "items.properties.id");
 	assert_string_equal(json_get_str(o, "type"), "string");
-	o = json_path(s, "properties.agents.properties.defaults.properties.model.anyOf.1.properties.fallbacks");
+	o = json_path(s,
+		      "properties.agents.properties.defaults.properties.model.anyOf.1.properties.fallbacks");
 	assert_string_equal(json_get_str(o, "type"), "array");
-	assert_string_equal(json_get_str(json_path(s, "properties.gateway.properties.auth"), "type"), "object");
+	assert_string_equal(json_get_str(json_path(s, "properties.gateway.properties.auth"), "type"),
+			    "object");
 }
 
 static void test_ui_hints(void **state)
@@ -167,7 +173,8 @@ static void test_ui_hints(void **state)
 	assert_int_equal(json_len(hints), count);
 	assert_true(json_get_bool(json_get(hints, "gateway.auth.token"), "sensitive", false));
 	assert_false(json_get_bool(json_get(hints, "gateway.port"), "sensitive", false));
-	assert_string_equal(json_get_str(json_get(hints, "agents.defaults.timeoutSeconds"), "label"), "Timeout seconds");
+	assert_string_equal(json_get_str(json_get(hints, "agents.defaults.timeoutSeconds"), "label"),
+			    "Timeout seconds");
 	assert_string_equal(json_get_str(json_get(hints, "models.providers.*.baseUrl"), "label"), "Base url");
 }
 

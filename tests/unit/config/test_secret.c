@@ -45,7 +45,8 @@ static struct config *load(const char *text)
 }
 
 /* gateway.auth.token written as `token`, with these providers: its value, or the error. */
-static void check(const char *token, const char *providers, const char *value, ch_status st, const char *error)
+static void check(const char *token, const char *providers, const char *value, ch_status st,
+		  const char *error)
 {
 	CH_AUTO(config_unref) struct config *c =
 		load(arena_printf(arena, "{gateway:{auth:{token:%s}},secrets:{%s}}", token, providers));
@@ -91,18 +92,22 @@ static void test_text_and_env(void **state)
 	check("'$CHELA_TEST_TOKEN'", "", "from-the-environment", CH_OK, NULL);
 	check("'$lower'", "", "$lower", CH_OK, NULL);
 	check("{source:'env',id:'CHELA_TEST_TOKEN'}", "", "from-the-environment", CH_OK, NULL);
-	check("{source:'env',provider:'default',id:'CHELA_TEST_TOKEN'}", "", "from-the-environment", CH_OK, NULL);
-	check("{source:'env',id:'CHELA_TEST_TOKEN'}", "defaults:{env:'mine'}", "from-the-environment", CH_OK, NULL);
+	check("{source:'env',provider:'default',id:'CHELA_TEST_TOKEN'}", "", "from-the-environment", CH_OK,
+	      NULL);
+	check("{source:'env',id:'CHELA_TEST_TOKEN'}", "defaults:{env:'mine'}", "from-the-environment", CH_OK,
+	      NULL);
 	check("{source:'env',provider:'p',id:'CHELA_TEST_TOKEN'}",
-	      "providers:{p:{source:'env',allowlist:['CHELA_TEST_TOKEN']}}", "from-the-environment", CH_OK, NULL);
+	      "providers:{p:{source:'env',allowlist:['CHELA_TEST_TOKEN']}}", "from-the-environment", CH_OK,
+	      NULL);
 
 	check("''", "", NULL, CH_E_NOT_FOUND, "gateway.auth.token is not set");
 	check("'${CHELA_TEST_UNSET}'", "", NULL, CH_E_NOT_FOUND, "gateway.auth.token is not set");
 	check("'$CHELA_TEST_UNSET'", "", NULL, CH_E_NOT_FOUND, "variable CHELA_TEST_UNSET is not set");
-	check("{source:'env',id:'CHELA_TEST_UNSET'}", "", NULL, CH_E_NOT_FOUND, "variable CHELA_TEST_UNSET is not set");
+	check("{source:'env',id:'CHELA_TEST_UNSET'}", "", NULL, CH_E_NOT_FOUND,
+	      "variable CHELA_TEST_UNSET is not set");
 	check("{source:'env',id:'no-name'}", "", NULL, CH_E_INVALID, "'no-name' is no name of a variable");
-	check("{source:'env',provider:'p',id:'CHELA_TEST_TOKEN'}", "providers:{p:{source:'env',allowlist:[]}}", NULL,
-	      CH_E_DENIED, "not in the allowlist");
+	check("{source:'env',provider:'p',id:'CHELA_TEST_TOKEN'}",
+	      "providers:{p:{source:'env',allowlist:[]}}", NULL, CH_E_DENIED, "not in the allowlist");
 	check("{source:'env',provider:'other',id:'CHELA_TEST_TOKEN'}", "", NULL, CH_E_INVALID,
 	      "no env provider 'other'");
 	check("{source:'env',provider:'Bad Name',id:'X'}", "", NULL, CH_E_INVALID, "no name of a provider");
@@ -120,24 +125,32 @@ static const char *file_provider(const char *name, const char *more)
 static void test_file(void **state)
 {
 	(void)state;
-	scratch_write(&dir, "s.json", "{\"a\":{\"b/c\":\"deep\",\"n\":1},\"l\":[\"x\",\"y\"],\"~\":\"tilde\"}");
+	scratch_write(&dir, "s.json",
+		      "{\"a\":{\"b/c\":\"deep\",\"n\":1},\"l\":[\"x\",\"y\"],\"~\":\"tilde\"}");
 	scratch_write(&dir, "one", "only value\r\n");
 	scratch_write(&dir, "broken.json", "{");
 	scratch_write(&dir, "empty", "");
 	check("{source:'file',id:'/a/b~1c'}", file_provider("s.json", ""), "deep", CH_OK, NULL);
 	check("{source:'file',provider:'f',id:'/l/1'}", file_provider("s.json", ""), "y", CH_OK, NULL);
 	check("{source:'file',id:'/~0'}", file_provider("s.json", ""), "tilde", CH_OK, NULL);
-	check("{source:'file',id:'value'}", file_provider("one", ",mode:'singleValue'"), "only value", CH_OK, NULL);
+	check("{source:'file',id:'value'}", file_provider("one", ",mode:'singleValue'"), "only value", CH_OK,
+	      NULL);
 
-	check("{source:'file',id:'/a/none'}", file_provider("s.json", ""), NULL, CH_E_NOT_FOUND, "no text at '/a/none'");
+	check("{source:'file',id:'/a/none'}", file_provider("s.json", ""), NULL, CH_E_NOT_FOUND,
+	      "no text at '/a/none'");
 	check("{source:'file',id:'/a/n'}", file_provider("s.json", ""), NULL, CH_E_NOT_FOUND, "no text at");
 	check("{source:'file',id:'/a'}", file_provider("s.json", ""), NULL, CH_E_NOT_FOUND, "no text at");
-	check("{source:'file',id:'a'}", file_provider("s.json", ""), NULL, CH_E_INVALID, "must be a JSON pointer");
-	check("{source:'file',id:'x'}", file_provider("one", ",mode:'singleValue'"), NULL, CH_E_INVALID, "\"value\"");
-	check("{source:'file',id:'value'}", file_provider("empty", ",mode:'singleValue'"), NULL, CH_E_NOT_FOUND, "");
-	check("{source:'file',id:'/a'}", file_provider("broken.json", ""), NULL, CH_E_INVALID, "line 1 column 2");
+	check("{source:'file',id:'a'}", file_provider("s.json", ""), NULL, CH_E_INVALID,
+	      "must be a JSON pointer");
+	check("{source:'file',id:'x'}", file_provider("one", ",mode:'singleValue'"), NULL, CH_E_INVALID,
+	      "\"value\"");
+	check("{source:'file',id:'value'}", file_provider("empty", ",mode:'singleValue'"), NULL,
+	      CH_E_NOT_FOUND, "");
+	check("{source:'file',id:'/a'}", file_provider("broken.json", ""), NULL, CH_E_INVALID,
+	      "line 1 column 2");
 	check("{source:'file',id:'/a'}", file_provider("missing", ""), NULL, CH_E_NOT_FOUND, "No such file");
-	check("{source:'file',id:'/a'}", file_provider("s.json", ",maxBytes:10"), NULL, CH_E_DENIED, "maxBytes");
+	check("{source:'file',id:'/a'}", file_provider("s.json", ",maxBytes:10"), NULL, CH_E_DENIED,
+	      "maxBytes");
 	check("{source:'file',id:'/a'}", "providers:{f:{source:'file',path:'rel'}},defaults:{file:'f'}", NULL,
 	      CH_E_INVALID, "absolute path");
 }
@@ -176,36 +189,48 @@ static void exec_checks(void *arg)
 	(void)arg;
 	check("{source:'exec',id:'a/b#c'}",
 	      exec_provider("#!/bin/sh\nread -r ask || :\n"
-			    "[ \"$ask\" = '{\"protocolVersion\":1,\"provider\":\"v\",\"ids\":[\"a/b#c\"]}' ] || exit 3\n"
-			    "echo '{\"protocolVersion\":1,\"values\":{\"a/b#c\":\"from a program\"}}'\n", ""),
+			    "[ \"$ask\" = '{\"protocolVersion\":1,\"provider\":\"v\",\"ids\":[\"a/b#c\"]}' ] "
+			    "|| exit 3\n"
+			    "echo '{\"protocolVersion\":1,\"values\":{\"a/b#c\":\"from a program\"}}'\n",
+			    ""),
 	      "from a program", CH_OK, NULL);
 	/* The environment holds what was passed and nothing else. */
 	check("{source:'exec',id:'x'}",
-	      exec_provider("#!/bin/sh\necho \"{\\\"values\\\":{\\\"x\\\":\\\"$CHELA_TEST_TOKEN,$SET,$1,${HOME-unset}\\\"}}\"\n",
-			    ",args:['arg'],passEnv:['CHELA_TEST_TOKEN'],env:{SET:'yes'}"),
+	      exec_provider(
+		      "#!/bin/sh\necho "
+		      "\"{\\\"values\\\":{\\\"x\\\":\\\"$CHELA_TEST_TOKEN,$SET,$1,${HOME-unset}\\\"}}\"\n",
+		      ",args:['arg'],passEnv:['CHELA_TEST_TOKEN'],env:{SET:'yes'}"),
 	      "from-the-environment,yes,arg,unset", CH_OK, NULL);
-	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\necho plain text\n", ",jsonOnly:false"), "plain text",
-	      CH_OK, NULL);
-	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\necho plain text\n", ""), NULL, CH_E_PEER, "not JSON");
+	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\necho plain text\n", ",jsonOnly:false"),
+	      "plain text", CH_OK, NULL);
+	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\necho plain text\n", ""), NULL, CH_E_PEER,
+	      "not JSON");
 	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\nexit 1\n", ""), NULL, CH_E_PEER, "failed");
 	check("{source:'exec',id:'x'}",
-	      exec_provider("#!/bin/sh\necho '{\"values\":{},\"errors\":{\"x\":{\"code\":\"NOT_FOUND\",\"message\":\"leak\"}}}'\n",
-			    ""),
+	      exec_provider(
+		      "#!/bin/sh\necho "
+		      "'{\"values\":{},\"errors\":{\"x\":{\"code\":\"NOT_FOUND\",\"message\":\"leak\"}}}'\n",
+		      ""),
 	      NULL, CH_E_NOT_FOUND, "provider v has no value for 'x'");
-	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\nsleep 60\n", ",timeoutMs:50"), NULL, CH_E_TIMEOUT, "");
-	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\nhead -c 5000 /dev/zero\n", ",maxOutputBytes:100"), NULL,
-	      CH_E_PEER, "maxOutputBytes");
-	check("{source:'exec',id:'a/../b'}", exec_provider("#!/bin/sh\n", ""), NULL, CH_E_INVALID, "no id for a program");
-	check("{source:'exec',id:'-rf'}", exec_provider("#!/bin/sh\n", ""), NULL, CH_E_INVALID, "no id for a program");
-	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\n", ",trustedDirs:['/usr/lib/nowhere']"), NULL,
-	      CH_E_DENIED, "trustedDirs");
-	check("{source:'exec',id:'x'}", "providers:{v:{source:'exec',command:'sh'}},defaults:{exec:'v'}", NULL,
-	      CH_E_INVALID, "absolute command");
+	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\nsleep 60\n", ",timeoutMs:50"), NULL,
+	      CH_E_TIMEOUT, "");
+	check("{source:'exec',id:'x'}",
+	      exec_provider("#!/bin/sh\nhead -c 5000 /dev/zero\n", ",maxOutputBytes:100"), NULL, CH_E_PEER,
+	      "maxOutputBytes");
+	check("{source:'exec',id:'a/../b'}", exec_provider("#!/bin/sh\n", ""), NULL, CH_E_INVALID,
+	      "no id for a program");
+	check("{source:'exec',id:'-rf'}", exec_provider("#!/bin/sh\n", ""), NULL, CH_E_INVALID,
+	      "no id for a program");
+	check("{source:'exec',id:'x'}", exec_provider("#!/bin/sh\n", ",trustedDirs:['/usr/lib/nowhere']"),
+	      NULL, CH_E_DENIED, "trustedDirs");
+	check("{source:'exec',id:'x'}", "providers:{v:{source:'exec',command:'sh'}},defaults:{exec:'v'}",
+	      NULL, CH_E_INVALID, "absolute command");
 	const char *conf = exec_provider("#!/bin/sh\n", "");
 
 	chmod(scratch_path(&dir, "resolver"), 0720);
 	check("{source:'exec',id:'x'}", conf, NULL, CH_E_DENIED, "chmod go-w");
-	rename(arena_strdup(arena, scratch_path(&dir, "resolver")), arena_strdup(arena, scratch_path(&dir, "real")));
+	rename(arena_strdup(arena, scratch_path(&dir, "resolver")),
+	       arena_strdup(arena, scratch_path(&dir, "real")));
 	assert_int_equal(symlink("real", scratch_path(&dir, "resolver")), 0);
 	check("{source:'exec',id:'x'}", conf, NULL, CH_E_DENIED, "symbolic link");
 	loop_stop(fiber_loop());
@@ -226,15 +251,30 @@ static void test_exec(void **state)
 static void test_which_paths(void **state)
 {
 	static const char *const secret[] = {
-		"gateway.auth.token", "gateway.auth.password", "models.providers.acme.apiKey",
-		"models.providers.acme.headers.X-Thing", "env.vars.ANYTHING", "secrets.providers.p.env.X",
-		"channels.telegram.botToken", "channels.slack.accounts.a.signingSecret", "plugins.entries.x.config.api_key",
-		"some.unknown.clientSecret", "tools.web.search.apiKey", "mcp.servers.x.headers.Authorization",
+		"gateway.auth.token",
+		"gateway.auth.password",
+		"models.providers.acme.apiKey",
+		"models.providers.acme.headers.X-Thing",
+		"env.vars.ANYTHING",
+		"secrets.providers.p.env.X",
+		"channels.telegram.botToken",
+		"channels.slack.accounts.a.signingSecret",
+		"plugins.entries.x.config.api_key",
+		"some.unknown.clientSecret",
+		"tools.web.search.apiKey",
+		"mcp.servers.x.headers.Authorization",
 		"gateway.auth.token.deeper",
 	};
 	static const char *const open[] = {
-		"gateway.port", "gateway.auth.mode", "agents.defaults.model", "agents.defaults.maxTokens",
-		"models.providers.acme.maxTokens", "channels.telegram.tokenFile", "", "agents", "gateway.auth",
+		"gateway.port",
+		"gateway.auth.mode",
+		"agents.defaults.model",
+		"agents.defaults.maxTokens",
+		"models.providers.acme.maxTokens",
+		"channels.telegram.tokenFile",
+		"",
+		"agents",
+		"gateway.auth",
 	};
 
 	(void)state;
@@ -267,16 +307,19 @@ static void test_redacted_tree(void **state)
 		json_to_str(arena, config_redact(arena, config_source(c))),
 		"{\"gateway\":{\"auth\":{\"mode\":\"token\",\"token\":\"__OPENCLAW_REDACTED__\"},\"port\":1},"
 		"\"models\":{\"providers\":{\"acme\":{\"apiKey\":\"${ACME_KEY}\",\"headers\":"
-		"{\"X\":\"__OPENCLAW_REDACTED__\"}},\"other\":{\"apiKey\":{\"source\":\"env\",\"id\":\"OTHER_KEY\"}}}},"
+		"{\"X\":\"__OPENCLAW_REDACTED__\"}},\"other\":{\"apiKey\":{\"source\":\"env\",\"id\":\"OTHER_"
+		"KEY\"}}}},"
 		"\"channels\":{\"telegram\":{\"botToken\":\"__OPENCLAW_REDACTED__\",\"accounts\":"
 		"[{\"password\":\"__OPENCLAW_REDACTED__\"}]}},"
 		"\"env\":{\"vars\":{\"A\":\"__OPENCLAW_REDACTED__\"}},"
 		"\"gatewy\":{\"token\":[\"__OPENCLAW_REDACTED__\",{\"y\":\"__OPENCLAW_REDACTED__\"}]},"
 		"\"hooks\":{\"token\":\"\",\"enabled\":true}}");
-	assert_string_equal(json_to_str(arena, config_redact_at(arena, config_get(c, "gateway.auth"), "gateway.auth")),
-			    "{\"mode\":\"token\",\"token\":\"__OPENCLAW_REDACTED__\"}");
-	assert_string_equal(json_to_str(arena, config_redact_at(arena, config_get(c, "env.vars"), "env.vars")),
-			    "{\"A\":\"__OPENCLAW_REDACTED__\"}");
+	assert_string_equal(
+		json_to_str(arena, config_redact_at(arena, config_get(c, "gateway.auth"), "gateway.auth")),
+		"{\"mode\":\"token\",\"token\":\"__OPENCLAW_REDACTED__\"}");
+	assert_string_equal(
+		json_to_str(arena, config_redact_at(arena, config_get(c, "env.vars"), "env.vars")),
+		"{\"A\":\"__OPENCLAW_REDACTED__\"}");
 }
 
 static void test_redacted_text(void **state)

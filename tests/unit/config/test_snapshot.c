@@ -45,8 +45,10 @@ static void test_defaults(void **state)
 
 static void test_values(void **state)
 {
-	CH_AUTO(config_unref) struct config *c =
-		load("{ gateway: { port: 1234, auth: { mode: 'none' }, trustedProxies: ['10.0.0.1', '10.0.0.2'] },\n"
+	CH_AUTO(config_unref)
+	struct config *c =
+		load("{ gateway: { port: 1234, auth: { mode: 'none' }, trustedProxies: ['10.0.0.1', "
+		     "'10.0.0.2'] },\n"
 		     "  logging: { maxFileBytes: '10mb' }, // comment\n"
 		     "  agents: { defaults: { model: 'a/b', models: { 'openai/gpt-4.1': { alias: 'g' } } },\n"
 		     "            entries: { main: { model: { primary: 'c/d', fallbacks: ['e/f'] } } } },\n"
@@ -82,13 +84,17 @@ struct issue_row {
 static void test_issues(void **state)
 {
 	static const struct issue_row rows[] = {
-		{ "{gateway:{port:'80'}}", CONFIG_ERROR, "gateway.port", "expected a whole number, got a string" },
+		{ "{gateway:{port:'80'}}", CONFIG_ERROR, "gateway.port",
+		  "expected a whole number, got a string" },
 		{ "{gateway:{port:0}}", CONFIG_ERROR, "gateway.port", "must be between 1 and 65535, got 0" },
-		{ "{gateway:{port:70000}}", CONFIG_ERROR, "gateway.port", "must be between 1 and 65535, got 70000" },
-		{ "{gateway:{port:80.5}}", CONFIG_ERROR, "gateway.port", "expected a whole number, got 80.5" },
+		{ "{gateway:{port:70000}}", CONFIG_ERROR, "gateway.port",
+		  "must be between 1 and 65535, got 70000" },
+		{ "{gateway:{port:80.5}}", CONFIG_ERROR, "gateway.port",
+		  "expected a whole number, got 80.5" },
 		{ "{gateway:{auth:{mode:'tokn'}}}", CONFIG_ERROR, "gateway.auth.mode",
 		  "must be one of none, token, password; got \"tokn\" (did you mean token?)" },
-		{ "{gateway:{auth:{mode:true}}}", CONFIG_ERROR, "gateway.auth.mode", "expected a string, got true" },
+		{ "{gateway:{auth:{mode:true}}}", CONFIG_ERROR, "gateway.auth.mode",
+		  "expected a string, got true" },
 		{ "{gateway:{tls:{enabled:1}}}", CONFIG_ERROR, "gateway.tls.enabled",
 		  "expected true or false, got a number" },
 		{ "{gateway:[]}", CONFIG_ERROR, "gateway", "expected an object, got a list" },
@@ -103,17 +109,20 @@ static void test_issues(void **state)
 		  "expected a string or an object, got a number" },
 		{ "{gateway:{auth:{token:{id:'X'}}}}", CONFIG_ERROR, "gateway.auth.token",
 		  "a reference needs a source: env, file or exec" },
-		{ "{gateway:{auth:{token:{source:'env'}}}}", CONFIG_ERROR, "gateway.auth.token", "a reference needs an id" },
+		{ "{gateway:{auth:{token:{source:'env'}}}}", CONFIG_ERROR, "gateway.auth.token",
+		  "a reference needs an id" },
 		{ "{gateway:{auth:{token:['hidden']}}}", CONFIG_ERROR, "gateway.auth.token",
 		  "expected a string or {source, provider, id}, got a list" },
 		{ "{gateway:{prot:1}}", CONFIG_WARNING, "gateway.prot",
 		  "unknown key, kept as it is; did you mean port?" },
-		{ "{gatewy:{}}", CONFIG_WARNING, "gatewy", "unknown key, kept as it is; did you mean gateway?" },
+		{ "{gatewy:{}}", CONFIG_WARNING, "gatewy",
+		  "unknown key, kept as it is; did you mean gateway?" },
 		{ "{'com.example':{}}", CONFIG_WARNING, "[\"com.example\"]", "unknown key, kept as it is" },
-		{ "{models:{providers:{acme:{baseURL:'x'}}}}", CONFIG_WARNING, "models.providers.acme.baseURL",
-		  "unknown key, kept as it is; did you mean baseUrl?" },
+		{ "{models:{providers:{acme:{baseURL:'x'}}}}", CONFIG_WARNING,
+		  "models.providers.acme.baseURL", "unknown key, kept as it is; did you mean baseUrl?" },
 		{ "{cron:{enabled:true},channels:{telegram:{botToken:'x'}},gateway:{tailscale:{mode:'off'}}}",
-		  CONFIG_WARNING, "", "kept, but without effect in this version: cron, channels, gateway.tailscale" },
+		  CONFIG_WARNING, "",
+		  "kept, but without effect in this version: cron, channels, gateway.tailscale" },
 		{ "{gateway:{auth:{token:'${CHELA_TEST_UNSET}'}}}", CONFIG_WARNING, "gateway.auth.token",
 		  "the environment variable CHELA_TEST_UNSET is not set, so this is treated as not set" },
 	};
@@ -135,8 +144,9 @@ static void test_issues(void **state)
 /* What is wrong reads as its default. */
 static void test_wrong_values_fall_back(void **state)
 {
-	CH_AUTO(config_unref) struct config *c =
-		load("{gateway:{port:'x',bind:'everywhere',controlUi:{enabled:'no'}},agents:{defaults:{bootstrapMaxChars:0}}}");
+	CH_AUTO(config_unref)
+	struct config *c = load("{gateway:{port:'x',bind:'everywhere',controlUi:{enabled:'no'}},agents:{"
+				"defaults:{bootstrapMaxChars:0}}}");
 
 	(void)state;
 	assert_int_equal(config_int(c, "gateway.port", 0), 18789);
@@ -212,11 +222,13 @@ static void test_environment(void **state)
 	unsetenv("CHELA_TEST_UNSET");
 	c = load("{ env: { vars: { CHELA_TEST_B: 'beta', CHELA_TEST_A: 'not this' } }, logging: {\n"
 		 "  file: '/x/${CHELA_TEST_A}-${CHELA_TEST_B}$${CHELA_TEST_A}${lower}${}$' },\n"
-		 "  gateway: { trustedProxies: ['a', '${CHELA_TEST_EMPTY}', 'c'], publicOrigin: '${CHELA_TEST_UNSET}' } }");
+		 "  gateway: { trustedProxies: ['a', '${CHELA_TEST_EMPTY}', 'c'], publicOrigin: "
+		 "'${CHELA_TEST_UNSET}' } }");
 	assert_string_equal(config_str(c, "logging.file"), "/x/alpha-beta${CHELA_TEST_A}${lower}${}$");
 	assert_null(config_str(c, "gateway.publicOrigin"));
 	assert_string_equal(config_list(c, "gateway.trustedProxies")[1], "c");
-	assert_string_equal(json_str(json_path(config_source(c), "gateway.publicOrigin")), "${CHELA_TEST_UNSET}");
+	assert_string_equal(json_str(json_path(config_source(c), "gateway.publicOrigin")),
+			    "${CHELA_TEST_UNSET}");
 	assert_null(json_path(config_resolved(c), "gateway.publicOrigin"));
 	const struct config_issue *issues = config_issues(c, &n);
 
@@ -245,7 +257,8 @@ static void test_expansion_limit(void **state)
 	c = load(buf_str(&text));
 	const struct config_issue *issues = config_issues(c, &n);
 
-	assert_string_equal(issues[0].message, "with its variables the configuration is larger than 4194304 bytes");
+	assert_string_equal(issues[0].message,
+			    "with its variables the configuration is larger than 4194304 bytes");
 	unsetenv("CHELA_TEST_BIG");
 }
 

@@ -41,7 +41,9 @@ static void on_change(void *arg, const struct config_change *ch)
 static void open_store(bool passive)
 {
 	char *path = arena_strdup(arena, scratch_path(&dir, "chela.json"));
-	struct config_store_opts opts = { .path = path, .state_dir = dir.dir, .on_change = on_change, .passive = passive };
+	struct config_store_opts opts = {
+		.path = path, .state_dir = dir.dir, .on_change = on_change, .passive = passive
+	};
 	struct ch_err err = { 0 };
 
 	if (config_store_open(loop, &opts, &store, &err))
@@ -119,7 +121,9 @@ static void test_no_file(void **state)
 	assert_no_file("chela.json.last-good");
 
 	/* The first write makes the file, private. */
-	assert_int_equal(config_write_set(store, "gateway.port", json("19000"), config_store_hash(store), NULL), CH_OK);
+	assert_int_equal(
+		config_write_set(store, "gateway.port", json("19000"), config_store_hash(store), NULL),
+		CH_OK);
 	assert_file("chela.json", "{\n  \"gateway\": {\n    \"port\": 19000\n  }\n}\n");
 	assert_int_equal(stat(scratch_path(&dir, "chela.json"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
@@ -310,10 +314,13 @@ static void test_write_keeps_comments(void **state)
 				  "}\n");
 	assert_file("chela.json.bak", commented);
 	assert_int_equal(config_write_unset(store, "gateway.port", NULL, NULL), CH_OK);
-	assert_int_equal(config_write_patch(store, json("{gateway:{port:4,bind:null,tls:{enabled:true}}}"), NULL, NULL), CH_OK);
+	assert_int_equal(config_write_patch(store, json("{gateway:{port:4,bind:null,tls:{enabled:true}}}"),
+					    NULL, NULL),
+			 CH_OK);
 	assert_file("chela.json", "// mine\n"
 				  "{\n"
-				  "  gateway: { auth: { token: '${CHELA_TEST_TOKEN}' }, port: 4, tls: {enabled: true} }, // here\n"
+				  "  gateway: { auth: { token: '${CHELA_TEST_TOKEN}' }, port: 4, tls: "
+				  "{enabled: true} }, // here\n"
 				  "  unknown: { kept: true },\n"
 				  "}\n");
 	assert_file("chela.json.bak.2", commented);
@@ -386,31 +393,39 @@ static void test_redacted_values_come_back(void **state)
 				  "  unknown: { kept: true },\n"
 				  "}\n");
 	/* With the variable's value in place of its name, it is still the name that stays. */
-	static const char resolved[] = "{\"gateway\":{\"port\":6,\"auth\":{\"token\":\"env-token\"}},\"unknown\":{\"kept\":true}}";
+	static const char resolved[] =
+		"{\"gateway\":{\"port\":6,\"auth\":{\"token\":\"env-token\"}},\"unknown\":{\"kept\":true}}";
 
 	assert_int_equal(config_write_raw(store, resolved, strlen(resolved), NULL, NULL), CH_OK);
-	assert_non_null(strstr(config_raw(config_store_current(store), &(size_t){ 0 }), "${CHELA_TEST_TOKEN}"));
+	assert_non_null(
+		strstr(config_raw(config_store_current(store), &(size_t){ 0 }), "${CHELA_TEST_TOKEN}"));
 	/* A text with comments is the user's own; the secret goes into it. */
 	static const char text[] = "{ /* new */ gateway: { auth: { token: '__OPENCLAW_REDACTED__' } } }";
 
 	assert_int_equal(config_write_raw(store, text, strlen(text), NULL, NULL), CH_OK);
 	assert_file("chela.json", "{ /* new */ gateway: { auth: { token: \"${CHELA_TEST_TOKEN}\" } } }");
 	/* Setting a part, and patching. */
-	assert_int_equal(config_write_set(store, "gateway.auth", json("{mode:'token',token:'__OPENCLAW_REDACTED__'}"), NULL, NULL),
+	assert_int_equal(config_write_set(store, "gateway.auth",
+					  json("{mode:'token',token:'__OPENCLAW_REDACTED__'}"), NULL, NULL),
 			 CH_OK);
-	assert_int_equal(config_write_patch(store, json("{gateway:{auth:{token:'__OPENCLAW_REDACTED__'}}}"), NULL, NULL), CH_OK);
+	assert_int_equal(config_write_patch(store, json("{gateway:{auth:{token:'__OPENCLAW_REDACTED__'}}}"),
+					    NULL, NULL),
+			 CH_OK);
 	assert_string_equal(config_str(config_store_current(store), "gateway.auth.token"), "env-token");
 	/* Where there is no secret, none can be kept. */
-	assert_int_equal(config_write_set(store, "gateway.auth.password", json("'__OPENCLAW_REDACTED__'"), NULL, &err),
-			 CH_E_INVALID);
+	assert_int_equal(
+		config_write_set(store, "gateway.auth.password", json("'__OPENCLAW_REDACTED__'"), NULL, &err),
+		CH_E_INVALID);
 	assert_string_equal(err.text, "gateway.auth.password: there is no secret to keep here; give a value");
 }
 
 /* Items of a list are known by their id, not by where they stand. */
 static void test_redacted_items(void **state)
 {
-	static const char old[] = "{x:{accounts:[{id:'a',token:'A-secret'},{id:'b',token:'B-secret'}],keys:[{token:'k'}]}}";
-	static const char swapped[] = "{x:{accounts:[{id:'b',token:'__OPENCLAW_REDACTED__'},{id:'a',token:'__OPENCLAW_REDACTED__'}],"
+	static const char old[] =
+		"{x:{accounts:[{id:'a',token:'A-secret'},{id:'b',token:'B-secret'}],keys:[{token:'k'}]}}";
+	static const char swapped[] = "{x:{accounts:[{id:'b',token:'__OPENCLAW_REDACTED__'},{id:'a',token:'__"
+				      "OPENCLAW_REDACTED__'}],"
 				      "keys:[{token:'__OPENCLAW_REDACTED__'}]}}";
 	static const char grown[] = "{x:{keys:[{token:'new'},{token:'__OPENCLAW_REDACTED__'}]}}";
 	static const char stranger[] = "{x:{accounts:[{id:'c',token:'__OPENCLAW_REDACTED__'}]}}";
@@ -445,7 +460,8 @@ static void test_writing_over_includes(void **state)
 	assert_int_equal(config_write_unset(store, "gateway.port", NULL, &err), CH_E_INVALID);
 	assert_string_equal(err.text, "gateway.port comes from an included file; change it there");
 	/* Lists are joined, so a shorter one cannot be set from here. */
-	assert_int_equal(config_write_set(store, "gateway.trustedProxies", json("['b']"), NULL, &err), CH_E_INVALID);
+	assert_int_equal(config_write_set(store, "gateway.trustedProxies", json("['b']"), NULL, &err),
+			 CH_E_INVALID);
 	assert_string_equal(err.text, "gateway.trustedProxies comes from an included file; change it there");
 	assert_file("gw.json5", "{port:7, trustedProxies:['a']}");
 	/* A form's whole text changes only what differs and leaves the include alone. */
@@ -461,7 +477,8 @@ static void test_list_items(void **state)
 	scratch_write(&dir, "chela.json", "{gateway:{trustedProxies:['a','a','b']}}");
 	open_store(false);
 	assert_int_equal(config_write_unset(store, "gateway.trustedProxies.0", NULL, NULL), CH_OK);
-	assert_int_equal(config_write_set(store, "gateway.trustedProxies[2]", json("'c'"), NULL, NULL), CH_OK);
+	assert_int_equal(config_write_set(store, "gateway.trustedProxies[2]", json("'c'"), NULL, NULL),
+			 CH_OK);
 	assert_file("chela.json", "{gateway:{trustedProxies:['a','b', \"c\"]}}");
 }
 

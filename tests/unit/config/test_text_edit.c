@@ -90,12 +90,15 @@ static void test_set_keeps_the_rest(void **state)
 					      at + strlen(rows[i].before));
 
 		buf_clear(&out);
-		assert_int_equal(config_text_set(sample, strlen(sample), rows[i].path, parse("19000"), &out, NULL), 0);
+		assert_int_equal(
+			config_text_set(sample, strlen(sample), rows[i].path, parse("19000"), &out, NULL), 0);
 		assert_string_equal(buf_str(&out), expected);
 	}
 	/* The same value again: not a byte changes, not even its quotes. */
 	buf_clear(&out);
-	assert_int_equal(config_text_set(sample, strlen(sample), "gateway.bind", parse("\"loopback\""), &out, NULL), 0);
+	assert_int_equal(
+		config_text_set(sample, strlen(sample), "gateway.bind", parse("\"loopback\""), &out, NULL),
+		0);
 	assert_string_equal(buf_str(&out), sample);
 }
 
@@ -115,7 +118,8 @@ static void test_set(void **state)
 		{ "{\n  a: 1\n}\n", "b", "2", "{\n  a: 1,\n  b: 2\n}\n" },
 		{ "{\n  a: 1,\n}\n", "b", "2", "{\n  a: 1,\n  b: 2,\n}\n" },
 		{ "{\n  a: 1 // one\n}\n", "b", "2", "{\n  a: 1, // one\n  b: 2\n}\n" },
-		{ "{\n  a: 1, // one\n  // the end\n}\n", "b", "2", "{\n  a: 1, // one\n  b: 2,\n  // the end\n}\n" },
+		{ "{\n  a: 1, // one\n  // the end\n}\n", "b", "2",
+		  "{\n  a: 1, // one\n  b: 2,\n  // the end\n}\n" },
 		{ "{\n\ta: 1\n}\n", "b.c", "2", "{\n\ta: 1,\n\tb: {\n\t\tc: 2\n\t}\n}\n" },
 		{ "{\r\n  a: 1\r\n}\r\n", "b", "2", "{\r\n  a: 1,\r\n  b: 2\r\n}\r\n" },
 		{ "{\n  a: {},\n}", "a.b", "2", "{\n  a: {\n    b: 2\n  },\n}" },
@@ -151,7 +155,8 @@ static void test_unset(void **state)
 		{ "{\n  a: 1,\n  b: 2,\n  c: 3\n}\n", "b", NULL, "{\n  a: 1,\n  c: 3\n}\n" },
 		{ "{\n  a: 1,\n  b: 2\n}\n", "b", NULL, "{\n  a: 1\n}\n" },
 		{ "{\n  a: 1,\n  b: 2,\n}\n", "a", NULL, "{\n  b: 2,\n}\n" },
-		{ "{\n  // one\n  a: 1, // two\n  b: 2,\n}\n", "a", NULL, "{\n  // one\n  // two\n  b: 2,\n}\n" },
+		{ "{\n  // one\n  a: 1, // two\n  b: 2,\n}\n", "a", NULL,
+		  "{\n  // one\n  // two\n  b: 2,\n}\n" },
 		{ "{\n  a: 1, // one\n  // two\n  b: 2\n}", "b", NULL, "{\n  a: 1 // one\n  // two\n}" },
 		{ "{a:1 /* x */ , /* y */ b:2}", "a", NULL, "{/* x */  /* y */ b:2}" },
 		{ "{a:1,b:2,a:3}", "a", NULL, "{b:2}" },
@@ -192,8 +197,8 @@ static void test_refused(void **state)
 
 		buf_clear(&out);
 		if (rows[i].value)
-			st = config_text_set(rows[i].text, strlen(rows[i].text), rows[i].path, parse(rows[i].value), &out,
-					     &err);
+			st = config_text_set(rows[i].text, strlen(rows[i].text), rows[i].path,
+					     parse(rows[i].value), &out, &err);
 		else
 			st = config_text_unset(rows[i].text, strlen(rows[i].text), rows[i].path, &out, &err);
 		assert_int_equal(st, rows[i].st);

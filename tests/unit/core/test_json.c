@@ -121,9 +121,11 @@ static void test_errors_name_the_place(void **state)
 		{ "0x10", "line 1 column 2: unexpected 'x', expected nothing more after the value" },
 		{ "\"abc", "line 1 column 1: this string is not closed, expected \"" },
 		{ "\"a\nb\"", "line 1 column 3: raw control character 0x0a in a string, expected an escape" },
-		{ "\"a\\x41\"", "line 1 column 4: unexpected 'x', expected one of \" \\ / b f n r t u after the "
-				"backslash" },
-		{ "\"\\u12g4\"", "line 1 column 6: unexpected 'g', expected four hexadecimal digits after \\u" },
+		{ "\"a\\x41\"",
+		  "line 1 column 4: unexpected 'x', expected one of \" \\ / b f n r t u after the "
+		  "backslash" },
+		{ "\"\\u12g4\"",
+		  "line 1 column 6: unexpected 'g', expected four hexadecimal digits after \\u" },
 		{ "\"\\ud800\"", "line 1 column 2: lone surrogate \\ud800, expected a pair" },
 		{ "\"\\ud800\\u0041\"", "line 1 column 2: lone surrogate \\ud800, expected a pair" },
 		{ "\"\\udc00\"", "line 1 column 2: lone surrogate \\udc00, expected a pair" },
@@ -148,7 +150,8 @@ static void test_errors_name_the_place(void **state)
 /* Every cut of a document is refused, none reads past its end (ASan watches the exact-size copy). */
 static void test_truncated(void **state)
 {
-	static const char text[] = "{\"k\\u00e9y\":[1.5e3,-12,true,null,\"\xe2\x82\xac \\ud83d\\ude00 abcdefghij\"],\"b\":{}}";
+	static const char text[] =
+		"{\"k\\u00e9y\":[1.5e3,-12,true,null,\"\xe2\x82\xac \\ud83d\\ude00 abcdefghij\"],\"b\":{}}";
 	struct json *v;
 
 	(void)state;
@@ -318,8 +321,9 @@ static void test_building(void **state)
 	json_push(l, json_new_bool(arena, false));
 	json_push(l, json_new_str(arena, NULL));
 	json_push(l, json_new_strn(arena, "ab\0c", 4));
-	assert_string_equal(json_to_str(arena, o),
-			    "{\"z\":\"last comes first\",\"list\":[-9223372036854775808,0.1,false,null,\"ab\\u0000c\"]}");
+	assert_string_equal(
+		json_to_str(arena, o),
+		"{\"z\":\"last comes first\",\"list\":[-9223372036854775808,0.1,false,null,\"ab\\u0000c\"]}");
 
 	json_set(arena, o, "z", json_new_null(arena));
 	json_set(arena, o, "y", json_new_int(arena, 1));

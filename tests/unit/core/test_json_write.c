@@ -76,7 +76,8 @@ static void test_escapes(void **state)
 	for (size_t at = 0; at < 24; at++) {
 		memset(text, 'x', sizeof(text));
 		text[at] = '"';
-		snprintf(expected, sizeof(expected), "\"%.*s\\\"%.*s\"", (int)at, text, (int)(24 - at), text + at + 1);
+		snprintf(expected, sizeof(expected), "\"%.*s\\\"%.*s\"", (int)at, text, (int)(24 - at),
+			 text + at + 1);
 		check_str(text, 25, expected);
 		memset(text + at, '\x01', 3);
 		snprintf(expected, sizeof(expected), "\"%.*s\\u0001\\u0001\\u0001%.*s\"", (int)at, text,
@@ -123,10 +124,11 @@ static void test_pieces(void **state)
 	jw_kint(&w, "after", 2);
 	jw_end(&w);
 	assert_int_equal(w.depth, 0);
-	assert_string_equal(buf_str(&out),
-			    "{\"s\":\"x\",\"null\":null,\"present\":\"y\",\"i\":-9223372036854775808,\"d\":0.5,"
-			    "\"whole\":3,\"inf\":null,\"t\":true,\"n\":null,\"tree\":{\"k\":1},\"none\":null,"
-			    "\"raw\":[0],\"list\":[1,false,null,1e+21,null,\"a\",{},[]],\"o\":{},\"after\":2}");
+	assert_string_equal(
+		buf_str(&out),
+		"{\"s\":\"x\",\"null\":null,\"present\":\"y\",\"i\":-9223372036854775808,\"d\":0.5,"
+		"\"whole\":3,\"inf\":null,\"t\":true,\"n\":null,\"tree\":{\"k\":1},\"none\":null,"
+		"\"raw\":[0],\"list\":[1,false,null,1e+21,null,\"a\",{},[]],\"o\":{},\"after\":2}");
 }
 
 /* A full buffer fails once and for good, and nothing is written past the ceiling. */

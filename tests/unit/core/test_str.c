@@ -246,8 +246,8 @@ static void test_base64(void **state)
 		{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
 		{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd", "//79" },
 	};
-	static const char *const bad[] = { "Z", "Zg=", "Zh==", "Zm9=", "Zm9v=", "Z===", "====", "Zm 9v", "Zm9v\n",
-					   "Zg==Zg==", "Zm*v" };
+	static const char *const bad[] = { "Z",    "Zg=",   "Zh==",   "Zm9=",     "Zm9v=", "Z===",
+					   "====", "Zm 9v", "Zm9v\n", "Zg==Zg==", "Zm*v" };
 	char text[32], bytes[32];
 	size_t n;
 
@@ -288,8 +288,21 @@ static void test_hex(void **state)
 static void test_utf8(void **state)
 {
 	static const char *const bad[] = {
-		"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80",
-		"\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff",
+		"\x80",
+		"\xbf",
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xc3",
+		"\xc3(",
+		"\xe0\x9f\xbf",
+		"\xe2\x82",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf0\x8f\xbf\xbf",
+		"\xf0\x9f\x98",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xff",
 	};
 	char bytes[4], padded[32];
 	uint32_t cp;
@@ -337,9 +350,12 @@ static void test_utf8_repair(void **state)
 	assert_int_equal(n, 3);
 	assert_string_equal(utf8_repair(a, "\x61\xf1\x80\x80\xe1\x80\xc2\x62\x80\x63\x80\xbf\x64", 13, NULL),
 			    "a" R R R "b" R "c" R R "d");
-	assert_string_equal(utf8_repair(a, "\xc0\xaf\xe0\x80\xbf\xf0\x81\x82\x41", 9, NULL), R R R R R R R R "A");
-	assert_string_equal(utf8_repair(a, "\xed\xa0\x80\xed\xbf\xbf\xed\xaf\x41", 9, NULL), R R R R R R R R "A");
-	assert_string_equal(utf8_repair(a, "\xf4\x91\x92\x93\xff\x41\x80\xbf\x42", 9, NULL), R R R R R "A" R R "B");
+	assert_string_equal(utf8_repair(a, "\xc0\xaf\xe0\x80\xbf\xf0\x81\x82\x41", 9, NULL),
+			    R R R R R R R R "A");
+	assert_string_equal(utf8_repair(a, "\xed\xa0\x80\xed\xbf\xbf\xed\xaf\x41", 9, NULL),
+			    R R R R R R R R "A");
+	assert_string_equal(utf8_repair(a, "\xf4\x91\x92\x93\xff\x41\x80\xbf\x42", 9, NULL),
+			    R R R R R "A" R R "B");
 	assert_string_equal(utf8_repair(a, "\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", 9, NULL), R R R R "A");
 	assert_string_equal(utf8_repair(a, "ok \xe2\x82", 5, &n), "ok " R);
 	assert_int_equal(n, 6);
