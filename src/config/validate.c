@@ -170,6 +170,15 @@ static void note_unused(struct check *k, const struct config_row *row, const str
 	*seen = true;
 }
 
+static bool is_default(struct check *k, const struct config_row *row, const struct json *v)
+{
+	struct json *def;
+
+	return row->def &&
+	       json_parse(k->c->arena, row->def, strlen(row->def), JSON_STRICT, &def, NULL) == CH_OK &&
+	       json_equal(def, v);
+}
+
 static void unknown(struct check *k, const struct schema_node *parent, const struct json *v,
 		    const struct config_trail *at)
 {
@@ -205,9 +214,10 @@ static void check_node(struct check *k, const struct schema_node *node, const st
 {
 	const struct config_row *row = node->row;
 
-	/* What nothing reads cannot be wrong here. */
+	/* What nothing reads cannot be wrong here; what says how it is anyway needs no word. */
 	if (row && row->flags & CFG_UNUSED) {
-		note_unused(k, row, at);
+		if (!is_default(k, row, v))
+			note_unused(k, row, at);
 		return;
 	}
 	if (row)

@@ -51,7 +51,7 @@ static void test_values(void **state)
 		     "'10.0.0.2'] },\n"
 		     "  logging: { maxFileBytes: '10mb' }, // comment\n"
 		     "  agents: { defaults: { model: 'a/b', models: { 'openai/gpt-4.1': { alias: 'g' } } },\n"
-		     "            entries: { main: { model: { primary: 'c/d', fallbacks: ['e/f'] } } } },\n"
+		     "            entries: { main: { model: { primary: 'c/d' } } } },\n"
 		     "  models: { providers: { acme: { models: [ { id: 'x', contextWindow: 8192 } ] } } } }");
 	const char *const *list = config_list(c, "gateway.trustedProxies");
 	size_t n;
@@ -123,6 +123,8 @@ static void test_issues(void **state)
 		{ "{cron:{enabled:true},channels:{telegram:{botToken:'x'}},gateway:{tailscale:{mode:'off'}}}",
 		  CONFIG_WARNING, "",
 		  "kept, but without effect in this version: cron, channels, gateway.tailscale" },
+		{ "{gateway:{mode:'remote'},session:{dmScope:'main'}}", CONFIG_WARNING, "",
+		  "kept, but without effect in this version: gateway.mode" },
 		{ "{gateway:{auth:{token:'${CHELA_TEST_UNSET}'}}}", CONFIG_WARNING, "gateway.auth.token",
 		  "the environment variable CHELA_TEST_UNSET is not set, so this is treated as not set" },
 	};
