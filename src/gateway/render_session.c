@@ -82,7 +82,8 @@ const struct gw_model_facts *gw_render_session_model(struct gw_render *r, const 
 {
 	char wanted[256];
 
-	if (str_empty(s->model) || str_empty(s->model_provider))
+	/* Without a choice the row holds what the last turn used; the next one may use another default. */
+	if (str_empty(s->model_override_source) || str_empty(s->model) || str_empty(s->model_provider))
 		return gw_render_model(r, s->agent_id, NULL);
 	snprintf(wanted, sizeof(wanted), "%s/%s", s->model_provider, s->model);
 	return gw_render_model(r, s->agent_id, wanted);
