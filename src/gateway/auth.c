@@ -112,15 +112,18 @@ void auth_free(struct gw_auth *auth)
 	ch_free(auth);
 }
 
+/* No mode is set: a password without a token says what is meant. */
+bool auth_wants_password(const struct config *c)
+{
+	return config_get(c, "gateway.auth.password") && !config_get(c, "gateway.auth.token");
+}
+
 static ch_status read_mode(const struct config *c, enum auth_mode *ret, struct ch_err *err)
 {
-	const char *mode = config_str(c, "gateway.auth.mode");
+	const char *mode = json_str(config_get(c, "gateway.auth.mode"));
 
 	if (str_empty(mode)) {
-		/* A password without a token says what is meant. */
-		bool only_password = config_get(c, "gateway.auth.password") && !config_get(c, "gateway.auth.token");
-
-		*ret = only_password ? AUTH_MODE_PASSWORD : AUTH_MODE_TOKEN;
+		*ret = auth_wants_password(c) ? AUTH_MODE_PASSWORD : AUTH_MODE_TOKEN;
 		return CH_OK;
 	}
 	for (enum auth_mode m = AUTH_MODE_NONE; m <= AUTH_MODE_PASSWORD; m++)
@@ -147,7 +150,8 @@ CH_FIBER static ch_status read_secret(const struct gw_auth *auth, enum auth_mode
 	return st == CH_E_NOT_FOUND ? CH_OK : st;
 }
 
-CH_FIBER ch_status auth_load(struct gw_auth *auth, const struct config *c, bool *ret_changed, struct ch_err *err)
+CH_FIBER ch_status auth_load(struct gw_auth *auth, const struct config *c, bool none_allowed, bool *ret_changed,
+			     struct ch_err *err)
 {
 	struct secret *secret = NULL;
 	enum auth_mode mode = AUTH_MODE_TOKEN;
@@ -157,6 +161,11 @@ CH_FIBER ch_status auth_load(struct gw_auth *auth, const struct config *c, bool 
 		st = read_secret(auth, mode, c, &secret, err);
 	if (st)
 		return ch_wrap(err, "gateway.auth");
+	if (mode == AUTH_MODE_NONE && !none_allowed)
+		return ch_fail(err, CH_E_DENIED, "gateway.auth.mode none is refused while the gateway listens beyond loopback");
+	if (mode != AUTH_MODE_NONE && !secret)
+		return ch_fail(err, CH_E_INVALID, "gateway.auth.mode is %s but gateway.auth.%s is not set", auth_mode_name(mode),
+			       auth_mode_name(mode));
 	*ret_changed = auth->is_loaded && (mode != auth->mode || !secret != !auth->secret ||
 					   (secret && !secret_equal(auth->secret, secret_reveal(secret))));
 	secret_unref(auth->secret);

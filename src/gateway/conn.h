@@ -48,7 +48,7 @@ struct conn_client {
 	enum gw_role role;
 	struct scope_list scopes;
 	bool is_tracked;                 /* in presence, and acting as the owner's profile */
-	bool uses_shared_auth;           /* closed when the gateway's secret changes */
+	bool uses_shared_auth;           /* or none was asked for: closed when the gateway's credentials change */
 	bool is_device_token;            /* came in by a device token: may manage only its own device unless admin */
 	int64_t online_since_ms, last_activity_ms;
 };
@@ -68,7 +68,7 @@ struct gw_conn {
 	struct gw_conn *prev, *next;     /* the hub's list, in order of arrival */
 	int refs;
 	enum conn_phase phase;
-	bool wants_sessions;
+	bool wants_sessions, awaits_health;
 	uint16_t in_flight, bad_roles, control_writes;
 	int64_t control_window_ms;
 	int64_t seq;                     /* of the last event */

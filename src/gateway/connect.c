@@ -42,8 +42,9 @@ struct judge {
 
 static void refuse(struct judge *j, const struct frame_error *e, uint16_t close_code, const char *close_reason)
 {
-	log_warn("gateway", "refused conn=%s peer=%s client=%s: %s", j->c->id, j->c->hs ? j->c->hs->peer.ip : "-",
-		 j->p.client.id ? log_quote(j->p.client.id) : "-", log_quote(e->message));
+	if (hub_may_log(j->gw->hub))
+		log_warn("gateway", "refused conn=%s peer=%s client=%s: %s", j->c->id, j->c->hs->peer.ip,
+			 j->p.client.id ? log_quote(j->p.client.id) : "-", log_quote(e->message));
 	dispatch_error(j->c, j->frame_id, e);
 	conn_close(j->c, close_code, close_reason ? close_reason : e->message);
 }
@@ -440,7 +441,7 @@ static struct conn_client *make_client(const struct judge *j)
 	cl->role = j->facts.role;
 	cl->scopes = j->scopes;
 	cl->is_tracked = !connect_is_ephemeral(p);
-	cl->uses_shared_auth = j->facts.shared_ok;
+	cl->uses_shared_auth = j->facts.method != AUTH_BY_DEVICE_TOKEN;
 	cl->is_device_token = j->facts.method == AUTH_BY_DEVICE_TOKEN;
 	cl->online_since_ms = cl->last_activity_ms = now_wall_ms();
 	return cl;
@@ -483,8 +484,10 @@ static void let_in(struct judge *j)
 	log_info("gateway", "connected conn=%s client=%s/%s role=%s auth=%s scopes=%u peer=%s", c->id, c->client->id,
 		 c->client->mode, role_name(c->client->role), auth_method_name(j->out.method), c->client->scopes.count,
 		 c->hs->peer.ip);
-	if (c->client->is_tracked)
+	if (c->client->is_tracked) {
+		c->awaits_health = true;
 		hub_presence_changed(j->gw->hub);
+	}
 	send_hello(j);
 	conn_replay(c);
 }

@@ -69,7 +69,7 @@ CH_FIBER static void reload(void *arg)
 	CH_AUTO(config_unref) struct config *c = config_ref(gw_config(gw));
 	struct ch_err err = {0};
 	bool auth_changed = false;
-	ch_status st = auth_load(gw->auth, c, &auth_changed, &err);
+	ch_status st = auth_load(gw->auth, c, gw->bind_is_loopback, &auth_changed, &err);
 
 	gw->hub->reloading--;
 	if (gw->is_stopping)

@@ -60,13 +60,11 @@ static ch_status open_log(struct gw *gw, struct ch_err *err)
 static bool needs_token(const struct gw *gw)
 {
 	const struct config *c = gw_config((struct gw *)gw);
-	const char *mode = config_str(c, "gateway.auth.mode");
+	const char *mode = json_str(config_get(c, "gateway.auth.mode"));
 
 	if (gw->auth->override_token || config_get(c, "gateway.auth.token"))
 		return false;
-	if (str_empty(mode))
-		return !config_get(c, "gateway.auth.password");
-	return str_eq(mode, "token");
+	return str_empty(mode) ? !auth_wants_password(c) : str_eq(mode, "token");
 }
 
 /* First start: a token nobody could guess, in the configuration file (0600). */
@@ -95,12 +93,9 @@ CH_FIBER static ch_status load_auth(struct gw *gw, const char *override_token, s
 	gw->auth = auth_new(override_token);
 	st = make_token(gw, err);
 	if (!st)
-		st = auth_load(gw->auth, gw_config(gw), &changed, err);
+		st = auth_load(gw->auth, gw_config(gw), true, &changed, err);   /* gw_bind_decide() judges none */
 	if (st)
 		return st;
-	if (gw->auth->mode != AUTH_MODE_NONE && !gw->auth->secret)
-		return ch_fail(err, CH_E_INVALID, "gateway.auth.mode is %s but gateway.auth.%s is not set",
-			       auth_mode_name(gw->auth->mode), auth_mode_name(gw->auth->mode));
 	if (gw->auth->mode == AUTH_MODE_NONE)
 		log_warn("gateway", "gateway.auth.mode is none: every program on this machine may use the gateway");
 	return CH_OK;

@@ -14,6 +14,8 @@
 
 #define SWEEP_MS 1000
 #define HEALTH_KEPT_MS 1000
+#define LOG_WINDOW_MS 60000
+#define LOG_LINES 120                    /* of refused clients a minute */
 #define PRESENCE_GAP_MS 100
 #define PRESENCE_GAP_PER_CLIENT_MS 5
 
@@ -152,6 +154,19 @@ void hub_preauth_left(struct gw_hub *h, const char *ip)
 		map_take(h->preauth_by_ip, ip);
 }
 
+bool hub_may_log(struct gw_hub *h)
+{
+	int64_t now = now_mono_ms();
+
+	if (now - h->log_window_ms >= LOG_WINDOW_MS) {
+		if (h->log_lines > LOG_LINES)
+			log_warn("gateway", "%u refusals were not logged within the last minute", h->log_lines - LOG_LINES);
+		h->log_window_ms = now;
+		h->log_lines = 0;
+	}
+	return ++h->log_lines <= LOG_LINES;
+}
+
 /* -- closing groups -- */
 
 bool hub_has_device(const struct gw_hub *h, const char *device_id)
@@ -192,6 +207,45 @@ void hub_close_all(struct gw_hub *h, uint16_t code, const char *reason)
 
 /* -- presence and health -- */
 
+const struct buf *hub_health(struct gw_hub *h)
+{
+	int64_t now = now_mono_ms();
+	struct jw w = JW(&h->health);
+
+	if (h->health.len > 0 && now < h->health_until_ms)
+		return &h->health;
+	buf_clear(&h->health);
+	gw_render_health(h->gw, &w);
+	h->health_until_ms = now + HEALTH_KEPT_MS;
+	return &h->health;
+}
+
+static void send_health(struct gw_hub *h, struct gw_conn *only)
+{
+	const struct buf *health = hub_health(h);
+	struct gw_event ev = { .name = "health", .payload = health->data, .len = health->len, .flags = GW_EV_DROP_IF_SLOW,
+			       .presence_version = h->gw->presence_version, .health_version = h->gw->health_version };
+
+	if (only)
+		gw_send_event(only, &ev);
+	else
+		gw_broadcast(h->gw, &ev);
+}
+
+/* Who has come in learns who is here, then how things are. */
+static void greet(struct gw_hub *h)
+{
+	struct gw_conn *next;
+
+	for (struct gw_conn *c = h->head; c; c = next) {
+		next = c->next;
+		if (!c->awaits_health)
+			continue;
+		c->awaits_health = false;
+		send_health(h, c);
+	}
+}
+
 static void broadcast_presence(struct gw_hub *h)
 {
 	struct gw *gw = h->gw;
@@ -211,6 +265,7 @@ static void broadcast_presence(struct gw_hub *h)
 						     .presence_version = gw->presence_version,
 						     .health_version = gw->health_version });
 	hub_give_buf(h, &out);
+	greet(h);
 }
 
 static void presence_turn_ends(void *arg)
@@ -239,36 +294,10 @@ void hub_presence_changed(struct gw_hub *h)
 	}
 }
 
-const struct buf *hub_health(struct gw_hub *h)
-{
-	int64_t now = now_mono_ms();
-	struct jw w = JW(&h->health);
-
-	if (h->health.len > 0 && now < h->health_until_ms)
-		return &h->health;
-	buf_clear(&h->health);
-	gw_render_health(h->gw, &w);
-	h->health_until_ms = now + HEALTH_KEPT_MS;
-	return &h->health;
-}
-
 void hub_health_changed(struct gw_hub *h)
 {
 	h->health_until_ms = 0;
 	h->gw->health_version++;
-}
-
-static void broadcast_health(struct gw_hub *h)
-{
-	const struct buf *health;
-
-	h->gw->health_version++;
-	h->health_until_ms = 0;
-	health = hub_health(h);
-	gw_broadcast(h->gw, &(struct gw_event){ .name = "health", .payload = health->data, .len = health->len,
-						.flags = GW_EV_DROP_IF_SLOW,
-						.presence_version = h->gw->presence_version,
-						.health_version = h->gw->health_version });
 }
 
 static void broadcast_tick(struct gw_hub *h)
@@ -289,7 +318,8 @@ static void sweep(struct gw_hub *h, int64_t now)
 	for (struct gw_conn *c = h->head; c; c = next) {
 		next = c->next;
 		if (c->hs && c->phase != CONN_OPEN && now >= c->hs->deadline_ms) {
-			log_warn("gateway", "handshake timeout conn=%s peer=%s", c->id, c->hs->peer.ip);
+			if (hub_may_log(h))
+				log_warn("gateway", "handshake timeout conn=%s peer=%s", c->id, c->hs->peer.ip);
 			conn_close(c, 1000, NULL);
 		} else if (c->over_soft_since_ms) {
 			(void)conn_check_queue(c, now);
@@ -325,7 +355,8 @@ static void on_timer(void *arg)
 		h->next_tick_ms = now + GW_TICK_MS;
 	}
 	if (now >= h->next_health_ms) {
-		broadcast_health(h);
+		hub_health_changed(h);
+		send_health(h, NULL);
 		h->next_health_ms = now + GW_HEALTH_MS;
 	}
 	if (!h->head) {

@@ -37,6 +37,8 @@ struct gw_hub {
 	int64_t presence_due_ms, presence_sent_ms;   /* due 0: nothing to tell */
 	bool is_presence_deferred;       /* a loop_defer() is on its way */
 	bool is_idle;                    /* the timer is not armed */
+	int64_t log_window_ms;
+	unsigned log_lines;
 };
 
 struct gw_hub *hub_new(struct gw *gw);
@@ -60,7 +62,9 @@ void hub_poke(struct gw_hub *h);
 void hub_presence_changed(struct gw_hub *h);
 /* What health shows may have changed. */
 void hub_health_changed(struct gw_hub *h);
-/* Live connections of a device (role 0: any). */
+/* May one more line about a refused client be written? A stranger must not fill the disk. */
+bool hub_may_log(struct gw_hub *h);
+/* Is somebody connected with this device? */
 bool hub_has_device(const struct gw_hub *h, const char *device_id);
 /* Closes them; role 0: any role. */
 void hub_close_device(struct gw_hub *h, const char *device_id, enum gw_role role, const char *reason);

@@ -94,7 +94,8 @@ static bool host_fits(struct gw *gw, const struct http_request *rq)
 bool gw_admit(struct http_call *call, const struct http_request *rq, struct gw *gw)
 {
 	if (is_forwarded(rq) && !is_proxy(gw, rq->arena, rq->peer_ip)) {
-		log_warn("gateway", "refused a forwarded request of %s: it is not in gateway.trustedProxies", rq->peer_ip);
+		if (hub_may_log(gw->hub))
+			log_warn("gateway", "refused a forwarded request of %s: it is not in gateway.trustedProxies", rq->peer_ip);
 		http_reply_error(call, 403, "proxy_attribution_required",
 				 "Proxy client attribution is required: add the proxy's address to gateway.trustedProxies, and "
 				 "let it overwrite X-Forwarded-For");
@@ -103,8 +104,9 @@ bool gw_admit(struct http_call *call, const struct http_request *rq, struct gw *
 	if (!host_fits(gw, rq)) {
 		const char *host = http_header(rq, "host");
 
-		log_warn("gateway", "refused Host %s of %s: not a name of this gateway", host ? log_quote(host) : "(none)",
-			 rq->peer_ip);
+		if (hub_may_log(gw->hub))
+			log_warn("gateway", "refused Host %s of %s: not a name of this gateway",
+				 host ? log_quote(host) : "(none)", rq->peer_ip);
 		http_reply_error(call, 403, "host_not_allowed",
 				 "This name is not one of this gateway's. Use http://127.0.0.1 or http://localhost, or add the "
 				 "origin to gateway.controlUi.allowedOrigins");

@@ -106,6 +106,7 @@ static void serve_index(struct http_call *call, const struct http_request *rq, c
 	buf_puts(&csp, csp_before);
 	put_script_hashes(&csp, buf_str(&page), page.len);
 	buf_puts(&csp, csp_after);
+	http_reply_header(call, "X-Content-Type-Options", "nosniff");
 	http_reply_header(call, "Content-Security-Policy", buf_str(&csp));
 	http_reply_header(call, "Cache-Control", "no-cache");
 	http_reply(call, 200, "text/html; charset=utf-8", buf_str(&page), page.len);

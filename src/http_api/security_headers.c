@@ -1,14 +1,15 @@
 /*
- * http_api/security_headers.c - headers that keep a page from being framed, sniffed or tracked.
+ * http_api/security_headers.c - headers that keep a page from being framed or tracked.
+ *
+ * net/http_static puts nosniff on files itself; other answers say it where they are made.
  */
 #include "core/str.h"
 #include "http_api/handlers.h"
 
 void security_headers(struct http_call *call, struct gw *gw, const char *csp)
 {
-	const char *hsts = config_str(gw_config(gw), "gateway.http.securityHeaders.strictTransportSecurity");
+	const char *hsts = json_str(config_get(gw_config(gw), "gateway.http.securityHeaders.strictTransportSecurity"));
 
-	http_reply_header(call, "X-Content-Type-Options", "nosniff");
 	http_reply_header(call, "Referrer-Policy", "no-referrer");
 	http_reply_header(call, "X-Frame-Options", "DENY");
 	http_reply_header(call, "Cross-Origin-Opener-Policy", "same-origin");

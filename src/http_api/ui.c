@@ -38,6 +38,7 @@ static void serve_embedded(struct http_call *call, const struct http_request *rq
 
 	if (is_page && ui_assets_count == 0) {
 		security_headers(call, gw, page_csp);
+		http_reply_header(call, "X-Content-Type-Options", "nosniff");
 		http_reply(call, 200, "text/html; charset=utf-8", no_page, sizeof(no_page) - 1);
 		return;
 	}
@@ -47,6 +48,8 @@ static void serve_embedded(struct http_call *call, const struct http_request *rq
 		return;
 	}
 	security_headers(call, gw, is_page ? page_csp : NULL);
+	if (is_page)
+		http_reply_header(call, "Cache-Control", "no-cache");
 	http_static_asset(call, rq, asset);
 }
 
@@ -133,6 +136,7 @@ void ui_config(struct http_call *call, const struct http_request *rq, void *arg)
 
 	buf_init(&body, 65536);
 	security_headers(call, gw, NULL);
+	http_reply_header(call, "X-Content-Type-Options", "nosniff");
 	http_reply_header(call, "Cache-Control", "no-store");
 	if (!auth_bearer_ok(gw, rq)) {
 		http_reply_error(call, 401, "unauthorized", "Unauthorized");

@@ -51,7 +51,7 @@ export interface AppState {
 
 export function initialState(sessionKey: string, outbox: OutboxItem[]): AppState {
   return {
-    link: { kind: 'connecting', cause: null },
+    link: { kind: 'connecting', wasReady: false },
     hasBeenReady: false,
     serverVersion: '',
     agentId: 'main',

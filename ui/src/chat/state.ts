@@ -10,8 +10,7 @@ import type { Row } from './rows.ts';
 export type ToolStatus = 'running' | 'ok' | 'error';
 
 export interface Tool {
-  /* See toolKey() in rows.ts. */
-  key: string;
+  id: string;
   name: string;
   title?: string;
   args?: unknown;
@@ -21,11 +20,9 @@ export interface Tool {
   endedAtMs?: number;
 }
 
-export type Tools = Record<string, Tool>;
-
 export type LivePart =
   | { kind: 'text' | 'thinking'; itemId: string; text: string }
-  | { kind: 'tool'; toolKey: string };
+  | { kind: 'tool'; toolId: string };
 
 export interface Run {
   id: string;
@@ -58,7 +55,7 @@ export interface Chat {
   sessionKey: string;
   sessionId?: string;
   rows: Row[];
-  tools: Tools;
+  tools: Record<string, Tool>;
   runs: Record<string, Run>;
   /* Runs that are over and stored: frames about them come late and change nothing. */
   settledRuns: string[];
