@@ -2,21 +2,19 @@
  * cli/cmd_gateway.c - the gateway itself: run it, look at it, call it, stop it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "cli/rpc.h"
 #include "core/clock.h"
 #include "core/fiber.h"
-#include "core/file.h"
 #include "core/log.h"
 #include "core/str.h"
 #include "gateway/gw.h"
+#include "store/lock.h"
 #include "http_api/routes.h"
 
 #define STOP_GRACE_MS 10000      /* runs in flight may end; then they are aborted, partial text kept */
@@ -148,36 +146,20 @@ const struct cli_command cli_gateway_run = {
 
 /* -- the lock file: who runs -- */
 
-/* The pid in <state>/gateway.lock when somebody holds it; 0 when nobody does. */
-static ch_status lock_holder(struct cli *c, int64_t *ret_pid, struct ch_err *err)
+/* The pid of the gateway that holds the state directory; 0 when none does. */
+static ch_status holder_pid(struct cli *c, int64_t *ret_pid, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf text = { 0 };
-	const char *path = arena_printf(c->arena, "%s/gateway.lock", c->state_dir);
-	struct json *doc;
-	int fd = open(path, O_RDWR | O_CLOEXEC);   /* flock needs a descriptor of our own */
-	ch_status st;
+	struct lock_info info;
+	ch_status st = lock_holder(c->state_dir, &info, err);
 
-	*ret_pid = 0;
-	if (fd < 0)
-		return errno == ENOENT ? CH_OK : ch_fail_errno(err, CH_E_IO, errno, "cannot open %s", path);
-	bool is_free = flock(fd, LOCK_SH | LOCK_NB) == 0;
-
-	close(fd);
-	if (is_free)
-		return CH_OK;
-	st = file_read(path, 4096, &text, err);
-	if (!st)
-		st = json_parse(c->arena, buf_str(&text), text.len, JSON_STRICT, &doc, err);
-	if (st)
-		return ch_wrap(err, "%s", path);
-	*ret_pid = json_get_int(doc, "pid", 0);
-	return *ret_pid > 1 ? CH_OK : ch_fail(err, CH_E_INVALID, "%s names no process", path);
+	*ret_pid = st ? 0 : info.pid;
+	return st == CH_E_NOT_FOUND ? CH_OK : st;
 }
 
 static CH_FIBER ch_status stop_gateway(struct cli *c, struct ch_err *err)
 {
 	int64_t pid, holder, deadline = fiber_deadline(STOP_WAIT_MS);
-	ch_status st = lock_holder(c, &pid, err);
+	ch_status st = holder_pid(c, &pid, err);
 
 	if (st)
 		return st;
@@ -188,7 +170,7 @@ static CH_FIBER ch_status stop_gateway(struct cli *c, struct ch_err *err)
 	do {
 		st = fiber_sleep(20);
 		if (!st)
-			st = lock_holder(c, &holder, err);
+			st = holder_pid(c, &holder, err);
 		if (st)
 			return st;
 	} while (holder == pid && now_mono_ms() < deadline);
@@ -222,7 +204,7 @@ static CH_FIBER ch_status gateway_status(struct cli *c, struct ch_err *err)
 	struct ch_err probe_err = { 0 };
 	int64_t pid;
 	const char *url;
-	ch_status st = lock_holder(c, &pid, err);
+	ch_status st = holder_pid(c, &pid, err);
 
 	if (!st)
 		st = cli_gateway_url(c, "ws", &url, err);

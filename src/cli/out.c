@@ -81,7 +81,7 @@ const char *cli_ago(struct arena *a, int64_t wall_ms)
 }
 
 #define TABLE_COLUMNS_MAX 12
-#define TABLE_CELL_MAX 60
+#define TABLE_CELL_MAX 64               /* the id of a device is whole, so that it can be copied */
 
 struct row {
 	struct row *next;

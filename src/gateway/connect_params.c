@@ -75,8 +75,11 @@ ch_status connect_params_parse(const struct json *params, struct connect_params 
 {
 	const struct json *client = json_get(params, "client"), *device = json_get(params, "device");
 	const struct json *auth = json_get(params, "auth");
-	ch_status st = gw_params_check("connect", connect_schema, params, err);
+	ch_status st;
 
+	if (!params)                             /* other methods may leave them out */
+		return ch_fail(err, CH_E_INVALID, "invalid connect params: must be object");
+	st = gw_params_check("connect", connect_schema, params, err);
 	if (st)
 		return st;
 	*ret = (struct connect_params){

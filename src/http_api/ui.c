@@ -48,8 +48,6 @@ static void serve_embedded(struct http_call *call, const struct http_request *rq
 		return;
 	}
 	security_headers(call, gw, is_page ? page_csp : NULL);
-	if (is_page)
-		http_reply_header(call, "Cache-Control", "no-cache");
 	http_static_asset(call, rq, asset);
 }
 

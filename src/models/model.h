@@ -171,6 +171,7 @@ struct models_opts {
 	struct config *(*config)(void *arg);   /* the current snapshot, borrowed; NULL result: defaults */
 	void *arg;
 	int64_t retry_base_ms;           /* first backoff; 0: 1000 */
+	int64_t silence_ms;              /* how long a provider may say nothing; 0: 120 s, local 300 s, or timeoutSeconds when longer */
 	const char *ollama_url;          /* where models_discover() asks; NULL: http://127.0.0.1:11434 */
 };
 struct models *models_new(const struct models_opts *opts);

@@ -145,6 +145,8 @@ static int64_t silence_for(const struct model_target *t, const struct json *conf
 			strstr(t->entry->base_url, "//localhost") || strstr(t->entry->base_url, "//[::1]");
 	int64_t ms = is_local ? SILENCE_LOCAL_MS : SILENCE_MS;
 
+	if (t->m->opts.silence_ms)
+		return t->m->opts.silence_ms;
 	return CH_MAX(ms, json_get_int(conf, "timeoutSeconds", 0) * 1000);
 }
 

@@ -106,6 +106,17 @@ void http_reply_header(struct http_call *c, const char *name, const char *value)
 	buf_puts(&c->headers, "\r\n");
 }
 
+bool http_reply_has_header(const struct http_call *c, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *line = buf_str(&c->headers); *line; line = strchr(line, '\n') + 1) {
+		if (!strncasecmp(line, name, n) && line[n] == ':')
+			return true;
+	}
+	return false;
+}
+
 /* False: there is nobody to answer, or an answer was begun already. */
 static bool may_begin(struct http_call *call, int *status)
 {
@@ -273,7 +284,7 @@ void http_stream_end(struct http_call *c)
 {
 	uv_buf_t last = { .base = (char *)"0\r\n\r\n", .len = 5 };
 
-	if (c->phase != CALL_STREAMING || c->stream_left > 0)
+	if (c->phase != CALL_STREAMING || (c->stream_left > 0 && !c->is_head))
 		return;                         /* begin failed, or the body is short: the connection is cut */
 	c->phase = CALL_REPLIED;
 	if (c->is_chunked && !c->is_head && c->conn->io)

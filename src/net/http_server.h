@@ -86,6 +86,8 @@ size_t http_server_conns(const struct http_server *s);
 
 /* Responding. Headers first, then one of the bodies; safe after the peer left. */
 void http_reply_header(struct http_call *c, const char *name, const char *value);
+/* Was one of that name given already (in any case)? */
+bool http_reply_has_header(const struct http_call *c, const char *name);
 void http_reply(struct http_call *c, int status, const char *content_type, const void *body, size_t len);
 void http_reply_json(struct http_call *c, int status, const char *json_text, size_t len);
 /* {"error":{"message":…,"type":…}} */

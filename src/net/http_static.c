@@ -118,7 +118,6 @@ static void put_headers(struct http_call *c, const char *etag, bool is_immutable
 {
 	http_reply_header(c, "ETag", etag);
 	http_reply_header(c, "Cache-Control", is_immutable ? "public, max-age=31536000, immutable" : "no-cache");
-	http_reply_header(c, "X-Content-Type-Options", "nosniff");
 	if (varies)
 		http_reply_header(c, "Vary", "Accept-Encoding");
 	if (is_gzip)

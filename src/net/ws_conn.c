@@ -129,11 +129,11 @@ void ws_close(struct ws_conn *c, uint16_t code, const char *reason)
 	conn_io_set_deadline(c->io, WS_CLOSE_TIMEOUT_MS);
 }
 
-/* The peer's CLOSE: answered with its own code unless it is the answer to ours. */
+/* The peer's CLOSE: answered with its own code and reason unless it is the answer to ours. */
 static void take_close(struct ws_conn *c, const struct ws_event *ev)
 {
 	if (c->state == WS_OPEN)
-		send_close(c, ev->close_code, NULL);
+		send_close(c, ev->close_code, ev->data);
 	conn_io_finish(c->io);
 	be_over(c, ev->close_code, ev->len ? ev->data : NULL);
 }

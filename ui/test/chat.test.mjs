@@ -43,7 +43,7 @@ function picture(chat, outbox = []) {
     if (item.kind === 'outbox') return `out:${item.item.text}`;
     if (item.kind === 'queued') return `queued:${item.text}`;
     if (item.kind === 'notice') return 'notice';
-    const parts = item.segments.map((s) => (s.kind === 'tool' ? `[${chat.tools[s.toolId].name}:${chat.tools[s.toolId].status}]` : s.kind === 'text' ? s.text.trim() : `<${s.kind}:${s.text.trim()}>`));
+    const parts = item.segments.map((s) => (s.kind === 'tool' ? `[${chat.tools[s.toolKey].name}:${chat.tools[s.toolKey].status}]` : s.kind === 'text' ? s.text.trim() : `<${s.kind}:${s.text.trim()}>`));
     return `reply:${parts.join(' ')}${item.isAborted ? ' (stopped)' : ''}${item.run ? ' …' : ''}`;
   });
 }
@@ -108,8 +108,8 @@ const TOOL_TURN = [
 test('a tool turn: text before and after the call stay apart', () => {
   let chat = play(...TOOL_TURN);
   assert.deepEqual(picture(chat), ['user:read it', 'reply:Let me look. [read:running] …']);
-  assert.equal(chat.tools['call-1'].output, 'fi');
-  assert.equal(toolSummary(chat.tools['call-1']), 'from a.txt');
+  assert.equal(chat.tools['run-1/call-1'].output, 'fi');
+  assert.equal(toolSummary(chat.tools['run-1/call-1']), 'from a.txt');
   chat = [
     message(callRow(2, 'call-1', 'Let me look.')),
     frame('tool', { phase: 'result', name: 'read', toolCallId: 'call-1', isError: false, result: { content: [{ type: 'text', text: 'file text' }] } }),
@@ -136,14 +136,25 @@ test('the history of a tool turn draws the same picture', () => {
   assert.deepEqual(picture(chat), ['user:read it', 'reply:Let me look. [read:ok] It says so.']);
 });
 
+test('models that number their calls from 1 each time do not mix them up', () => {
+  const call = (number, run) => ({ ...callRow(number), __openclaw: meta(`c${number}`, number, run) });
+  const result = (number, run, text) => ({ ...resultRow(number), content: [{ type: 'text', text }], __openclaw: meta(`t${number}`, number, run) });
+  const outputs = (...messages) => {
+    const chat = play({ type: 'history', payload: { messages }, runsBefore: [], isFresh: true });
+    return timeline(chat, []).flatMap((item) => item.segments?.map((s) => chat.tools[s.toolKey].output) ?? []);
+  };
+  assert.deepEqual(outputs(call(1, 'r1'), result(2, 'r1', 'first'), userRow('again', 3), call(4, 'r2'), result(5, 'r2', 'second')), ['first', 'second']);
+  assert.deepEqual(outputs(call(1, 'r1'), result(2, undefined, 'first'), userRow('again', 3), call(4, 'r2'), result(5, undefined, 'second')), ['first', 'second']);
+});
+
 test('a tool result is final and knows failure', () => {
   const chat = play(
     frame('tool', { phase: 'result', name: 'x', toolCallId: 'q', isError: true, result: { content: 'no' } }),
     frame('tool', { phase: 'update', name: 'x', toolCallId: 'q', partialResult: { content: 'late' } }),
     frame('tool', { phase: 'start', name: 'x', toolCallId: 'q', args: {} }),
   );
-  assert.equal(chat.tools.q.status, 'error');
-  assert.equal(chat.tools.q.output, 'no');
+  assert.equal(chat.tools['run-1/q'].status, 'error');
+  assert.equal(chat.tools['run-1/q'].output, 'no');
 });
 
 test('an abort keeps the partial text, once', () => {

@@ -214,7 +214,7 @@ TEST(test_messages)
 	ws_expect(&c, WS_PONG, "", 0);
 	ws_expect_text(&c, "ab");
 	ws_put_close(&c, 1000, "bye");
-	ws_expect_close(&c, 1000, "");
+	ws_expect_close(&c, 1000, "bye");
 	client_expect_end(&c);
 	expect_closed(1000, "bye");
 	client_close(&c);

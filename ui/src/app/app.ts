@@ -30,6 +30,10 @@ export interface AppOptions {
   session: Storage | null;
 }
 
+function addressOf(sessionKey: string): string {
+  return location.pathname + location.search + fragmentFor(sessionKey);
+}
+
 export class App implements Context {
   readonly store: Store<AppState>;
   readonly wire: Connection;
@@ -93,7 +97,7 @@ export class App implements Context {
     this.isRouted = true;
     if (key === this.chat.key) return;
     this.local?.setItem(LAST_SESSION, key);
-    if (address) history.pushState(null, '', location.pathname + location.search + fragmentFor(key));
+    if (address) history.pushState(null, '', addressOf(key));
     void this.chat.open(key);
     void this.sessions.markRead(key);
   }
@@ -146,6 +150,8 @@ export class App implements Context {
       this.isRouted = true;
       this.chat.adopt(mainKey);
     }
+    /* The address names what is shown, so that "back" has somewhere to go. */
+    if (!sessionFromFragment(location.hash)) history.replaceState(null, '', addressOf(this.chat.key));
     /* First to follow, then to read: what happens in between arrives twice rather than never. */
     await this.attempt('Live updates are off', () => this.wire.request('sessions.subscribe', {}));
     await Promise.all([this.chat.onReady(), this.sessions.load(), this.loadCatalog(agentId)]);

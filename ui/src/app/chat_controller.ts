@@ -59,7 +59,8 @@ export class ChatController {
       if (id !== this.loadId || sessionKey !== this.key) return;
       this.apply({ type: 'history', payload, runsBefore, isFresh });
       this.noteStored();
-      if (isDict(payload)) this.onInfo(payload.sessionInfo);
+      /* A session that does not exist yet has no id and no place in the list. */
+      if (isDict(payload) && str(payload.sessionId)) this.onInfo(payload.sessionInfo);
     } catch (error) {
       if (id !== this.loadId) return;
       this.apply({ type: 'load-failed', error: error instanceof Error ? error.message : String(error) });

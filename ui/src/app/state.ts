@@ -51,7 +51,7 @@ export interface AppState {
 
 export function initialState(sessionKey: string, outbox: OutboxItem[]): AppState {
   return {
-    link: { kind: 'connecting', wasReady: false },
+    link: { kind: 'connecting', cause: null },
     hasBeenReady: false,
     serverVersion: '',
     agentId: 'main',

@@ -6,7 +6,7 @@
  * its run, frames may repeat, and a reload may find less or more than was shown.
  */
 import { isDict, list, num, str, type Dict } from '../gateway/frames.ts';
-import { contentText, readRow, type Row } from './rows.ts';
+import { contentText, readRow, toolKey, type Row } from './rows.ts';
 import { newRun, onAgentText, onChatDelta, onInflight, onLifecycle, onRowStored, onRunStatus, onToolStart } from './runs.ts';
 import { emptyChat, type Chat, type PendingInput, type Run } from './state.ts';
 import { onItemFrame, onToolFrame, onToolRow } from './tools.ts';
@@ -187,12 +187,13 @@ function onAgent(chat: Chat, payload: Dict, nowMs: number): Chat {
     case 'reasoning':
       return change((run) => onAgentText(run, 'thinking', data));
     case 'tool': {
-      const toolId = str(data.toolCallId);
-      const next = { ...chat, tools: onToolFrame(chat.tools, data, atMs) };
-      return toolId && data.phase === 'start' ? withRun(next, runId, atMs, (run) => onToolStart(run, toolId)) : next;
+      const callId = str(data.toolCallId);
+      const next = { ...chat, tools: onToolFrame(chat.tools, runId, data, atMs) };
+      if (!callId || data.phase !== 'start') return next;
+      return withRun(next, runId, atMs, (run) => onToolStart(run, toolKey(runId, callId)));
     }
     case 'item':
-      return { ...chat, tools: onItemFrame(chat.tools, data) };
+      return { ...chat, tools: onItemFrame(chat.tools, runId, data) };
     case 'lifecycle':
       return change((run) => onLifecycle(run, data));
     case 'run_status':

@@ -11,7 +11,7 @@ export type Part =
   | { kind: 'text'; text: string }
   | { kind: 'thinking'; text: string }
   | { kind: 'image'; url: string }
-  | { kind: 'tool'; toolId: string };
+  | { kind: 'tool'; toolKey: string };
 
 export interface Usage {
   input: number;
@@ -20,7 +20,7 @@ export interface Usage {
 }
 
 export interface ToolCall {
-  id: string;
+  key: string;
   name: string;
   args: unknown;
 }
@@ -49,6 +49,11 @@ export interface Row {
   isError?: boolean;
   calls: ToolCall[];
   result?: ToolResult;
+}
+
+/* Models number their calls as they like, often from 1 in each answer: a call is known by its run and its id. */
+export function toolKey(runId: string | undefined, callId: string): string {
+  return `${runId ?? ''}/${callId}`;
 }
 
 /* Models that stand for "the gateway itself said this". */
@@ -81,8 +86,9 @@ function readBlocks(content: unknown, row: Row): void {
       const text = str(block.thinking) ?? str(block.text) ?? '';
       if (text.trim() !== '') row.parts.push({ kind: 'thinking', text });
     } else if (block.type === 'toolCall' && typeof block.id === 'string') {
-      row.calls.push({ id: block.id, name: str(block.name) ?? 'tool', args: block.arguments });
-      row.parts.push({ kind: 'tool', toolId: block.id });
+      const key = toolKey(row.runId, block.id);
+      row.calls.push({ key, name: str(block.name) ?? 'tool', args: block.arguments });
+      row.parts.push({ kind: 'tool', toolKey: key });
     } else if (block.type === 'image') {
       const url = imageUrl(block);
       if (url) row.parts.push({ kind: 'image', url });
@@ -108,6 +114,7 @@ function readAssistant(message: Dict, meta: Dict, row: Row): void {
   const key = str(message.idempotencyKey);
   const runId = str(meta.runId) ?? (abort && str(abort.runId)) ?? (key && runOfKey(key));
   if (runId) row.runId = runId;
+  readBlocks(message.content, row);
   const model = str(message.model);
   if (model && model !== INJECTED_MODEL) {
     row.model = model;
@@ -127,7 +134,6 @@ function readAssistant(message: Dict, meta: Dict, row: Row): void {
 function readToolResult(message: Dict, row: Row): void {
   const id = str(message.toolCallId);
   if (!id) return;
-  row.parts = [];
   row.result = {
     id,
     name: str(message.toolName) ?? 'tool',
@@ -155,9 +161,9 @@ export function readRow(value: unknown): Row | null {
     row.parts.push({ kind: 'text', text: notice });
     return row;
   }
-  readBlocks(value.content, row);
   if (wireRole === 'user') {
     row.role = 'user';
+    readBlocks(value.content, row);
     const key = str(value.idempotencyKey) ?? str(meta.idempotencyKey);
     if (key) row.inputKey = runOfKey(key);
   } else if (wireRole === 'assistant') {
@@ -168,6 +174,8 @@ export function readRow(value: unknown): Row | null {
     const runId = str(meta.runId);
     if (runId) row.runId = runId;
     readToolResult(value, row);
+  } else {
+    readBlocks(value.content, row);
   }
   return row;
 }

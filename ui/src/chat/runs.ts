@@ -98,10 +98,10 @@ export function onInflight(run: Run, text: string): Run {
   return { ...run, parts: [...run.parts, { kind: 'text', itemId: INFLIGHT_ITEM, text: rest }] };
 }
 
-export function onToolStart(run: Run, toolId: string): Run {
-  if (run.parts.some((part) => part.kind === 'tool' && part.toolId === toolId)) return run;
-  if (run.settledItems.includes(toolId)) return run;
-  return { ...run, parts: [...run.parts, { kind: 'tool', toolId }] };
+export function onToolStart(run: Run, toolKey: string): Run {
+  if (run.parts.some((part) => part.kind === 'tool' && part.toolKey === toolKey)) return run;
+  if (run.settledItems.includes(toolKey)) return run;
+  return { ...run, parts: [...run.parts, { kind: 'tool', toolKey }] };
 }
 
 export function onLifecycle(run: Run, data: Dict): Run {
@@ -129,12 +129,12 @@ export function onRunStatus(run: Run, data: Dict): Run {
 
 /* A row of this run was stored: what it holds leaves the live parts. */
 export function onRowStored(run: Run, row: Row): Run {
-  const calls = new Set(row.calls.map((call) => call.id));
+  const calls = new Set(row.calls.map((call) => call.key));
   const texts = row.parts.flatMap((part) => (part.kind === 'text' ? [part.text.trim()] : []));
   const hasText = texts.length > 0;
   const gone: string[] = [...calls];
   const parts = run.parts.filter((part) => {
-    if (part.kind === 'tool') return !calls.has(part.toolId);
+    if (part.kind === 'tool') return !calls.has(part.toolKey);
     /* Thinking is stored with the message it led to; a bare tool call stores neither. */
     const isStored = hasText || (part.kind === 'thinking' && row.parts.some((p) => p.kind === 'thinking'));
     if (isStored && part.itemId !== CHAT_ITEM) gone.push(part.itemId);

@@ -10,7 +10,8 @@ import type { Row } from './rows.ts';
 export type ToolStatus = 'running' | 'ok' | 'error';
 
 export interface Tool {
-  id: string;
+  /* See toolKey() in rows.ts. */
+  key: string;
   name: string;
   title?: string;
   args?: unknown;
@@ -20,9 +21,11 @@ export interface Tool {
   endedAtMs?: number;
 }
 
+export type Tools = Record<string, Tool>;
+
 export type LivePart =
   | { kind: 'text' | 'thinking'; itemId: string; text: string }
-  | { kind: 'tool'; toolId: string };
+  | { kind: 'tool'; toolKey: string };
 
 export interface Run {
   id: string;
@@ -55,7 +58,7 @@ export interface Chat {
   sessionKey: string;
   sessionId?: string;
   rows: Row[];
-  tools: Record<string, Tool>;
+  tools: Tools;
   runs: Record<string, Run>;
   /* Runs that are over and stored: frames about them come late and change nothing. */
   settledRuns: string[];

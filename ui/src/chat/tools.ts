@@ -5,16 +5,14 @@
  * less. A result is final.
  */
 import { isDict, num, str, type Dict } from '../gateway/frames.ts';
-import { contentText, type Row } from './rows.ts';
-import type { Tool } from './state.ts';
+import { contentText, toolKey, type Row } from './rows.ts';
+import type { Tool, Tools } from './state.ts';
 
-type Tools = Record<string, Tool>;
-
-function put(tools: Tools, id: string, change: Partial<Tool>): Tools {
-  const old = tools[id] ?? { id, name: 'tool', status: 'running' as const, output: '' };
+function put(tools: Tools, key: string, change: Partial<Tool>): Tools {
+  const old = tools[key] ?? { key, name: 'tool', status: 'running' as const, output: '' };
   const next: Tool = { ...old, ...change };
   if (old.status !== 'running' && change.status === 'running') next.status = old.status;
-  return { ...tools, [id]: next };
+  return { ...tools, [key]: next };
 }
 
 function resultText(value: unknown): string {
@@ -23,9 +21,10 @@ function resultText(value: unknown): string {
 }
 
 /* An `agent` frame of stream "tool" (or the same as `session.tool`). */
-export function onToolFrame(tools: Tools, data: Dict, atMs: number): Tools {
+export function onToolFrame(tools: Tools, runId: string, data: Dict, atMs: number): Tools {
   const id = str(data.toolCallId);
   if (!id) return tools;
+  const key = toolKey(runId, id);
   const change: Partial<Tool> = {};
   const name = str(data.name);
   if (name) change.name = name;
@@ -34,7 +33,7 @@ export function onToolFrame(tools: Tools, data: Dict, atMs: number): Tools {
     change.args = data.args;
     change.startedAtMs = atMs;
   } else if (data.phase === 'update') {
-    if (tools[id] && tools[id].status !== 'running') return tools;
+    if (tools[key] && tools[key].status !== 'running') return tools;
     change.output = resultText(data.partialResult);
   } else if (data.phase === 'result') {
     change.status = data.isError === true ? 'error' : 'ok';
@@ -43,13 +42,14 @@ export function onToolFrame(tools: Tools, data: Dict, atMs: number): Tools {
   } else {
     return tools;
   }
-  return put(tools, id, change);
+  return put(tools, key, change);
 }
 
 /* An `agent` frame of stream "item": title and outcome for people. */
-export function onItemFrame(tools: Tools, data: Dict): Tools {
+export function onItemFrame(tools: Tools, runId: string, data: Dict): Tools {
   const id = str(data.toolCallId);
   if (!id || data.kind !== 'tool') return tools;
+  const key = toolKey(runId, id);
   const change: Partial<Tool> = {};
   const name = str(data.name);
   const title = str(data.title);
@@ -62,23 +62,31 @@ export function onItemFrame(tools: Tools, data: Dict): Tools {
     change.status = data.status === 'failed' ? 'error' : 'ok';
     if (endedAtMs !== undefined) change.endedAtMs = endedAtMs;
     const error = str(data.error);
-    if (error && !tools[id]?.output) change.output = error;
+    if (error && !tools[key]?.output) change.output = error;
   }
-  return put(tools, id, change);
+  return put(tools, key, change);
+}
+
+/* The call that a result answers: of its run if the row says which, else the last one with that id. */
+function callOf(tools: Tools, row: Row, id: string): string {
+  const key = toolKey(row.runId, id);
+  if (tools[key] || row.runId) return key;
+  return Object.keys(tools).reverse().find((other) => other.endsWith(`/${id}`)) ?? key;
 }
 
 export function onToolRow(tools: Tools, row: Row): Tools {
   let next = tools;
   for (const call of row.calls) {
     const change: Partial<Tool> = { name: call.name, args: call.args };
-    if (!next[call.id]?.startedAtMs) change.startedAtMs = row.atMs;
-    next = put(next, call.id, change);
+    if (!next[call.key]?.startedAtMs) change.startedAtMs = row.atMs;
+    next = put(next, call.key, change);
   }
   if (row.result) {
     const { id, name, output, isError } = row.result;
     const change: Partial<Tool> = { name, output, status: isError ? 'error' : 'ok' };
-    if (!next[id]?.endedAtMs) change.endedAtMs = row.atMs;
-    next = put(next, id, change);
+    const key = callOf(next, row, id);
+    if (!next[key]?.endedAtMs) change.endedAtMs = row.atMs;
+    next = put(next, key, change);
   }
   return next;
 }

@@ -42,9 +42,10 @@ export interface Hello {
 }
 
 export type Link =
-  | { kind: 'connecting'; wasReady: boolean }
+  /* `cause` of the try before, when there was one. */
+  | { kind: 'connecting'; cause: string | null }
   | { kind: 'ready'; hello: Hello }
-  | { kind: 'waiting'; wasReady: boolean; cause: string; retryAtMs: number }
+  | { kind: 'waiting'; cause: string; retryAtMs: number }
   | { kind: 'refused'; refusal: Refusal };
 
 export interface ConnectionEvents {
@@ -79,12 +80,11 @@ function readHello(payload: unknown): Hello {
 
 export class Connection {
   private socket: WebSocket | null = null;
-  private link: Link = { kind: 'connecting', wasReady: false };
+  private link: Link = { kind: 'connecting', cause: null };
   private readonly pending = new Map<string, Pending>();
   private readonly instanceId = uuid();
   private nextId = 1;
   private attempt = 0;
-  private wasReady = false;
   private isStopped = false;
   private retryTimer = 0;
   private handshakeTimer = 0;
@@ -162,7 +162,7 @@ export class Connection {
     clearTimeout(this.retryTimer);
     if (this.socket || this.isStopped) return;
     /* While a refusal is on screen, knocking again happens behind it. */
-    if (this.link.kind !== 'refused') this.setLink({ kind: 'connecting', wasReady: this.wasReady });
+    if (this.link.kind !== 'refused') this.setLink({ kind: 'connecting', cause: this.link.kind === 'waiting' ? this.link.cause : null });
     this.refusedWith = '';
     const socket = new WebSocket(this.url);
     this.socket = socket;
@@ -268,7 +268,6 @@ export class Connection {
     this.attempt = 0;
     this.lastSeq = 0;
     this.refusal = null;
-    this.wasReady = true;
     this.setLink({ kind: 'ready', hello });
     clearInterval(this.watchdog);
     this.watchdog = window.setInterval(() => this.checkAlive(), hello.tickIntervalMs / 2);
@@ -310,7 +309,7 @@ export class Connection {
     const delay = this.attempt < 0 ? 0 : backoffMs(this.attempt);
     this.attempt++;
     const cause = this.refusedWith || close.reason || '';
-    this.setLink({ kind: 'waiting', wasReady: this.wasReady, cause, retryAtMs: Date.now() + delay });
+    this.setLink({ kind: 'waiting', cause, retryAtMs: Date.now() + delay });
     this.retryTimer = window.setTimeout(() => this.open(), delay);
   }
 

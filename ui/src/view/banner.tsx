@@ -6,7 +6,8 @@ import type { App } from '../app/app.ts';
 import { useStore } from '../app/store.ts';
 import { useCountdown } from './countdown.ts';
 
-function Waiting({ app, retryAtMs, cause }: { app: App; retryAtMs: number; cause: string }): VNode {
+/* `retryAtMs` is 0 during a try. */
+function Away({ app, retryAtMs, cause }: { app: App; retryAtMs: number; cause: string }): VNode {
   const seconds = useCountdown(retryAtMs);
   const unsent = useStore(app.store, (state) => state.outbox.filter((item) => item.state === 'waiting').length);
   return (
@@ -25,12 +26,6 @@ function Waiting({ app, retryAtMs, cause }: { app: App; retryAtMs: number; cause
 
 export function Banner({ app }: { app: App }): VNode | null {
   const link = useStore(app.store, (state) => state.link);
-  if (link.kind === 'waiting') return <Waiting app={app} retryAtMs={link.retryAtMs} cause={link.cause} />;
-  if (link.kind !== 'connecting') return null;
-  return (
-    <div class="banner" role="status">
-      <span class="banner-dot" />
-      <span>Connecting to the gateway…</span>
-    </div>
-  );
+  if (link.kind === 'waiting') return <Away app={app} retryAtMs={link.retryAtMs} cause={link.cause} />;
+  return link.kind === 'connecting' ? <Away app={app} retryAtMs={0} cause={link.cause ?? ''} /> : null;
 }

@@ -77,7 +77,7 @@ function Pairing({ app, refusal }: { app: App; refusal: Refusal }): VNode {
   const isWider = refusal.reason === 'scope-upgrade' || refusal.reason === 'role-upgrade';
   return (
     <Panel title={isWider ? 'This browser asks for more' : 'Approve this browser'}>
-      <p>The gateway does not know this browser{isWider ? ' with these rights' : ''} yet. On the machine where the gateway runs, say:</p>
+      <p>The gateway does not know this browser{isWider ? ' with these rights' : ''} yet. On the machine where the gateway runs, run:</p>
       <Command text={refusal.requestId ? `chela devices approve ${refusal.requestId}` : 'chela devices list'} />
       <p class="waiting-line" role="status">
         <span class="spinner" /> Waiting for the approval
@@ -200,5 +200,5 @@ export function Gate({ app }: { app: App }): VNode | null {
   if (link.kind === 'refused') return <Refused app={app} refusal={link.refusal} />;
   if (hasBeenReady || link.kind === 'ready') return null;
   if (link.kind === 'waiting') return <Unreachable app={app} retryAtMs={link.retryAtMs} cause={link.cause} />;
-  return <Splash />;
+  return link.cause === null ? <Splash /> : <Unreachable app={app} retryAtMs={0} cause={link.cause} />;
 }

@@ -6,7 +6,7 @@ import { Component } from 'preact';
 import { useState } from 'preact/hooks';
 import type { App } from '../app/app.ts';
 import type { Part } from '../chat/rows.ts';
-import type { Run, Tool } from '../chat/state.ts';
+import type { Run, Tool, Tools } from '../chat/state.ts';
 import { replyText, type Reply, type Segment, type TimelineItem } from '../chat/timeline.ts';
 import { Markdown } from '../markdown/render.tsx';
 import { CopyButton } from './copy_button.tsx';
@@ -66,11 +66,11 @@ function Busy({ run }: { run: Run }): VNode {
 }
 
 /* Nothing can be read yet: say what goes on. */
-function isWaiting(reply: Reply, tools: Record<string, Tool>): boolean {
+function isWaiting(reply: Reply, tools: Tools): boolean {
   const last = reply.segments[reply.segments.length - 1];
   if (!last) return true;
   if (reply.run?.note) return true;
-  return last.kind === 'tool' && tools[last.toolId]?.status !== 'running';
+  return last.kind === 'tool' && tools[last.toolKey]?.status !== 'running';
 }
 
 function ReplyFooter({ reply }: { reply: Reply }): VNode {
@@ -89,7 +89,7 @@ function ReplyFooter({ reply }: { reply: Reply }): VNode {
   );
 }
 
-function ReplyView({ reply, tools, name }: { reply: Reply; tools: Record<string, Tool>; name: string }): VNode {
+function ReplyView({ reply, tools, name }: { reply: Reply; tools: Tools; name: string }): VNode {
   const isLive = reply.run !== undefined;
   const last = reply.segments.length - 1;
   return (
@@ -102,9 +102,9 @@ function ReplyView({ reply, tools, name }: { reply: Reply; tools: Record<string,
       <div class="reply-body">
         {reply.segments.map((segment, index) => (
           <SegmentView
-            key={segment.kind === 'tool' ? segment.toolId : index}
+            key={segment.kind === 'tool' ? segment.toolKey : index}
             segment={segment}
-            tool={segment.kind === 'tool' ? tools[segment.toolId] : undefined}
+            tool={segment.kind === 'tool' ? tools[segment.toolKey] : undefined}
             isLive={isLive}
             isLast={index === last}
           />
@@ -130,9 +130,9 @@ function UserView({ parts, atMs, state }: { parts: readonly Part[]; atMs: number
         {text}
       </div>
       <footer class="meta">
+        <CopyButton text={text} label="Copy message" />
         {state}
         {atMs > 0 && <time title={fullTime(atMs)}>{clock(atMs)}</time>}
-        <CopyButton text={text} label="Copy message" />
       </footer>
     </article>
   );
@@ -164,7 +164,7 @@ function OutboxView({ app, entry }: { app: App; entry: Extract<TimelineItem, { k
 interface MessageProps {
   app: App;
   item: TimelineItem;
-  tools: Record<string, Tool>;
+  tools: Tools;
   name: string;
 }
 
@@ -173,7 +173,7 @@ export class Message extends Component<MessageProps> {
   override shouldComponentUpdate(next: MessageProps): boolean {
     if (next.item !== this.props.item || next.name !== this.props.name) return true;
     if (next.tools === this.props.tools || next.item.kind !== 'reply') return false;
-    return next.item.segments.some((segment) => segment.kind === 'tool' && next.tools[segment.toolId] !== this.props.tools[segment.toolId]);
+    return next.item.segments.some((segment) => segment.kind === 'tool' && next.tools[segment.toolKey] !== this.props.tools[segment.toolKey]);
   }
 
   render(): VNode {

@@ -7,7 +7,7 @@ import { useStore } from '../app/store.ts';
 import { currentModel } from './model_picker.tsx';
 import { Claw } from './icons.tsx';
 
-const FIRST_WORDS = ['What can you do?', 'List the files in your workspace', 'What time is it?'];
+const FIRST_WORDS = ['What can you do?', 'List the files', 'What time is it?'];
 
 export function Welcome({ app }: { app: App }): VNode {
   const name = useStore(app.store, (state) => state.agentName);

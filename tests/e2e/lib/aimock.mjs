@@ -1,0 +1,55 @@
+/* aimock.mjs - the npm model mock as a provider: Anthropic, OpenAI and Ollama on one port. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { MODULES } from './peers.mjs';
+import { Proc, cleanEnv, freePort, removeDir, tempDir } from './proc.mjs';
+import { until } from './wait.mjs';
+
+const CLI = path.join(MODULES, '@copilotkit', 'aimock', 'dist', 'cli.js');
+export const AIMOCK_KEY = 'test-key';
+
+const price = { input: 3, output: 15, cacheRead: 0.3, cacheWrite: 3.75 };
+const model = (id) => ({ id, name: id, reasoning: false, input: ['text'], cost: price, contextWindow: 64000, maxTokens: 4096 });
+
+export class Aimock {
+	static async start(fixtures) {
+		const m = new Aimock();
+
+		m.dir = tempDir('aimock');
+		m.port = await freePort();
+		writeFileSync(path.join(m.dir, 'fixtures.json'), JSON.stringify({ fixtures }));
+		m.proc = new Proc(process.execPath, [CLI, '-p', String(m.port), '-f', path.join(m.dir, 'fixtures.json'), '--strict',
+			'--log-level', 'info'], { env: cleanEnv({ AIMOCK_API_KEYS: AIMOCK_KEY }), cwd: m.dir });
+		await until(() => fetch(`${m.url}/health`).then((r) => r.ok, () => false), 'aimock to listen');
+		return m;
+	}
+
+	get url() {
+		return `http://127.0.0.1:${this.port}`;
+	}
+
+	/* What it was asked so far, as it keeps it. */
+	async journal() {
+		const r = await fetch(`${this.url}/__aimock/journal`);
+		const body = await r.json();
+
+		return Array.isArray(body) ? body : body.entries ?? body.requests;
+	}
+
+	/* Configuration with this mock as one provider of each kind. */
+	config(primary, { key = AIMOCK_KEY } = {}) {
+		return {
+			models: { providers: {
+				mockthropic: { baseUrl: this.url, apiKey: key, api: 'anthropic-messages', models: [model('claude-mock')] },
+				mockai: { baseUrl: `${this.url}/v1`, apiKey: key, api: 'openai-completions', models: [model('gpt-mock')] },
+				mollama: { baseUrl: this.url, apiKey: key, api: 'ollama', models: [model('llama-mock')] },
+			} },
+			agents: { defaults: { model: { primary } } },
+		};
+	}
+
+	async stop() {
+		await this.proc.stop('SIGKILL');
+		removeDir(this.dir);
+	}
+}
