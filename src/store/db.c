@@ -134,6 +134,17 @@ static void free_stmts(struct db *db)
 	map_free(db->stmts);
 }
 
+/*
+ * An empty log is the mark of a clean end. SQLite would see to it when the
+ * last connection closes, but that may be a reader, which cannot. Where this
+ * fails the next start looks the file over once for nothing.
+ */
+static void empty_log(struct db *db)
+{
+	sqlite3_busy_timeout(db->handle, 0);
+	sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 void db_close(struct db *db)
 {
 	if (!db)
@@ -143,7 +154,8 @@ void db_close(struct db *db)
 	db_done(db->commit);
 	db_done(db->rollback);
 	free_stmts(db);
-	/* The last connection moves the log into the file and removes it: that is the mark of a clean end. */
+	if (db->handle && !db->is_read_only)
+		empty_log(db);
 	CH_BUG_ON(sqlite3_close(db->handle) != SQLITE_OK);
 	lock_release(db->lock);
 	ch_free(db->path);

@@ -414,6 +414,9 @@ static void test_reader_beside_gateway(void **state)
 	put(writer, "a", "2");
 	assert_string_equal(get(reader, a, "a"), "2");
 	ASSERT_FAILS(kv_put(reader, "a", "3", err), CH_E_IO, "read-only");
+	db_close(writer);
+	ASSERT_OK(db_open(scratch_db, DB_CREATE | DB_LOCK, &writer, err));
+	assert_false(db_was_unclean(writer));    /* though a reader outlived the first one */
 	db_close(reader);
 	db_close(writer);
 	ASSERT_OK(db_open(scratch_db, DB_READ_ONLY, &reader, err));      /* and without one */
