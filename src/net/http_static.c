@@ -16,6 +16,7 @@
 
 #include "core/buf.h"
 #include "core/fiber.h"
+#include "core/log.h"
 #include "core/str.h"
 #include "core/work.h"
 
@@ -117,7 +118,10 @@ static bool has_etag(const char *list, const char *etag)
 static void put_headers(struct http_call *c, const char *etag, bool is_immutable, bool varies, bool is_gzip)
 {
 	http_reply_header(c, "ETag", etag);
-	http_reply_header(c, "Cache-Control", is_immutable ? "public, max-age=31536000, immutable" : "no-cache");
+	if (!http_reply_has_header(c, "cache-control"))
+		http_reply_header(c, "Cache-Control", is_immutable ? "public, max-age=31536000, immutable" : "no-cache");
+	if (!http_reply_has_header(c, "x-content-type-options"))
+		http_reply_header(c, "X-Content-Type-Options", "nosniff");
 	if (varies)
 		http_reply_header(c, "Vary", "Accept-Encoding");
 	if (is_gzip)
@@ -275,30 +279,40 @@ static ch_status reply_whole(struct http_call *c, const struct file *f, const ch
 	return CH_OK;
 }
 
-/* Large files: piece by piece, read on a worker so that a slow disk stops nobody else. */
-static ch_status reply_stream(struct http_call *c, const struct http_request *rq, const struct file *f, const char *type,
-			      struct ch_err *err)
+static ch_status send_piece(struct http_call *c, int fd, char *piece, off_t *offset, off_t size, struct ch_err *err)
 {
+	struct piece p = { fd, piece, (size_t)CH_MIN(size - *offset, (off_t)PIECE_BYTES), *offset };
+	ch_status st = work_run(read_piece, &p, err);
+
+	if (st)
+		return st;
+	if (p.got <= 0)
+		return fail_read(&p, err);
+	*offset += p.got;
+	st = http_stream_write(c, piece, (size_t)p.got, fiber_deadline(PIECE_MS));
+	return st ? ch_fail(err, st, "the client does not take a static file") : CH_OK;
+}
+
+/*
+ * Large files: piece by piece, read on a worker so that a slow disk stops
+ * nobody else. Once begun, a failure can only be told by cutting the answer.
+ */
+static ch_status reply_stream(struct http_call *c, const struct http_request *rq, const struct file *f, const char *type)
+{
+	bool is_head = !strcmp(rq->method, "HEAD");
 	char *piece = arena_alloc(rq->arena, PIECE_BYTES);
-	off_t left = f->info.st_size;
+	off_t size = f->info.st_size, offset = 0;
+	struct ch_err err = { 0 };
 	ch_status st;
 
-	http_reply_header(c, "Content-Length", arena_printf(rq->arena, "%lld", (long long)left));
+	http_reply_header(c, "Content-Length", arena_printf(rq->arena, "%lld", (long long)size));
 	st = http_stream_begin(c, 200, type);
-	if (!strcmp(rq->method, "HEAD"))
-		left = 0;
-	while (!st && left) {
-		struct piece p = { f->fd, piece, (size_t)CH_MIN(left, (off_t)PIECE_BYTES), f->info.st_size - left };
-
-		st = work_run(read_piece, &p, err);
-		if (!st && p.got <= 0)
-			return fail_read(&p, err);      /* the answer is cut, which the client sees */
-		if (!st)
-			st = http_stream_write(c, piece, (size_t)p.got, fiber_deadline(PIECE_MS));
-		left -= p.got;
-	}
+	while (!st && !is_head && offset < size)
+		st = send_piece(c, f->fd, piece, &offset, size, &err);
+	if (st)
+		log_debug("http", "%s was cut at byte %lld: %s", log_quote(rq->path), (long long)offset, err.text);
 	http_stream_end(c);
-	return st == CH_E_PEER ? CH_OK : st;
+	return CH_OK;
 }
 
 /* The .gz beside the file is taken when the client wants it and it is not older. */
@@ -335,7 +349,7 @@ static ch_status serve(struct http_call *c, const struct http_request *rq, const
 	put_headers(c, etag, false, true, is_gzip);
 	if (f->info.st_size <= WHOLE_MAX)
 		return reply_whole(c, f, http_content_type(path), err);
-	return reply_stream(c, rq, f, http_content_type(path), err);
+	return reply_stream(c, rq, f, http_content_type(path));
 }
 
 ch_status http_static_file(struct http_call *c, const struct http_request *rq, const char *root, const char *rel_path,

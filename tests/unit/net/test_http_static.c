@@ -134,6 +134,11 @@ static void run_asset(struct http_call *c, const struct http_request *rq, void *
 
 static void run_plain_asset(struct http_call *c, const struct http_request *rq, void *arg)
 {
+	if (str_eq(rq->query, "own")) {
+		http_reply_header(c, "x-content-type-options", "nosniff");
+		http_reply_header(c, "CACHE-CONTROL", "no-store");
+		http_reply_header(c, "X-E", "");
+	}
 	http_static_asset(c, rq, &plain_asset);
 }
 
@@ -200,7 +205,7 @@ TEST(test_files)
 {
 	begin(loop);
 	EXPECT("/files/index.html", "", "<html>", "HTTP/1.1 200 OK\r\n", "Content-Type: text/html; charset=utf-8\r\n",
-	       "Cache-Control: no-cache\r\n", "ETag: \"", "Content-Length: 6\r\n",
+	       "X-Content-Type-Options: nosniff\r\n", "Cache-Control: no-cache\r\n", "ETag: \"", "Content-Length: 6\r\n",
 	       "!Content-Encoding");
 	EXPECT("/files/a%20b.txt", "", "spaces", "text/plain");
 	EXPECT("/files/sub/x.css", "", "css", "text/css");
@@ -230,6 +235,13 @@ TEST(test_big_file)
 	assert_true(strstr(head.data, "Content-Length: 3145728\r\n") && str_ends(head.data, "\r\n\r\n"));
 	buf_done(&got);
 	buf_done(&head);
+	/* after HEAD the connection goes on */
+	struct client c = client_open(port);
+
+	client_puts(&c, "HEAD /files/big.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /plain HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_expect(&c, "Content-Length: 3145728\r\n\r\nHTTP/1.1 200 OK\r\n");
+	client_expect(&c, "plain text");
+	client_close(&c);
 	end();
 }
 
@@ -396,8 +408,11 @@ TEST(test_assets)
 	begin(loop);
 	EXPECT("/asset", "", "console.log('hello hello hello');", "200 OK", "ETag: \"abc-plain\"\r\n", "!Content-Encoding",
 	       "Vary: Accept-Encoding\r\n", "Cache-Control: public, max-age=31536000, immutable\r\n",
-	       "Content-Type: text/javascript\r\n");
+	       "Content-Type: text/javascript\r\n", "X-Content-Type-Options: nosniff\r\n");
 	EXPECT("/plain", "Accept-Encoding: gzip\r\n", "plain text", "200 OK", "Cache-Control: no-cache\r\n", "!Vary");
+	/* what the caller said already is not said again */
+	EXPECT("/plain?own", "", "plain text", "CACHE-CONTROL: no-store\r\n", "x-content-type-options: nosniff\r\n",
+	       "!Cache-Control", "!X-Content-Type-Options");
 	struct buf answer = ask("GET", "/asset", "Accept-Encoding: gzip\r\n");
 	const char *body = strstr(answer.data, "\r\n\r\n") + 4;
 
