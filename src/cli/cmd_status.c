@@ -173,6 +173,10 @@ static CH_FIBER ch_status run_logs(struct cli *c, struct ch_err *err)
 		st = rpc_call(r, "logs.tail", params, &tail, err);
 		if (st)
 			break;
+		if (c->json && !cli_flag(c, "follow")) {
+			cli_print_json(tail);
+			break;
+		}
 		json_each(line, json_get(tail, "lines"))
 			print_log_line(c, json_str_or(line, ""));
 		fflush(stdout);
@@ -192,6 +196,7 @@ const struct cli_command cli_logs = {
 		{ "limit", 'n', "<lines>", "how many lines back (default 200)" },
 		{ 0 },
 	},
-	.examples = "  chela logs --follow\n  chela logs --json --limit 20\n",
+	.examples = "  chela logs --follow\n  chela logs --json --limit 20\n"
+		    "  chela logs --follow --json    one document per line, without end\n",
 	.run = run_logs,
 };
