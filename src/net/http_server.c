@@ -78,6 +78,7 @@ static void on_listener_closed(uv_handle_t *handle)
 {
 	struct http_listener *l = handle->data;
 
+	tls_ctx_free(l->tls);
 	http_server_unref(l->server);
 	ch_free(l);
 }
@@ -135,7 +136,7 @@ ch_status http_server_listen(struct http_server *s, const char *host, uint16_t p
 		return st;
 	l = ch_alloc(sizeof(*l));
 	l->server = s;
-	l->tls = tls;
+	l->tls = tls_ctx_ref(tls);
 	uv_tcp_init(loop_uv(s->loop), &l->tcp);         /* cannot fail: no socket is made yet */
 	l->tcp.data = l;
 	http_server_ref(s);

@@ -75,7 +75,7 @@ struct http_server_opts {
 
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *opts);
 /*
- * Binds and listens; several calls add listeners. tls NULL: plain. A busy port gives CH_E_BUSY, and
+ * Binds and listens; several calls add listeners. tls NULL: plain; else referenced. A busy port gives CH_E_BUSY, and
  * err->text names the holder's pid and command when /proc tells. *ret_port gets the bound port.
  */
 CH_MUST_USE ch_status http_server_listen(struct http_server *s, const char *host, uint16_t port,
@@ -92,7 +92,11 @@ void http_reply(struct http_call *c, int status, const char *content_type, const
 void http_reply_json(struct http_call *c, int status, const char *json_text, size_t len);
 /* {"error":{"message":…,"type":…}} */
 void http_reply_error(struct http_call *c, int status, const char *type, const char *message);
-/* Chunked streaming; write parks while the peer is slow. */
+/*
+ * Streaming: chunked, or of the length that a Content-Length header given
+ * before announces. Write parks while the peer is slow. End says that the body is
+ * whole: after a failure return without it, and the connection is cut.
+ */
 CH_FIBER CH_MUST_USE ch_status http_stream_begin(struct http_call *c, int status, const char *content_type);
 CH_FIBER CH_MUST_USE ch_status http_stream_write(struct http_call *c, const void *p, size_t n, int64_t deadline_ms);
 void http_stream_end(struct http_call *c);

@@ -69,6 +69,10 @@ static void describe(const char *pid, char *ret_text, size_t size)
 	comm = fopen(path, "re");
 	if (comm && fgets(name, sizeof(name), comm))
 		name[strcspn(name, "\n")] = '\0';
+	for (char *p = name; *p; p++) {
+		if (*p < ' ' || *p > '~')
+			*p = '?';               /* a process may call itself anything */
+	}
 	snprintf(ret_text, size, "pid %.16s (%s)", pid, name);
 }
 

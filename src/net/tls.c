@@ -153,6 +153,13 @@ void tls_ctx_fingerprint(const struct tls_ctx *ctx, char ret_text[65])
 	OPENSSL_free(der);
 }
 
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx)
+{
+	if (ctx)
+		ctx->refs++;
+	return ctx;
+}
+
 void tls_ctx_free(struct tls_ctx *ctx)
 {
 	if (!ctx || --ctx->refs)
@@ -176,8 +183,7 @@ struct tls_conn *tls_conn_new(struct tls_ctx *ctx)
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
 	buf_init(&c->early, TLS_EARLY_MAX);
-	c->ctx = ctx;
-	ctx->refs++;
+	c->ctx = tls_ctx_ref(ctx);
 	return c;
 }
 

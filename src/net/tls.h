@@ -5,7 +5,7 @@
  * connection's state: ciphertext in, plaintext out, and the reverse.
  * TLS 1.2 at least; ALPN http/1.1.
  *
- * Lives   a context is counted: connections keep it alive after tls_ctx_free().
+ * Lives   a context is counted; tls_ctx_free() drops a reference, connections hold one each.
  * Limits  1 MiB written before the handshake is done (CH_E_LIMIT).
  */
 #ifndef CH_NET_TLS_H
@@ -23,6 +23,7 @@ CH_MUST_USE ch_status tls_ctx_load(const char *cert_path, const char *key_path, 
 CH_MUST_USE ch_status tls_self_signed(const char *cert_path, const char *key_path, struct ch_err *err);
 /* SHA-256 of the certificate, lower-case hex. */
 void tls_ctx_fingerprint(const struct tls_ctx *ctx, char ret_text[65]);
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);                /* NULL gives NULL */
 void tls_ctx_free(struct tls_ctx *ctx);
 CH_AUTO_DEFINE(tls_ctx_free, struct tls_ctx)
 

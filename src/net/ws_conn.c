@@ -19,12 +19,20 @@
 
 enum ws_state { WS_OPEN, WS_CLOSING, WS_OVER };
 
+/* The latest ping of the bytes being fed. */
+struct ping {
+	bool is_owed;
+	size_t n;
+	char payload[125];
+};
+
 struct ws_conn {
 	struct conn_io *io;             /* NULL iff OVER */
 	struct loop *loop;
 	const struct ws_conn_ops *ops;
 	void *arg;
 	struct ws_codec codec;
+	struct ping *ping;              /* on the stack of feed() while it runs */
 	unsigned refs;
 	enum ws_state state;
 	bool is_paused;
@@ -173,9 +181,9 @@ static bool on_event(void *arg, struct ws_event *ev)
 		take_message(c, ev);
 		break;
 	case WS_PING:
-		/* A peer that pings but does not read gets no answer; one answer covers several pings (5.5.3). */
-		if (c->state == WS_OPEN && ws_queued(c) <= WS_DRAIN)
-			send_control(c, WS_PONG, ev->data, ev->len);
+		c->ping->is_owed = true;
+		c->ping->n = ev->len;
+		memcpy(c->ping->payload, ev->data, ev->len);    /* the codec lets no more than 125 pass */
 		break;
 	case WS_PONG:
 		c->is_pong_awaited = false;
@@ -189,12 +197,21 @@ static bool on_event(void *arg, struct ws_event *ev)
 	return c->state != WS_OVER && !c->is_paused;
 }
 
+/*
+ * One pong for all the pings of a read (RFC 6455 5.5.3), lest one packet of
+ * pings costs thousands of system calls; none for a peer that does not read.
+ */
 static void feed(struct ws_conn *c, char *p, size_t n)
 {
+	struct ping ping = { .is_owed = false };
 	struct ch_err err;
 
+	c->ping = &ping;
 	if (ws_feed(&c->codec, p, n, on_event, c, &err) && c->state != WS_OVER)
 		fail_protocol(c, &err);
+	c->ping = NULL;
+	if (ping.is_owed && c->state == WS_OPEN && ws_queued(c) <= WS_DRAIN)
+		send_control(c, WS_PONG, ping.payload, ping.n);
 }
 
 /* What was held back while paused, or came with the upgrade request. */

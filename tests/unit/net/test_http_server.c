@@ -717,6 +717,33 @@ TEST(test_conns_max)
 	end();
 }
 
+/* Out of descriptors: who comes is turned away, nobody else notices. */
+TEST(test_out_of_descriptors)
+{
+	struct rlimit before, tight;
+	int next;
+
+	begin(loop);
+	struct client c = client_open(port), d;
+
+	client_puts(&c, GET("/ok"));
+	client_expect(&c, "\r\n\r\nok\n");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	d.fd = next = dup(0);
+	close(next);
+	tight = (struct rlimit){ (rlim_t)next + 1, before.rlim_max };   /* room for d's own socket only */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	d = client_open(port);
+	until(client_ended(&d));
+	client_puts(&c, GET("/ok"));
+	client_expect(&c, "\r\n\r\nok\n");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	client_close(&d);
+	ask("GET /ok HTTP/1.1\r\n" H "Connection: close\r\n\r\n", "200 OK");
+	client_close(&c);
+	end();
+}
+
 TEST(test_many)
 {
 	enum { N = 300 };
@@ -853,6 +880,7 @@ int main(void)
 		cmocka_unit_test(test_stream_waits_for_reader),
 		cmocka_unit_test(test_peer_leaves),
 		cmocka_unit_test(test_conns_max),
+		cmocka_unit_test(test_out_of_descriptors),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_busy_port),
 		cmocka_unit_test(test_stop_lets_exchanges_end),

@@ -211,8 +211,12 @@ TEST(test_messages)
 	ws_expect(&c, WS_PONG, "are you there", 13);
 	ws_put(&c, WS_PONG, "unasked");
 	client_send(&c, "\x01\x81\0\0\0\0a\x89\x80\0\0\0\0\x80\x81\0\0\0\0b", 20);
-	ws_expect(&c, WS_PONG, "", 0);
 	ws_expect_text(&c, "ab");
+	ws_expect(&c, WS_PONG, "", 0);
+	/* several pings at once: the last one is answered */
+	client_send(&c, "\x89\x81\0\0\0\0a\x89\x81\0\0\0\0b\x89\x81\0\0\0\0c\x81\x81\0\0\0\0z", 28);
+	ws_expect_text(&c, "z");
+	ws_expect(&c, WS_PONG, "c", 1);
 	ws_put_close(&c, 1000, "bye");
 	ws_expect_close(&c, 1000, "bye");
 	client_expect_end(&c);
