@@ -313,7 +313,9 @@ static CURLcode set_tls(struct curl_xfer *x, const struct curl_xfer_opts *opts)
 		/* A resumed session skips the certificate, and with it the pin. */
 		SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
 		SET(CURLOPT_FRESH_CONNECT, 1L);
-		SET(CURLOPT_FORBID_REUSE, 1L);
+		/* A connection that is only made is never pooled, and this would close it at once. */
+		if (!opts->connect_only)
+			SET(CURLOPT_FORBID_REUSE, 1L);
 	}
 	return rc;
 }
