@@ -234,6 +234,19 @@ static ch_status ask_once(struct turn *t, int64_t budget, size_t *ret_dropped, s
 	return st;
 }
 
+/* A budget that leaves out more than before; 0: the last turn alone is too long, asking again would not help. */
+static int64_t smaller_budget(const struct run *r, int64_t budget, size_t dropped)
+{
+	struct json view;
+	size_t now;
+
+	do {
+		budget /= 2;
+		history_view(r->desk->history, budget, &view, &now);
+	} while (budget > 0 && now == dropped);
+	return budget;
+}
+
 static ch_status ask(struct turn *t, struct ch_err *err)
 {
 	struct run *r = t->r;
@@ -252,7 +265,9 @@ static ch_status ask(struct turn *t, struct ch_err *err)
 		r->failure_class = r->result.error_class;
 		if (r->result.error_class != MODEL_ERR_CONTEXT || i == SHRINKS_MAX || r->msg_end > r->msg_start)
 			return st;
-		budget /= 2;
+		budget = smaller_budget(r, budget, dropped);
+		if (budget <= 0)
+			return st;
 	}
 	r->failure_class = MODEL_ERR_NONE;
 	st = stream_finish(&t->stream, err);
