@@ -118,6 +118,7 @@ static CH_FIBER ch_status run_gateway(struct cli *c, struct ch_err *err)
 	if (!str_empty(port_text) && (!str_to_u16(port_text, &opts.port) || !opts.port))
 		return ch_fail(err, CH_E_INVALID, "'%s' is not a port (1 to 65535)", port_text);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);        /* a write beyond the limit fails like any other */
 	st = gw_start(c->loop, &opts, &gw, err);
 	if (st)
 		return st;
