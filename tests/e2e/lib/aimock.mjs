@@ -28,12 +28,11 @@ export class Aimock {
 		return `http://127.0.0.1:${this.port}`;
 	}
 
-	/* What it was asked so far, as it keeps it. */
+	/* What it was asked so far, without what it refused for its key. */
 	async journal() {
-		const r = await fetch(`${this.url}/__aimock/journal`);
-		const body = await r.json();
+		const r = await fetch(`${this.url}/__aimock/journal`, { headers: { authorization: `Bearer ${AIMOCK_KEY}` } });
 
-		return Array.isArray(body) ? body : body.entries ?? body.requests;
+		return r.json();
 	}
 
 	/* Configuration with this mock as one provider of each kind. */
