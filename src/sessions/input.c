@@ -96,8 +96,10 @@ ch_status input_find(struct sess_store *st, const char *session_key, const char 
 		     struct input_row *ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
-	ch_status status = db_prep(sess_store_db(st), "SELECT " INPUT_COLUMNS " FROM inputs WHERE session_key = ?1 "
-				   "AND run_id = ?2", &row, err);
+	ch_status status = db_prep(sess_store_db(st),
+				   "SELECT " INPUT_COLUMNS " FROM inputs WHERE session_key = ?1 "
+				   "AND run_id = ?2",
+				   &row, err);
 
 	if (status)
 		return status;
@@ -111,8 +113,10 @@ ch_status input_find_run(struct sess_store *st, const char *run_id, struct arena
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	/* Clients choose run ids; where two sessions had the same one, the latest is meant. */
-	ch_status status = db_prep(sess_store_db(st), "SELECT " INPUT_COLUMNS " FROM inputs WHERE run_id = ?1 "
-				   "ORDER BY id DESC LIMIT 1", &row, err);
+	ch_status status = db_prep(sess_store_db(st),
+				   "SELECT " INPUT_COLUMNS " FROM inputs WHERE run_id = ?1 "
+				   "ORDER BY id DESC LIMIT 1",
+				   &row, err);
 
 	if (status)
 		return status;
@@ -126,8 +130,10 @@ ch_status input_pending(struct sess_store *st, const char *session_key,
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	struct input_row in;
 	bool found;
-	ch_status status = db_prep(sess_store_db(st), "SELECT " INPUT_COLUMNS " FROM inputs WHERE session_key = ?1 "
-				   "AND ended_at = 0 AND state = 'queued' ORDER BY id", &row, err);
+	ch_status status = db_prep(sess_store_db(st),
+				   "SELECT " INPUT_COLUMNS " FROM inputs WHERE session_key = ?1 "
+				   "AND ended_at = 0 AND state = 'queued' ORDER BY id",
+				   &row, err);
 
 	if (status)
 		return status;
@@ -145,8 +151,11 @@ ch_status input_pending(struct sess_store *st, const char *session_key,
 static ch_status insert_input(struct db *db, const struct input_row *in, struct ch_err *err)
 {
 	struct db_stmt *row;
-	ch_status st = db_prep(db, "INSERT INTO inputs (run_id, session_key, session_id, state, message, meta, options, "
-			       "accepted_at) VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7)", &row, err);
+	ch_status st =
+		db_prep(db,
+			"INSERT INTO inputs (run_id, session_key, session_id, state, message, meta, options, "
+			"accepted_at) VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7)",
+			&row, err);
 
 	if (st)
 		return st;
@@ -216,7 +225,8 @@ ch_status input_accept(struct sess *s, const struct input_row *in, struct arena 
 /* ---- moving on ---- */
 
 /* Why an update found nothing to change. */
-static ch_status explain(struct sess_store *st, const char *session_key, const char *run_id, struct ch_err *err)
+static ch_status explain(struct sess_store *st, const char *session_key, const char *run_id,
+			 struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct input_row in;
@@ -231,9 +241,11 @@ ch_status input_start(struct sess_store *st, const char *session_key, const char
 {
 	struct db_stmt *row;
 	int64_t changes;
-	ch_status status = db_prep(sess_store_db(st), "UPDATE inputs SET state = 'running', started_at = ?3, session_id = "
+	ch_status status = db_prep(sess_store_db(st),
+				   "UPDATE inputs SET state = 'running', started_at = ?3, session_id = "
 				   "(SELECT session_id FROM sessions WHERE key = ?1) "
-				   "WHERE session_key = ?1 AND run_id = ?2 AND state = 'queued'", &row, err);
+				   "WHERE session_key = ?1 AND run_id = ?2 AND state = 'queued'",
+				   &row, err);
 
 	if (status)
 		return status;
@@ -244,16 +256,18 @@ ch_status input_start(struct sess_store *st, const char *session_key, const char
 	return status || changes ? status : explain(st, session_key, run_id, err);
 }
 
-ch_status input_end(struct sess_store *st, const char *session_key, const char *run_id, enum input_state state,
-		    const char *outcome, const char *error, struct ch_err *err)
+ch_status input_end(struct sess_store *st, const char *session_key, const char *run_id,
+		    enum input_state state, const char *outcome, const char *error, struct ch_err *err)
 {
 	struct db_stmt *row;
 	int64_t changes;
 	ch_status status;
 
 	CH_BUG_ON(state == INPUT_QUEUED || state == INPUT_RUNNING);
-	status = db_prep(sess_store_db(st), "UPDATE inputs SET state = ?3, outcome = ?4, error = ?5, ended_at = ?6 "
-			 "WHERE session_key = ?1 AND run_id = ?2 AND state IN ('queued', 'running')", &row, err);
+	status = db_prep(sess_store_db(st),
+			 "UPDATE inputs SET state = ?3, outcome = ?4, error = ?5, ended_at = ?6 "
+			 "WHERE session_key = ?1 AND run_id = ?2 AND state IN ('queued', 'running')",
+			 &row, err);
 	if (status)
 		return status;
 	db_bind_text(row, 1, session_key);
@@ -269,8 +283,8 @@ ch_status input_end(struct sess_store *st, const char *session_key, const char *
 ch_status input_prune(struct sess_store *st, int64_t before_ms, struct ch_err *err)
 {
 	struct db_stmt *row;
-	ch_status status = db_prep(sess_store_db(st), "DELETE FROM inputs WHERE ended_at > 0 AND ended_at < ?1", &row,
-				   err);
+	ch_status status = db_prep(sess_store_db(st),
+				   "DELETE FROM inputs WHERE ended_at > 0 AND ended_at < ?1", &row, err);
 
 	if (status)
 		return status;

@@ -28,30 +28,37 @@ struct input_row {
 };
 
 /*
- * Durable (db_begin_durable) when it returns CH_OK. One transaction with the session row: what was changed in s
- * is saved with it. The key and window come from s; accepted_at is now when 0. *ret (may be NULL) is the row,
- * on the arena; CH_E_EXISTS when the run_id is known, and *ret is what is known of it.
+ * Durable (db_begin_durable) when it returns CH_OK. One transaction with the session row: what was
+ * changed in s is saved with it. The key and window come from s; accepted_at is now when 0. *ret (may
+ * be NULL) is the row, on the arena; CH_E_EXISTS when the run_id is known, and *ret is what is known of it.
  */
-CH_MUST_USE ch_status input_accept(struct sess *s, const struct input_row *in, struct arena *a, struct input_row *ret, struct ch_err *err);
-CH_MUST_USE ch_status input_find(struct sess_store *st, const char *session_key, const char *run_id, struct arena *a, struct input_row *ret, struct ch_err *err);
+CH_MUST_USE ch_status input_accept(struct sess *s, const struct input_row *in, struct arena *a,
+				   struct input_row *ret, struct ch_err *err);
+CH_MUST_USE ch_status input_find(struct sess_store *st, const char *session_key, const char *run_id,
+				 struct arena *a, struct input_row *ret, struct ch_err *err);
 /* By run id alone (agent.wait). */
-CH_MUST_USE ch_status input_find_run(struct sess_store *st, const char *run_id, struct arena *a, struct input_row *ret, struct ch_err *err);
+CH_MUST_USE ch_status input_find_run(struct sess_store *st, const char *run_id, struct arena *a,
+				     struct input_row *ret, struct ch_err *err);
 /* queued -> running. CH_E_CONFLICT when it is not queued. */
-CH_MUST_USE ch_status input_start(struct sess_store *st, const char *session_key, const char *run_id, struct ch_err *err);
+CH_MUST_USE ch_status input_start(struct sess_store *st, const char *session_key, const char *run_id,
+				  struct ch_err *err);
 /* To one of the ended states. CH_E_CONFLICT when it had ended before. */
-CH_MUST_USE ch_status input_end(struct sess_store *st, const char *session_key, const char *run_id, enum input_state state,
-				const char *outcome, const char *error, struct ch_err *err);
+CH_MUST_USE ch_status input_end(struct sess_store *st, const char *session_key, const char *run_id,
+				enum input_state state, const char *outcome, const char *error,
+				struct ch_err *err);
 /* Queued ones of a session, oldest first. */
 CH_MUST_USE ch_status input_pending(struct sess_store *st, const char *session_key,
-				    bool (*each)(void *arg, const struct input_row *in), void *arg, struct ch_err *err);
+				    bool (*each)(void *arg, const struct input_row *in), void *arg,
+				    struct ch_err *err);
 /*
  * Start-up: marks left-overs interrupted and writes what the history must show (a cut turn keeps its
- * user message once, under the idempotency key "<run_id>:user", and a visible marker under "<run_id>:interrupted").
- * A turn whose answer was complete and only not yet marked so becomes done. Sessions that were running are
- * settled. One durable transaction; then each (may be NULL) is told of every left-over, in order of acceptance,
- * with its new state.
+ * user message once, under the idempotency key "<run_id>:user", and a visible marker under
+ * "<run_id>:interrupted"). A turn whose answer was complete and only not yet marked so becomes done.
+ * Sessions that were running are settled. One durable transaction; then each (may be NULL) is told of
+ * every left-over, in order of acceptance, with its new state.
  */
-CH_MUST_USE ch_status input_recover(struct sess_store *st, bool (*each)(void *arg, const struct input_row *in), void *arg, struct ch_err *err);
+CH_MUST_USE ch_status input_recover(struct sess_store *st, bool (*each)(void *arg, const struct input_row *in),
+				    void *arg, struct ch_err *err);
 /* Forgets ended ones that ended before this. */
 CH_MUST_USE ch_status input_prune(struct sess_store *st, int64_t before_ms, struct ch_err *err);
 

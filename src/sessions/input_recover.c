@@ -51,14 +51,16 @@ static ch_status collect(struct recovery *r, struct ch_err *err)
 /* ---- one input ---- */
 
 /* The last thing that the run wrote after its message is an answer which asks for no more tools. */
-static ch_status last_is_answer(struct recovery *r, const struct input_row *in, int64_t after_seq, bool *ret_answer,
-				struct ch_err *err)
+static ch_status last_is_answer(struct recovery *r, const struct input_row *in, int64_t after_seq,
+				bool *ret_answer, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	struct json *message;
 	bool found;
-	ch_status st = db_prep(sess_store_db(r->store), "SELECT role, message FROM transcript WHERE session_id = ?1 "
-			       "AND seq > ?2 AND run_id = ?3 ORDER BY seq DESC LIMIT 1", &row, err);
+	ch_status st = db_prep(sess_store_db(r->store),
+			       "SELECT role, message FROM transcript WHERE session_id = ?1 "
+			       "AND seq > ?2 AND run_id = ?3 ORDER BY seq DESC LIMIT 1",
+			       &row, err);
 
 	if (st)
 		return st;
@@ -74,15 +76,17 @@ static ch_status last_is_answer(struct recovery *r, const struct input_row *in, 
 	st = json_parse(r->arena, db_text(row, 1), db_text_len(row, 1), JSON_STRICT, &message, err);
 	if (st)
 		return st;
-	*ret_answer = json_get(message, "stopReason") && !str_eq(json_get_str(message, "stopReason"), "toolUse");
+	*ret_answer =
+		json_get(message, "stopReason") && !str_eq(json_get_str(message, "stopReason"), "toolUse");
 	return CH_OK;
 }
 
-static ch_status was_answered(struct recovery *r, const struct input_row *in, bool *ret_answered, struct ch_err *err)
+static ch_status was_answered(struct recovery *r, const struct input_row *in, bool *ret_answered,
+			      struct ch_err *err)
 {
 	struct tr_entry user;
-	ch_status st = tr_find_once(r->store, in->session_id, arena_printf(r->arena, "%s:user", in->run_id), r->arena,
-				    &user, err);
+	ch_status st = tr_find_once(r->store, in->session_id, arena_printf(r->arena, "%s:user", in->run_id),
+				    r->arena, &user, err);
 
 	*ret_answered = false;
 	if (st)
@@ -98,8 +102,8 @@ static ch_status append_once(struct sess *s, const char *window, struct tr_entry
 	return st == CH_E_EXISTS ? CH_OK : st;
 }
 
-static ch_status append_user(struct recovery *r, struct sess *s, const char *window, const struct input_row *in,
-			     struct ch_err *err)
+static ch_status append_user(struct recovery *r, struct sess *s, const char *window,
+			     const struct input_row *in, struct ch_err *err)
 {
 	struct tr_entry entry = {
 		.type = "message",
@@ -148,8 +152,8 @@ static void write_marker(struct buf *out, const struct input_row *in, const char
 	jw_end(&w);
 }
 
-static ch_status append_marker(struct recovery *r, struct sess *s, const char *window, const struct input_row *in,
-			       struct ch_err *err)
+static ch_status append_marker(struct recovery *r, struct sess *s, const char *window,
+			       const struct input_row *in, struct ch_err *err)
 {
 	CH_AUTO_BUF struct buf message;
 	struct tr_entry entry = {
@@ -202,9 +206,12 @@ static ch_status recover_input(struct recovery *r, struct input_row *in, struct 
 static ch_status settle_sessions(struct recovery *r, struct ch_err *err)
 {
 	struct db_stmt *row;
-	ch_status st = db_prep(sess_store_db(r->store), "UPDATE sessions SET status = 'failed', aborted_last_run = 1, "
-			       "last_run_error = ?1, ended_at = ?2, writer_run = NULL, writer_epoch = writer_epoch + 1 "
-			       "WHERE status = 'running'", &row, err);
+	ch_status st = db_prep(
+		sess_store_db(r->store),
+		"UPDATE sessions SET status = 'failed', aborted_last_run = 1, "
+		"last_run_error = ?1, ended_at = ?2, writer_run = NULL, writer_epoch = writer_epoch + 1 "
+		"WHERE status = 'running'",
+		&row, err);
 
 	if (st)
 		return st;
@@ -232,8 +239,8 @@ static ch_status recover_all(struct recovery *r, struct ch_err *err)
 	return db_commit(CH_TAKE(tx), err);
 }
 
-ch_status input_recover(struct sess_store *store, bool (*each)(void *arg, const struct input_row *in), void *arg,
-			struct ch_err *err)
+ch_status input_recover(struct sess_store *store, bool (*each)(void *arg, const struct input_row *in),
+			void *arg, struct ch_err *err)
 {
 	CH_AUTO_DONE(recovery_done) struct recovery r = {
 		.store = store,

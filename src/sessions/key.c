@@ -61,7 +61,12 @@ static void fold(char *from, const char *to)
 static void fold_key(char *text)
 {
 	char *from = text, *rest = text + (skip_agent(text) - text);
-	size_t matrix = starts_folded(rest, "matrix:channel:") ? 15 : starts_folded(rest, "matrix:group:") ? 13 : 0;
+	size_t matrix = 0;
+
+	if (starts_folded(rest, "matrix:channel:"))
+		matrix = 15;
+	else if (starts_folded(rest, "matrix:group:"))
+		matrix = 13;
 
 	if (matrix) {
 		char *thread = strcasestr(rest + matrix, ":thread:");
@@ -84,7 +89,8 @@ static ch_status check_text(const char *text, struct ch_err *err)
 	size_t n = strlen(text);
 
 	if (n > SESS_KEY_MAX)
-		return ch_fail(err, CH_E_INVALID, "a session key has at most %d bytes, this one %zu", SESS_KEY_MAX, n);
+		return ch_fail(err, CH_E_INVALID, "a session key has at most %d bytes, this one %zu",
+			       SESS_KEY_MAX, n);
 	if (!utf8_valid(text, n))
 		return ch_fail(err, CH_E_INVALID, "a session key must be valid UTF-8");
 	for (const char *p = text; *p; p++) {
@@ -100,11 +106,14 @@ static ch_status parse_whole(struct arena *a, char *key, struct sess_key *ret, s
 	const char *agent_id;
 
 	if (rest == key || !*rest || *rest == ':' || str_starts(rest, "agent:"))
-		return ch_fail(err, CH_E_INVALID, "malformed session key '%s'; it reads agent:<agent>:<rest>", key);
+		return ch_fail(err, CH_E_INVALID, "malformed session key '%s'; it reads agent:<agent>:<rest>",
+			       key);
 	agent_id = arena_strndup(a, key + 6, (size_t)(rest - 1 - (key + 6)));
 	if (!agent_id_valid(agent_id))
-		return ch_fail(err, CH_E_INVALID, "bad agent id '%s' in the session key; it takes a-z, 0-9, _ and -, "
-			       "at most %d", agent_id, AGENT_ID_MAX);
+		return ch_fail(err, CH_E_INVALID,
+			       "bad agent id '%s' in the session key; it takes a-z, 0-9, _ and -, "
+			       "at most %d",
+			       agent_id, AGENT_ID_MAX);
 	*ret = (struct sess_key){ .key = key, .agent_id = agent_id, .rest = rest };
 	return CH_OK;
 }
@@ -121,7 +130,9 @@ ch_status sess_key_parse(struct arena *a, const char *text, const char *default_
 		default_agent = "main";
 	fold_key(key);
 	if (str_eq(key, "global") || str_eq(key, "unknown")) {
-		*ret = (struct sess_key){ .key = key, .agent_id = arena_strdup(a, default_agent), .rest = key };
+		*ret = (struct sess_key){
+			.key = key, .agent_id = arena_strdup(a, default_agent), .rest = key,
+		};
 		return CH_OK;
 	}
 	if (!str_starts(key, "agent:")) {
@@ -156,8 +167,8 @@ static const char *peer_kind(const char *rest)
 		for (size_t i = 0; i < CH_ARRAY_LEN(words); i++) {
 			bool allowed_first = i < 2;
 
-			if ((at > 0 || allowed_first) && n == strlen(words[i]) && !strncmp(segment, words[i], n) &&
-			    segment[n] == ':' && segment[n + 1])
+			if ((at > 0 || allowed_first) && n == strlen(words[i]) &&
+			    !strncmp(segment, words[i], n) && segment[n] == ':' && segment[n + 1])
 				return words[i];
 		}
 		segment = segment[n] ? segment + n + 1 : NULL;
@@ -219,7 +230,8 @@ static const struct prefix_row *find_row(const struct prefix_row *rows, size_t n
 static const struct prefix_row *classify(const char *key, const char **ret_word)
 {
 	const char *rest = skip_agent(key);
-	const struct prefix_row *row = rest == key ? NULL : find_row(early_rows, CH_ARRAY_LEN(early_rows), rest);
+	const struct prefix_row *row =
+		rest == key ? NULL : find_row(early_rows, CH_ARRAY_LEN(early_rows), rest);
 	const char *kind = peer_kind(rest);
 
 	if (row)

@@ -16,7 +16,8 @@ struct lanes *lanes_new(size_t max_concurrent);
 void lanes_free(struct lanes *l);
 void lanes_set_max(struct lanes *l, size_t max_concurrent);
 /* First come, first served per key, then the global cap. */
-CH_FIBER CH_MUST_USE ch_status lane_enter(struct lanes *l, const char *key, int64_t deadline_ms, struct lane_lease **ret, struct ch_err *err);
+CH_FIBER CH_MUST_USE ch_status lane_enter(struct lanes *l, const char *key, int64_t deadline_ms,
+					  struct lane_lease **ret, struct ch_err *err);
 struct lane_lease *lane_try(struct lanes *l, const char *key);   /* NULL when busy */
 void lane_leave(struct lane_lease *lease);                       /* NULL is fine */
 CH_AUTO_DEFINE(lane_leave, struct lane_lease)

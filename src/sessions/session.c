@@ -281,9 +281,11 @@ static ch_status insert_row(struct db *db, const struct sess_key *key, const cha
 			    const char *created_via, struct ch_err *err)
 {
 	struct db_stmt *s;
-	ch_status st = db_prep(db, "INSERT INTO sessions (key, agent_id, session_id, background, created_via, "
-			       "created_at, updated_at, session_started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6)",
-			       &s, err);
+	ch_status st =
+		db_prep(db,
+			"INSERT INTO sessions (key, agent_id, session_id, background, created_via, "
+			"created_at, updated_at, session_started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6)",
+			&s, err);
 
 	if (st)
 		return st;
@@ -312,7 +314,8 @@ ch_status sess_window_open(struct db *db, const char *key, const char *session_i
 	return db_run(s, NULL, err);
 }
 
-static ch_status create(struct db *db, const struct sess_key *key, const char *created_via, struct ch_err *err)
+static ch_status create(struct db *db, const struct sess_key *key, const char *created_via,
+			struct ch_err *err)
 {
 	CH_AUTO(db_rollback) struct db *tx = NULL;
 	char session_id[UUID_LEN];
@@ -359,8 +362,10 @@ static ch_status write_row(struct sess *s, struct ch_err *err)
 	struct db_stmt *row;
 	int64_t changes;
 	int i = 1;
-	ch_status st = db_prep(s->store->db, "UPDATE sessions SET cost_usd = ?" SESS_STR_MAP(ASSIGN) SESS_INT_MAP(ASSIGN)
-			       " WHERE key = ?", &row, err);
+	ch_status st = db_prep(s->store->db,
+			       "UPDATE sessions SET cost_usd = ?"
+			       SESS_STR_MAP(ASSIGN) SESS_INT_MAP(ASSIGN) " WHERE key = ?",
+			       &row, err);
 
 	if (st)
 		return st;

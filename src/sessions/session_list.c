@@ -34,12 +34,14 @@ static void like_pattern(struct buf *out, const char *text)
 	buf_putc(out, '%');
 }
 
+#define MATCHES(column) column " LIKE ?2 ESCAPE '\\'"
+
 static void write_where(struct buf *sql, const struct sess_query *q)
 {
 	const struct condition all[] = {
 		{ q->agent_id, "agent_id = ?1" },
-		{ q->search, "(key LIKE ?2 ESCAPE '\\' OR label LIKE ?2 ESCAPE '\\' OR display_name LIKE ?2 ESCAPE '\\' "
-			     "OR derived_title LIKE ?2 ESCAPE '\\' OR auto_label LIKE ?2 ESCAPE '\\')" },
+		{ q->search, "(" MATCHES("key") " OR " MATCHES("label") " OR " MATCHES("display_name") " OR "
+			     MATCHES("derived_title") " OR " MATCHES("auto_label") ")" },
 		{ q->label, "label = ?3" },
 		{ q->spawned_by, "spawned_by = ?4" },
 		{ q->active_since_ms > 0, "updated_at >= ?5" },
@@ -96,7 +98,8 @@ static ch_status count_matches(struct db *db, const struct sess_query *q, const 
 	return st;
 }
 
-static ch_status prepare_walk(struct db *db, const struct sess_query *q, struct db_stmt **ret, struct ch_err *err)
+static ch_status prepare_walk(struct db *db, const struct sess_query *q, struct db_stmt **ret,
+			      struct ch_err *err)
 {
 	CH_AUTO_BUF struct buf sql;
 	ch_status st;
@@ -104,7 +107,8 @@ static ch_status prepare_walk(struct db *db, const struct sess_query *q, struct 
 	buf_init(&sql, SQL_MAX);
 	buf_printf(&sql, "SELECT %s FROM sessions", sess_columns);
 	write_where(&sql, q);
-	buf_puts(&sql, q->by_created ? " ORDER BY created_at DESC, id DESC" : " ORDER BY updated_at DESC, id DESC");
+	buf_puts(&sql,
+		 q->by_created ? " ORDER BY created_at DESC, id DESC" : " ORDER BY updated_at DESC, id DESC");
 	buf_puts(&sql, " LIMIT ?6 OFFSET ?7");
 	st = buf_status(&sql, err, "the statement");
 	if (st)

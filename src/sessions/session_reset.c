@@ -14,9 +14,10 @@
 
 static const char restart_sql[] =
 	"UPDATE sessions SET session_id = ?2, updated_at = max(updated_at, ?3), session_started_at = ?3, "
-	"started_at = 0, ended_at = 0, runtime_ms = 0, input_tokens = 0, output_tokens = 0, total_tokens = 0, "
-	"cost_usd = 0, system_sent = 0, aborted_last_run = 0, compaction_count = 0, "
-	"status = NULL, last_run_id = NULL, last_run_error = NULL, last_preview = NULL, derived_title = NULL, "
+	"started_at = 0, ended_at = 0, runtime_ms = 0, input_tokens = 0, output_tokens = 0, "
+	"total_tokens = 0, cost_usd = 0, system_sent = 0, aborted_last_run = 0, compaction_count = 0, "
+	"status = NULL, last_run_id = NULL, last_run_error = NULL, last_preview = NULL, "
+	"derived_title = NULL, "
 	"lifecycle_revision = lifecycle_revision + 1, writer_run = NULL, writer_epoch = writer_epoch + 1 "
 	"WHERE key = ?1";
 
@@ -75,8 +76,8 @@ static ch_status append_divider(struct sess *s, const char *reason, struct ch_er
 static ch_status close_window(struct sess *s, struct ch_err *err)
 {
 	struct db_stmt *row;
-	ch_status st = db_prep(sess_store_db(s->store), "UPDATE session_windows SET closed_at = ?2 WHERE session_id = ?1",
-			       &row, err);
+	ch_status st = db_prep(sess_store_db(s->store),
+			       "UPDATE session_windows SET closed_at = ?2 WHERE session_id = ?1", &row, err);
 
 	if (st)
 		return st;

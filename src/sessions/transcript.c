@@ -51,8 +51,8 @@ static void copy_entry(struct arena *a, struct tr_entry *entry)
 }
 
 /* The entry of a window whose one column has this value, on the arena; CH_E_NOT_FOUND when there is none. */
-static ch_status find_by(struct db *db, const char *sql, const char *session_id, const char *value, struct arena *a,
-			 struct tr_entry *ret, struct ch_err *err)
+static ch_status find_by(struct db *db, const char *sql, const char *session_id, const char *value,
+			 struct arena *a, struct tr_entry *ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
@@ -75,12 +75,13 @@ static ch_status find_by(struct db *db, const char *sql, const char *session_id,
 ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id, struct arena *a,
 		  struct tr_entry *ret, struct ch_err *err)
 {
-	return find_by(sess_store_db(st), "SELECT " TR_COLUMNS " FROM transcript WHERE session_id = ?1 AND id = ?2",
-		       session_id, entry_id, a, ret, err);
+	return find_by(sess_store_db(st),
+		       "SELECT " TR_COLUMNS " FROM transcript WHERE session_id = ?1 AND id = ?2", session_id,
+		       entry_id, a, ret, err);
 }
 
-ch_status tr_find_once(struct sess_store *st, const char *session_id, const char *idempotency_key, struct arena *a,
-		       struct tr_entry *ret, struct ch_err *err)
+ch_status tr_find_once(struct sess_store *st, const char *session_id, const char *idempotency_key,
+		       struct arena *a, struct tr_entry *ret, struct ch_err *err)
 {
 	return find_by(sess_store_db(st), "SELECT " TR_COLUMNS " FROM transcript WHERE session_id = ?1 "
 		       "AND idempotency_key = ?2", session_id, idempotency_key, a, ret, err);
@@ -89,12 +90,15 @@ ch_status tr_find_once(struct sess_store *st, const char *session_id, const char
 /* ---- appending ---- */
 
 /* Touches the session's row, if it is still there and the writer may. */
-static ch_status touch_session(struct sess *s, const struct writer *writer, int64_t now_ms, struct ch_err *err)
+static ch_status touch_session(struct sess *s, const struct writer *writer, int64_t now_ms,
+			       struct ch_err *err)
 {
 	struct db_stmt *row;
 	int64_t changes;
-	ch_status st = db_prep(sess_store_db(s->store), "UPDATE sessions SET updated_at = max(updated_at, ?2) "
-			       "WHERE key = ?1 AND (?3 IS NULL OR (writer_run = ?3 AND writer_epoch = ?4))", &row, err);
+	ch_status st = db_prep(sess_store_db(s->store),
+			       "UPDATE sessions SET updated_at = max(updated_at, ?2) "
+			       "WHERE key = ?1 AND (?3 IS NULL OR (writer_run = ?3 AND writer_epoch = ?4))",
+			       &row, err);
 
 	if (st)
 		return st;
@@ -105,16 +109,19 @@ static ch_status touch_session(struct sess *s, const struct writer *writer, int6
 	st = db_run(row, &changes, err);
 	if (st || changes)
 		return st;
-	return ch_fail(err, CH_E_CONFLICT, "another run has taken over the session '%s', or it was reset or deleted",
-		       s->key);
+	return ch_fail(err, CH_E_CONFLICT,
+		       "another run has taken over the session '%s', or it was reset or deleted", s->key);
 }
 
-static ch_status next_numbers(struct db *db, const char *session_id, struct tr_entry *entry, struct ch_err *err)
+static ch_status next_numbers(struct db *db, const char *session_id, struct tr_entry *entry,
+			      struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
-	ch_status st = db_prep(db, "SELECT (SELECT max(raw_seq) FROM transcript WHERE session_id = ?1), "
-			       "(SELECT max(seq) FROM transcript WHERE session_id = ?1 AND seq IS NOT NULL)", &row, err);
+	ch_status st = db_prep(db,
+			       "SELECT (SELECT max(raw_seq) FROM transcript WHERE session_id = ?1), "
+			       "(SELECT max(seq) FROM transcript WHERE session_id = ?1 AND seq IS NOT NULL)",
+			       &row, err);
 
 	if (st)
 		return st;
@@ -152,8 +159,8 @@ static ch_status insert_entry(struct db *db, const struct tr_entry *entry, struc
 	return db_run(row, NULL, err);
 }
 
-static ch_status append_in_tx(struct sess *s, const struct writer *writer, int64_t now_ms, struct tr_entry *entry,
-			      struct ch_err *err)
+static ch_status append_in_tx(struct sess *s, const struct writer *writer, int64_t now_ms,
+			      struct tr_entry *entry, struct ch_err *err)
 {
 	struct db *db = sess_store_db(s->store);
 	CH_AUTO(db_rollback) struct db *tx = NULL;
@@ -172,8 +179,8 @@ static ch_status append_in_tx(struct sess *s, const struct writer *writer, int64
 	return db_commit(CH_TAKE(tx), err);
 }
 
-static ch_status append(struct sess *s, const char *session_id, const struct writer *writer, struct tr_entry *entry,
-			struct arena *a, struct ch_err *err)
+static ch_status append(struct sess *s, const char *session_id, const struct writer *writer,
+			struct tr_entry *entry, struct arena *a, struct ch_err *err)
 {
 	struct tr_entry made = *entry;
 	int64_t now_ms = now_wall_ms();
@@ -184,8 +191,8 @@ static ch_status append(struct sess *s, const char *session_id, const struct wri
 	if (made.message && !made.message_len)
 		made.message_len = strlen(made.message);
 	if (made.message_len > TR_MESSAGE_MAX)
-		return ch_fail(err, CH_E_LIMIT, "a message has at most %u bytes, this one %zu", TR_MESSAGE_MAX,
-			       made.message_len);
+		return ch_fail(err, CH_E_LIMIT, "a message has at most %u bytes, this one %zu",
+			       TR_MESSAGE_MAX, made.message_len);
 	if (made.idempotency_key) {
 		st = tr_find_once(s->store, session_id, made.idempotency_key, a, entry, err);
 		if (st != CH_E_NOT_FOUND)
@@ -207,8 +214,8 @@ static ch_status append(struct sess *s, const char *session_id, const struct wri
 	return CH_OK;
 }
 
-ch_status tr_append(struct sess *s, const char *writer_run, int64_t epoch, struct tr_entry *entry, struct arena *a,
-		    struct ch_err *err)
+ch_status tr_append(struct sess *s, const char *writer_run, int64_t epoch, struct tr_entry *entry,
+		    struct arena *a, struct ch_err *err)
 {
 	struct writer writer = { .run = writer_run, .epoch = epoch };
 
@@ -246,7 +253,8 @@ static ch_status read_epoch(struct sess *s, int64_t *ret_epoch, struct ch_err *e
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
-	ch_status st = db_prep(sess_store_db(s->store), "SELECT writer_epoch FROM sessions WHERE key = ?1", &row, err);
+	ch_status st = db_prep(sess_store_db(s->store), "SELECT writer_epoch FROM sessions WHERE key = ?1",
+			       &row, err);
 
 	if (st)
 		return st;

@@ -25,7 +25,7 @@ struct tr_entry {
 	const char *idempotency_key;     /* unique within the session, or NULL */
 	const char *message;             /* JSON text */
 	size_t message_len;
-	const char *meta;                /* JSON object text with further "__openclaw" members (senderIsOwner, transport), or NULL */
+	const char *meta;                /* JSON object: further "__openclaw" members (transport, …), or NULL */
 	const char *search_text;         /* plain text for the full-text index, or NULL */
 	int64_t created_at;              /* wall ms; set when 0 */
 	int64_t raw_seq, seq;            /* set by tr_append */
@@ -43,23 +43,29 @@ struct tr_range {
 	int64_t before_seq;              /* shown entries with seq < this; 0: from the end */
 	int64_t after_seq;               /* and seq > this; 0: from the start */
 	size_t limit;                    /* the newest `limit` of them; 0: all */
-	size_t max_bytes;                /* stop (from the newest backwards) past this many message bytes; 0: no limit */
+	size_t max_bytes;                /* stop (from the newest backwards) past these message bytes; 0: no limit */
 	bool since_reset;                /* only entries after the last reset (what the model sees) */
 	bool all_types;                  /* also entries that are not shown; limit counts them */
-	bool from_reset;                 /* only the last reset's divider and what follows (what a person sees) */
+	bool from_reset;                 /* the last reset's divider and what follows (what a person sees) */
 };
-/* Oldest first; the newest in range always comes, however large. Entries are borrowed for the call; each must not park. */
+/*
+ * Oldest first; the newest in range always comes, however large. Entries are borrowed for the call;
+ * each must not park.
+ */
 CH_MUST_USE ch_status tr_read(struct sess_store *st, const char *session_id, const struct tr_range *range,
-			      bool (*each)(void *arg, const struct tr_entry *e), void *arg, struct ch_err *err);
-CH_MUST_USE ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id, struct arena *a,
-			      struct tr_entry *ret, struct ch_err *err);
+			      bool (*each)(void *arg, const struct tr_entry *e), void *arg,
+			      struct ch_err *err);
+CH_MUST_USE ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id,
+			      struct arena *a, struct tr_entry *ret, struct ch_err *err);
 /* Shown entries. */
-CH_MUST_USE ch_status tr_count(struct sess_store *st, const char *session_id, int64_t *ret_messages, struct ch_err *err);
+CH_MUST_USE ch_status tr_count(struct sess_store *st, const char *session_id, int64_t *ret_messages,
+			       struct ch_err *err);
 
 struct tr_stat {
 	int64_t last_seq, last_raw_seq;      /* 0: none */
 	int64_t reset_seq, reset_raw_seq;    /* of the last reset's divider; 0: none */
 };
-CH_MUST_USE ch_status tr_stat(struct sess_store *st, const char *session_id, struct tr_stat *ret, struct ch_err *err);
+CH_MUST_USE ch_status tr_stat(struct sess_store *st, const char *session_id, struct tr_stat *ret,
+			      struct ch_err *err);
 
 #endif

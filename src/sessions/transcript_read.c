@@ -15,7 +15,8 @@ struct scale {
 	const char *sizes_sql, *entries_sql;
 };
 
-#define SPAN(number) " FROM transcript WHERE session_id = ?1 AND " number " >= ?2 AND " number " <= ?3 ORDER BY " number
+#define SPAN(number)                                                                                         \
+	" FROM transcript WHERE session_id = ?1 AND " number " >= ?2 AND " number " <= ?3 ORDER BY " number
 #define SIZES(number) "SELECT " number ", bytes" SPAN(number) " DESC"
 #define ENTRIES(number) "SELECT " TR_COLUMNS SPAN(number)
 
@@ -64,13 +65,14 @@ ch_status tr_count(struct sess_store *st, const char *session_id, int64_t *ret_m
 /* ---- which of it ---- */
 
 /* The raw_seq of the shown entry with this seq, or `none` when there is no such entry. */
-static ch_status raw_of(struct sess_store *st, const char *session_id, int64_t seq, int64_t none, int64_t *ret_raw,
-			struct ch_err *err)
+static ch_status raw_of(struct sess_store *st, const char *session_id, int64_t seq, int64_t none,
+			int64_t *ret_raw, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
-	ch_status status = db_prep(sess_store_db(st), "SELECT raw_seq FROM transcript WHERE session_id = ?1 AND seq = ?2",
-				   &row, err);
+	ch_status status =
+		db_prep(sess_store_db(st),
+			"SELECT raw_seq FROM transcript WHERE session_id = ?1 AND seq = ?2", &row, err);
 
 	if (status)
 		return status;
@@ -102,8 +104,8 @@ static ch_status bounds(struct sess_store *st, const char *session_id, const str
 }
 
 /* Moves first up until the entries fit into max_bytes, the newest excepted. */
-static ch_status fit_bytes(struct sess_store *st, const char *session_id, const struct scale *scale, size_t max_bytes,
-			   struct span *span, struct ch_err *err)
+static ch_status fit_bytes(struct sess_store *st, const char *session_id, const struct scale *scale,
+			   size_t max_bytes, struct span *span, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	int64_t left = (int64_t)CH_MIN(max_bytes, (size_t)INT64_MAX), first = span->last;

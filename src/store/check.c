@@ -31,7 +31,8 @@ static ch_status first_fault(struct db *db, const char *sql, struct ch_err *err)
 			struct ch_err damage;
 
 			st = db_fail_at(NULL, db->path, SQLITE_CORRUPT, "checking", &damage);
-			st = ch_fail(err, st, "%s: %s", (const char *)sqlite3_column_text(stmt, 0), damage.text);
+			st = ch_fail(err, st, "%s: %s", (const char *)sqlite3_column_text(stmt, 0),
+				     damage.text);
 		}
 	}
 	if (!st && rc != SQLITE_OK && rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -62,5 +63,6 @@ ch_status db_check(struct db *db, struct ch_err *err)
 	if (st || db->is_read_only)
 		return st;
 	/* FTS5's own check is written as an insert; it changes nothing. */
-	return first_fault(db, "INSERT INTO transcript_fts (transcript_fts, rank) VALUES ('integrity-check', 1)", err);
+	return first_fault(
+		db, "INSERT INTO transcript_fts (transcript_fts, rank) VALUES ('integrity-check', 1)", err);
 }

@@ -42,7 +42,8 @@ static const char reader_setup[] =
 static ch_status connect_file(struct db *db, int flags, struct ch_err *err)
 {
 	int mode = flags & DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-	int rc = sqlite3_open_v2(db->path, &db->handle, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	int rc = sqlite3_open_v2(db->path, &db->handle, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+				 NULL);
 
 	if (rc)
 		return db_fail(db, rc, "opening the database", err);
@@ -66,8 +67,10 @@ static ch_status check_reader_schema(struct db *db, struct ch_err *err)
 	if (st)
 		return st;
 	if (version != wanted)
-		return ch_fail(err, CH_E_UNSUPPORTED, "%s has schema %d and this program reads schema %d; start the "
-			       "gateway of the same version first", db->path, version, wanted);
+		return ch_fail(err, CH_E_UNSUPPORTED,
+			       "%s has schema %d and this program reads schema %d; start the "
+			       "gateway of the same version first",
+			       db->path, version, wanted);
 	return CH_OK;
 }
 
@@ -89,8 +92,9 @@ static ch_status bring_up(struct db *db, int flags, struct ch_err *err)
 static ch_status take_lock(struct db *db, struct ch_err *err)
 {
 	const char *slash = strrchr(db->path, '/');
-	CH_AUTO_STR char *dir = slash ? ch_strndup(db->path, slash == db->path ? 1 : (size_t)(slash - db->path)) :
-				ch_strdup(".");
+	CH_AUTO_STR char *dir =
+		slash ? ch_strndup(db->path, slash == db->path ? 1 : (size_t)(slash - db->path))
+		      : ch_strdup(".");
 
 	return lock_take(dir, &db->lock, err);
 }
@@ -241,7 +245,8 @@ static ch_status begin(struct db *db, bool durable, struct ch_err *err)
 
 	if (db->tx_depth > 0) {
 		if (durable && !db->is_tx_durable)
-			return ch_fail(err, CH_E_BUG, "a durable transaction cannot begin inside one that is not");
+			return ch_fail(err, CH_E_BUG,
+				       "a durable transaction cannot begin inside one that is not");
 		db->tx_depth++;
 		return CH_OK;
 	}
@@ -273,7 +278,8 @@ static void end_transaction(struct db *db, bool committed)
 	db->undone += !committed && sqlite3_total_changes64(db->handle) != db->changes_before;
 	/* SQLite undoes some failed transactions by itself; a ROLLBACK would then be an error. */
 	if (!sqlite3_get_autocommit(db->handle))
-		(void)!run_control(db, &db->rollback, "ROLLBACK", NULL);  /* where it fails, so does the next BEGIN */
+		/* Where it fails, so does the next BEGIN. */
+		(void)!run_control(db, &db->rollback, "ROLLBACK", NULL);
 	db->tx_depth = 0;
 	db->is_poisoned = false;
 	db_count_transactions(-1);
@@ -290,7 +296,8 @@ ch_status db_commit(struct db *db, struct ch_err *err)
 		return CH_OK;
 	}
 	if (db->is_poisoned)
-		st = ch_fail(err, CH_E_CONFLICT, "a part of the transaction was undone, so nothing of it was kept");
+		st = ch_fail(err, CH_E_CONFLICT,
+			     "a part of the transaction was undone, so nothing of it was kept");
 	else if (db_fault_due(db))
 		st = ch_fail(err, CH_E_IO, "injected fault: a commit to %s failed", db->path);
 	else

@@ -47,7 +47,10 @@ void db_assert_idle(void);
 CH_MUST_USE ch_status db_prep(struct db *db, const char *sql, struct db_stmt **ret, struct ch_err *err);
 void db_done(struct db_stmt *s);                 /* resets and clears bindings; NULL is fine */
 CH_AUTO_DEFINE(db_done, struct db_stmt)
-/* Parameters and columns count from 1 and 0, as SQLite's. Text is copied by SQLite only when it must be: keep it until the step. */
+/*
+ * Parameters and columns count from 1 and 0, as SQLite's. Text is copied by SQLite only when
+ * it must be: keep it until the step.
+ */
 void db_bind_int(struct db_stmt *s, int i, int64_t v);
 void db_bind_num(struct db_stmt *s, int i, double v);
 void db_bind_text(struct db_stmt *s, int i, const char *text);                  /* NULL: null */
@@ -59,7 +62,7 @@ CH_MUST_USE ch_status db_step(struct db_stmt *s, bool *ret_row, struct ch_err *e
 CH_MUST_USE ch_status db_run(struct db_stmt *s, int64_t *ret_changes, struct ch_err *err);
 int64_t db_int(struct db_stmt *s, int col);
 double db_num(struct db_stmt *s, int col);
-const char *db_text(struct db_stmt *s, int col);               /* NULL for null; borrowed until the next step */
+const char *db_text(struct db_stmt *s, int col);        /* NULL for null; borrowed until the next step */
 const void *db_blob(struct db_stmt *s, int col, size_t *ret_n);
 size_t db_text_len(struct db_stmt *s, int col);
 bool db_is_null(struct db_stmt *s, int col);
@@ -96,8 +99,9 @@ uint64_t db_undone(const struct db *db);
 /* Fault injection (tests): the n-th write statement or commit from now fails with CH_E_IO; 0: off. */
 void db_fail_nth(struct db *db, int n);
 
-/* Small values by name (table kv). */
-CH_MUST_USE ch_status kv_get(struct db *db, struct arena *a, const char *name, char **ret_value, struct ch_err *err); /* CH_E_NOT_FOUND */
+/* Small values by name (table kv). CH_E_NOT_FOUND when there is none. */
+CH_MUST_USE ch_status kv_get(struct db *db, struct arena *a, const char *name, char **ret_value,
+			     struct ch_err *err);
 CH_MUST_USE ch_status kv_put(struct db *db, const char *name, const char *value, struct ch_err *err);
 
 #endif

@@ -17,21 +17,26 @@ static ch_status fail_damaged(const char *detail, const char *path, const char *
 	CH_AUTO_STR char *backup = migrate_newest_backup(path);
 
 	if (backup)
-		return ch_fail(err, CH_E_IO, "%s: the database is damaged (%s); keep a copy of %s, then restore %s",
-			       doing, detail, path, backup);
-	return ch_fail(err, CH_E_IO, "%s: the database is damaged (%s); there is no backup: keep a copy and salvage it "
-		       "with: sqlite3 %s .recover", doing, detail, path);
+		return ch_fail(err, CH_E_IO,
+			       "%s: the database is damaged (%s); keep a copy of %s, then restore %s", doing,
+			       detail, path, backup);
+	return ch_fail(err, CH_E_IO,
+		       "%s: the database is damaged (%s); there is no backup: keep a copy and salvage it "
+		       "with: sqlite3 %s .recover",
+		       doing, detail, path);
 }
 
 static ch_status fail_io(int rc, int os_errno, const char *path, const char *doing, struct ch_err *err)
 {
 	if (os_errno == ENOSPC || os_errno == EDQUOT)
-		return ch_fail(err, CH_E_IO, "%s: the disk is full, nothing was written; free some space for %s", doing,
+		return ch_fail(err, CH_E_IO,
+			       "%s: the disk is full, nothing was written; free some space for %s", doing,
 			       path);
 	if (os_errno)
-		return ch_fail_errno(err, CH_E_IO, os_errno, "%s: the disk failed us at %s, nothing was written", doing,
-				     path);
-	return ch_fail(err, CH_E_IO, "%s: reading or writing %s failed (%s)", doing, path, sqlite3_errstr(rc));
+		return ch_fail_errno(err, CH_E_IO, os_errno,
+				     "%s: the disk failed us at %s, nothing was written", doing, path);
+	return ch_fail(err, CH_E_IO, "%s: reading or writing %s failed (%s)", doing, path,
+		       sqlite3_errstr(rc));
 }
 
 /*
@@ -67,8 +72,10 @@ ch_status db_fail_at(sqlite3 *handle, const char *path, int rc, const char *doin
 	case SQLITE_FULL:
 		return fail_io(rc, ENOSPC, path, doing, err);
 	case SQLITE_READONLY:
-		return ch_fail(err, CH_E_IO, "%s: the database is read-only, nothing was written; check the owner and "
-			       "mode of %s and of its directory", doing, path);
+		return ch_fail(err, CH_E_IO,
+			       "%s: the database is read-only, nothing was written; check the owner and "
+			       "mode of %s and of its directory",
+			       doing, path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return fail_damaged(detail, path, doing, err);

@@ -23,8 +23,10 @@ static ch_status check_owner(int fd, const char *path, mode_t mode, struct ch_er
 	if (fstat(fd, &st) < 0)
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot look at %s", path);
 	if (st.st_uid != geteuid())
-		return ch_fail(err, CH_E_DENIED, "%s belongs to user %u and we run as user %u; run as its owner or "
-			       "choose another CHELA_STATE_DIR", path, st.st_uid, geteuid());
+		return ch_fail(err, CH_E_DENIED,
+			       "%s belongs to user %u and we run as user %u; run as its owner or "
+			       "choose another CHELA_STATE_DIR",
+			       path, st.st_uid, geteuid());
 	if ((st.st_mode & 077) && fchmod(fd, mode) < 0)
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot close %s to other users", path);
 	return CH_OK;
@@ -33,7 +35,8 @@ static ch_status check_owner(int fd, const char *path, mode_t mode, struct ch_er
 static ch_status prepare_dir(const char *path, int flags, struct ch_err *err)
 {
 	const char *slash = strrchr(path, '/');
-	CH_AUTO_STR char *dir = slash ? ch_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ch_strdup(".");
+	CH_AUTO_STR char *dir =
+		slash ? ch_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : ch_strdup(".");
 	ch_status st;
 	int fd;
 
@@ -65,7 +68,8 @@ ch_status db_files_prepare(const char *path, int flags, struct ch_err *err)
 	/* Raw, for the mode at birth; SQLite opens it again by name. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | create, 0600);
 	if (fd < 0 && errno == ENOENT)
-		return ch_fail(err, CH_E_NOT_FOUND, "there is no database at %s yet; start the gateway once", path);
+		return ch_fail(err, CH_E_NOT_FOUND, "there is no database at %s yet; start the gateway once",
+			       path);
 	if (fd < 0)
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot open the database %s", path);
 	st = flags & DB_READ_ONLY ? CH_OK : check_owner(fd, path, 0600, err);

@@ -139,7 +139,8 @@ static ch_status check_before_step(struct db_stmt *s, struct ch_err *err)
 	if (sqlite3_stmt_readonly(s->handle))
 		return CH_OK;
 	if (db->is_poisoned)
-		return ch_fail(err, CH_E_CONFLICT, "the transaction was undone; nothing more can be written in it");
+		return ch_fail(err, CH_E_CONFLICT,
+			       "the transaction was undone; nothing more can be written in it");
 	if (db_fault_due(db))
 		return ch_fail(err, CH_E_IO, "injected fault: a write to %s failed", db->path);
 	return CH_OK;

@@ -88,8 +88,10 @@ static ch_status fail_held(int fd, const char *dir, struct ch_err *err)
 	if (info.pid <= 0)
 		return ch_fail(err, CH_E_BUSY, "another gateway uses the state directory %s; stop it or set "
 			       "CHELA_STATE_DIR", dir);
-	return ch_fail(err, CH_E_BUSY, "the gateway with pid %lld on %s, started %s, uses the state directory %s; "
-		       "stop it or set CHELA_STATE_DIR", (long long)info.pid, info.host, info.started, dir);
+	return ch_fail(err, CH_E_BUSY,
+		       "the gateway with pid %lld on %s, started %s, uses the state directory %s; "
+		       "stop it or set CHELA_STATE_DIR",
+		       (long long)info.pid, info.host, info.started, dir);
 }
 
 ch_status lock_take(const char *dir, struct lock **ret, struct ch_err *err)
@@ -126,7 +128,7 @@ void lock_release(struct lock *lock)
 {
 	if (!lock)
 		return;
-	(void)!ftruncate(lock->fd, 0);          /* else only the text is stale; the lock goes with the descriptor */
+	(void)!ftruncate(lock->fd, 0); /* else only the text is stale; the lock goes with the descriptor */
 	close(lock->fd);
 	ch_free(lock);
 }

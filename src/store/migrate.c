@@ -60,7 +60,8 @@ static ch_status copy_into(struct db *db, const char *to, struct ch_err *err)
 {
 	__attribute__((cleanup(close_copy))) sqlite3 *copy = NULL;
 	sqlite3_backup *backup;
-	int rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	int rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+				 NULL);
 
 	if (rc)
 		return db_fail_at(copy, to, rc, "backing up before a migration", err);
@@ -100,8 +101,8 @@ static ch_status record_step(struct db *db, int version, struct ch_err *err)
 {
 	struct db_stmt *s;
 	char pragma[40];
-	ch_status st = db_prep(db, "INSERT INTO migrations (version, applied_at, program) VALUES (?1, ?2, ?3)",
-			       &s, err);
+	ch_status st = db_prep(
+		db, "INSERT INTO migrations (version, applied_at, program) VALUES (?1, ?2, ?3)", &s, err);
 
 	if (st)
 		return st;
@@ -140,8 +141,10 @@ ch_status migrate_run(struct db *db, const struct migration *steps, size_t n, st
 		return st;
 	CH_BUG_ON(n == 0 || n > SCHEMA_MAX);
 	if (version > steps[n - 1].version)
-		return ch_fail(err, CH_E_UNSUPPORTED, "%s was written by a newer chela (schema %d, this one knows %d); "
-			       "run the newer program or restore a backup", db->path, version, steps[n - 1].version);
+		return ch_fail(err, CH_E_UNSUPPORTED,
+			       "%s was written by a newer chela (schema %d, this one knows %d); "
+			       "run the newer program or restore a backup",
+			       db->path, version, steps[n - 1].version);
 	for (size_t i = (size_t)version; i < n; i++) {
 		CH_BUG_ON(steps[i].version != (int)i + 1);
 		if (i > 0 && sqlite3_db_filename(db->handle, "main")[0])
