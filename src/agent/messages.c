@@ -9,6 +9,15 @@
 
 #define TITLE_GRAPHEMES 60
 
+/* Base64 without the "data:…;base64," that some clients put before it. */
+static void image_data(struct jw *w, const struct json *content)
+{
+	const char *text = json_str(content), *comma;
+
+	comma = text && str_starts(text, "data:") ? strchr(text, ',') : NULL;
+	jw_kstr(w, "data", comma ? comma + 1 : text);
+}
+
 void msg_user(struct buf *out, const struct run_input *in, int64_t ts, bool is_command)
 {
 	char key[RUN_ID_MAX + sizeof(":user")];
@@ -30,7 +39,7 @@ void msg_user(struct buf *out, const struct run_input *in, int64_t ts, bool is_c
 		json_each(att, in->attachments) {
 			jw_obj(&w);
 			jw_kstr(&w, "type", "image");
-			jw_kvalue(&w, "data", json_get(att, "content"));
+			image_data(&w, json_get(att, "content"));
 			jw_kvalue(&w, "mimeType", json_get(att, "mimeType"));
 			jw_end(&w);
 		}

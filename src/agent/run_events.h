@@ -56,6 +56,6 @@ void ev_abort_settled(struct run *r, const struct tr_entry *entry);
 void ev_command(struct run *r, const char *in_frame, size_t len, const struct tr_entry *user,
 		const struct tr_entry *answer);
 /* terminalReceipt and friends, for the input's row. */
-void ev_outcome(struct run *r, struct buf *out);
+void ev_outcome(struct run *r, bool is_done, struct buf *out);
 
 #endif

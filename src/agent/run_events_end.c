@@ -57,7 +57,7 @@ static void terminal_reply(struct run *r, struct jw *w)
 	jw_end(w);
 }
 
-void ev_outcome(struct run *r, struct buf *out)
+void ev_outcome(struct run *r, bool is_done, struct buf *out)
 {
 	struct jw w = JW(out);
 
@@ -69,7 +69,7 @@ void ev_outcome(struct run *r, struct buf *out)
 		msg_usage(&w, &r->spent.sum, r->spent.has_cost ? &r->spent.cost : NULL);
 	}
 	jw_kint(&w, "durationMs", r->ended_at - r->started_at);
-	if (!r->abort_origin && !r->failure.code) {
+	if (is_done) {
 		terminal_reply(r, &w);
 		receipt(r, &w);
 	}

@@ -121,21 +121,25 @@ static ch_status history_follow(struct run *r, const struct tr_entry *e, struct 
 	return history_load(d->history, r->sess, err);
 }
 
-/* Ends the open transaction without a trace, also in the live session. */
+/* The live session as the database has it; the caller's error says what is wrong there. */
+static ch_status put_right(struct run *r, ch_status st)
+{
+	(void)!sess_reload(r->sess, NULL);
+	return st;
+}
+
+/* The open transaction leaves no trace. */
 static ch_status undo(struct run *r, ch_status st)
 {
 	db_rollback(db_of(r));
-	(void)!sess_reload(r->sess, NULL);       /* the caller's error says what is wrong with the database */
-	return st;
+	return put_right(r, st);
 }
 
 static ch_status commit(struct run *r, struct ch_err *err)
 {
 	ch_status st = db_commit(db_of(r), err);
 
-	if (st)
-		(void)!sess_reload(r->sess, NULL);       /* the transaction is over either way; err says why */
-	return st;
+	return st ? put_right(r, st) : CH_OK;    /* a commit that failed has rolled back */
 }
 
 static ch_status begin(struct run *r, struct tr_entry *user, struct ch_err *err)
@@ -490,7 +494,7 @@ static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch
 		st = append(r, end->row, "assistant", err);
 	if (st)
 		return st;
-	ev_outcome(r, &outcome);
+	ev_outcome(r, end->state == INPUT_DONE, &outcome);
 	st = buf_status(&outcome, err, "the outcome");
 	if (!st)
 		st = input_end(r->host->opts.sessions, r->session_key, r->run_id, end->state, buf_str(&outcome), end->error,
