@@ -57,6 +57,7 @@ struct run_event {
 	const char *owner_conn;          /* connection id that sent the input, or NULL */
 };
 
+/* Called between steps of the run: it must not call agent_*() functions that change anything. */
 struct agent_ops {
 	void (*on_event)(void *arg, const struct run_event *ev);
 	void *arg;

@@ -2,8 +2,8 @@
  * agent/commands.c - slash commands: a message that is nothing but "/name arguments".
  *
  * Answered by the gateway itself, without a model and outside the model's context. Those that
- * only look or stop run beside an active turn; those that change the transcript end it first. Unknown
- * names are no commands: the message goes to the model.
+ * only look are answered beside an active turn; the others end it first. Unknown names are no
+ * commands: the message goes to the model.
  */
 #include <string.h>
 
@@ -41,7 +41,7 @@ const struct slash_command *slash_commands(size_t *ret_count)
 
 bool command_is_immediate(const struct slash_command *c)
 {
-	return c != &commands[NEW] && c != &commands[RESET];
+	return c != &commands[NEW] && c != &commands[RESET] && c != &commands[STOP];
 }
 
 static bool is_named(const struct slash_command *c, const char *name)
@@ -196,17 +196,8 @@ static ch_status do_status(struct run *r, const char *args, struct buf *out, str
 
 static ch_status do_stop(struct run *r, const char *args, struct buf *out, struct ch_err *err)
 {
-	const char *const *ids;
-	size_t n = 0;
-	ch_status st;
-
-	st = agent_abort(r->host, r->session_key, NULL, "stop", r->arena, &ids, err);
-	if (st)
-		return st;
-	while (ids[n])
-		n++;
-	if (n)
-		buf_printf(out, "⏹ Stopped %zu run%s.", n, n == 1 ? "" : "s");
+	if (r->stopped)
+		buf_printf(out, "⏹ Stopped %zu run%s.", r->stopped, r->stopped == 1 ? "" : "s");
 	else
 		buf_puts(out, "Nothing is running in this session.");
 	return CH_OK;

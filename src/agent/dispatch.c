@@ -89,8 +89,6 @@ static void take_result(struct slot *s, ch_status st, struct tool_result *res, c
 		call->is_error = res->is_error;
 		call->is_done = true;
 		cut_output(r->round, call->content, s->tool->out_max_bytes);
-		if (!call->is_error)
-			remember_used(r, s->tool->name);
 	}
 }
 
@@ -179,6 +177,9 @@ static ch_status run_batch(struct run *r, struct run_call *calls, size_t n, stru
 	}
 	if (st)
 		return ch_fail(err, st, "canceled");
+	for (size_t i = 0; i < n; i++)
+		if (!calls[i].is_error)
+			remember_used(r, slots[i].tool->name);
 	return CH_OK;
 }
 

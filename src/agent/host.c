@@ -371,24 +371,20 @@ static ch_status cancel_queued(struct run *r, const char *reason, struct ch_err 
 	return CH_OK;
 }
 
-static void abort_for(struct desk *d, const char *origin)
-{
-	run_abort(d->active, origin, "aborted", "Reply operation aborted by user");
-}
-
-/* A command that changes the transcript: what runs and waits belongs to what it ends. */
-static void clear_for_command(struct desk *d)
+/* A command that ends what runs and waits, and is answered when that has unwound. */
+static void clear_for_command(struct desk *d, struct run *r)
 {
 	struct ch_err err;
 
-	while (d->head && !cancel_queued(d->head, "command", &err)) {
-		/* one by one */
-	}
+	while (d->head && !cancel_queued(d->head, r->command->name, &err))
+		r->stopped++;
 	if (d->head)
 		log_warn("agent", "session=%s: waiting input could not be cancelled: %s; it runs after the command", d->key,
 			 err.text);
-	if (d->active)
-		abort_for(d, "command");
+	if (!d->active || d->active->abort_origin)
+		return;
+	run_abort(d->active, r->command->name, r->command->name, "This operation was aborted");
+	r->stopped++;
 }
 
 /* Where the accepted run goes: at once, behind the active one, before it, or answered beside it. */
@@ -399,7 +395,7 @@ static enum submit_status place(struct desk *d, struct run *r, bool *ret_interru
 	if (r->command && command_is_immediate(r->command))
 		return SUBMIT_COMMAND;
 	if (r->command) {
-		clear_for_command(d);
+		clear_for_command(d, r);
 		desk_push(d, r, true);
 		return SUBMIT_COMMAND;
 	}
@@ -410,7 +406,7 @@ static enum submit_status place(struct desk *d, struct run *r, bool *ret_interru
 	if (r->mode == QUEUE_INTERRUPT) {
 		*ret_interrupted = is_going;
 		if (is_going)
-			abort_for(d, "interrupt");
+			run_abort(d->active, "interrupt", "aborted", "Reply operation aborted by user");
 		desk_push(d, r, true);
 		return SUBMIT_STARTED;
 	}

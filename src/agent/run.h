@@ -70,6 +70,7 @@ struct run {
 	const char *model, *thinking, *extra_system, *channel, *owner_conn;
 	const struct slash_command *command;     /* this is a command, not a turn */
 	const char *command_args;
+	size_t stopped;                  /* runs that this command ended */
 	int64_t timeout_ms;
 	int64_t accepted_at, accepted_mono_ms;
 	bool is_new_session, is_announced, was_queued, is_told_settled;
