@@ -248,7 +248,8 @@ CH_FIBER void gw_stop(struct gw *gw, const char *reason, int64_t deadline_ms)
 	}
 	if (gw->server)
 		http_server_stop(gw->server, fiber_deadline(SOCKETS_MS));
-	log_info("gateway", "stopped: %s", reason);
+	if (gw->server)
+		log_info("gateway", "stopped: %s", reason);
 	fiber_mask(-1);
 }
 

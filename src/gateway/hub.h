@@ -37,6 +37,8 @@ struct gw_hub {
 	int64_t presence_due_ms, presence_sent_ms;   /* due 0: nothing to tell */
 	bool is_presence_deferred;       /* a loop_defer() is on its way */
 	bool is_idle;                    /* the timer is not armed */
+	char address[64];                /* of this machine, for presence; good until address_until_ms */
+	int64_t address_until_ms;
 	int64_t log_window_ms;
 	unsigned log_lines;
 };

@@ -203,7 +203,7 @@ static CH_FIBER ch_status run_wait(struct gw_call *call, struct ch_err *err)
 
 const struct gw_method gwm_agent[] = {
 	/* name        run        scope            flags     params        dynamic scope */
-	{ "agent",      run_agent, GW_SCOPE_WRITE,  0,        agent_params, agent_scope },
-	{ "agent.wait", run_wait,  GW_SCOPE_WRITE,  0,        wait_params },
+	{ "agent",      run_agent, GW_SCOPE_WRITE,  GW_WAITS, agent_params, agent_scope },
+	{ "agent.wait", run_wait,  GW_SCOPE_WRITE,  GW_WAITS, wait_params },
 };
 const size_t gwm_agent_count = CH_ARRAY_LEN(gwm_agent);
