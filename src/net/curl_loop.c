@@ -17,6 +17,7 @@
 #include "net/curl_loop.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct curl_loop {
 	struct loop *loop;
 	CURLM *multi;
 	struct loop_timer *timer;
+	const char *ca_dir;              /* the system's anchors by hash; NULL: only as one file */
 	size_t xfers;
 };
 
@@ -149,6 +151,25 @@ static void on_timer(void *arg)
 		loop_timer_start(cl->timer, CH_MAX(timeout_ms, 1));
 }
 
+/*
+ * The system's directory of trust anchors, when it has them by hash: then
+ * OpenSSL reads the few that a chain needs. The one file with all of them takes
+ * 100 ms and more to read, and the loop stands still meanwhile.
+ */
+static const char *find_ca_dir(void)
+{
+	const char *path = curl_version_info(CURLVERSION_NOW)->capath;
+	DIR *dir = path ? opendir(path) : NULL;
+	struct dirent *e;
+	bool is_hashed = false;
+
+	while (dir && !is_hashed && (e = readdir(dir)))
+		is_hashed = str_ends(e->d_name, ".0");
+	if (dir)
+		closedir(dir);
+	return is_hashed ? path : NULL;
+}
+
 ch_status curl_loop_new(struct loop *l, struct curl_loop **ret, struct ch_err *err)
 {
 	struct curl_loop *cl;
@@ -165,6 +186,7 @@ ch_status curl_loop_new(struct loop *l, struct curl_loop **ret, struct ch_err *e
 	cl->loop = l;
 	cl->multi = multi;
 	cl->timer = loop_timer_new(l, on_timer, cl);
+	cl->ca_dir = find_ca_dir();
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, cl);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
@@ -296,14 +318,14 @@ static bool parse_pin(const char *text, char ret_pin[65])
 
 static CURLcode set_tls(struct curl_xfer *x, const struct curl_xfer_opts *opts)
 {
-	const char *system_dir = curl_version_info(CURLVERSION_NOW)->capath;
+	const char *ca_dir = x->loop->ca_dir;
 	CURLcode rc = CURLE_OK;
 
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (opts->ca_file) {
-		/* A file and a directory add up; both are part of what a pooled connection is matched by. */
+	/* A file and a directory add up; both are part of what a pooled connection is matched by. */
+	if (opts->ca_file || ca_dir) {
 		SET(CURLOPT_CAINFO, opts->ca_file);
-		SET(CURLOPT_CAPATH, system_dir ? system_dir : X509_get_default_cert_dir());
+		SET(CURLOPT_CAPATH, ca_dir ? ca_dir : X509_get_default_cert_dir());
 	}
 	if (opts->tls_fingerprint) {
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
