@@ -87,12 +87,14 @@ ch_status config_text_redact(const char *text, size_t len, struct buf *out, stru
 	size_t start = out->len, root = text_skip_blank(&r.t, 0);
 	struct redact_at at;
 	struct json *v;
-	ch_status st = json_parse(a, text, len, JSON_JSON5, &v, err);
+	/* A file without a value, an empty one say, has nothing to hide. */
+	ch_status st = root == len ? CH_OK : json_parse(a, text, len, JSON_JSON5, &v, err);
 
 	if (st)
 		return st;
 	redact_root(&at);
-	redact_value(&r, &at, root, text_skip_value(&r.t, root));
+	if (root < len)
+		redact_value(&r, &at, root, text_skip_value(&r.t, root));
 	keep_until(&r, len);
 	for (size_t i = 0; i < r.values.len; i++)
 		replace_all(out, start, r.values.at[i]);

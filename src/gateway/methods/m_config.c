@@ -64,6 +64,8 @@ static ch_status run_get(struct gw_call *call, struct ch_err *err)
 	jw_obj(w);
 	jw_kstr(w, "path", config_store_path(store));
 	jw_karr(w, "includedPaths");
+	for (const char *const *path = config_includes(c); *path; path++)
+		jw_str(w, *path);
 	jw_end(w);
 	jw_kbool(w, "exists", file_exists(config_store_path(store)));
 	write_raw(call, w, c);
@@ -73,12 +75,12 @@ static ch_status run_get(struct gw_call *call, struct ch_err *err)
 	jw_kbool(w, "valid", !config_store_degraded(store));
 	write_tree(w, "runtimeConfig", resolved);
 	write_tree(w, "config", resolved);
-	jw_kstr(w, "hash", config_hash(c));
+	jw_kstr(w, "hash", config_store_hash(store));
 	write_issues(w, "issues", issues, count, CONFIG_ERROR);
 	write_issues(w, "warnings", issues, count, CONFIG_WARNING);
 	jw_karr(w, "legacyIssues");
 	jw_end(w);
-	jw_kstr(w, "configRevisionHash", config_hash(c));
+	jw_kstr(w, "configRevisionHash", config_store_hash(store));
 	jw_kstr(w, "appliedConfigHash", config_hash(c));
 	jw_end(w);
 	gw_reply_end(call);

@@ -338,6 +338,10 @@ static void test_redacted_text(void **state)
 	assert_non_null(strstr(buf_str(&out), "port: 1 }, // not __OPENCLAW_REDACTED__!\n"));
 	assert_int_equal(json_parse(arena, out.data, out.len, JSON_JSON5, &from_text, NULL), CH_OK);
 	assert_true(json_equal(from_text, config_redact(arena, config_source(c))));
+	buf_clear(&out);
+	assert_int_equal(config_text_redact("// empty\n", 9, &out, NULL), CH_OK);
+	assert_string_equal(buf_str(&out), "// empty\n");
+	assert_int_equal(config_text_redact("{", 1, &out, NULL), CH_E_INVALID);
 }
 
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
