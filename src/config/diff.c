@@ -161,7 +161,7 @@ static const struct json *same_item(const struct json *list, const struct json *
 ch_status config_restore(struct arena *a, const struct json *v, const struct json *original, const char *path,
 			 struct json **ret, struct ch_err *err)
 {
-	struct json *copy, *child;
+	struct json *copy, *child = NULL;
 	size_t i = 0;
 	ch_status st;
 

@@ -126,7 +126,7 @@ static ch_status expand_file(struct including *in, const char *name, const struc
 			     struct json **ret)
 {
 	const char *outer = in->dir, *rel = relative_name(in, name), *slash = strrchr(rel, '/');
-	struct json *v;
+	struct json *v = NULL;
 	ch_status st = config_parse_file(in->c, buf_str(text), text->len, &v, in->err);
 
 	if (st)
@@ -143,7 +143,7 @@ static ch_status expand_file(struct including *in, const char *name, const struc
 static ch_status include_file(struct including *in, const struct json *name, int depth, struct json **ret)
 {
 	CH_AUTO_BUF struct buf text;
-	struct stat st_file;
+	struct stat st_file = { 0 };
 	ch_status st;
 	int fd = -1;
 
@@ -174,7 +174,7 @@ static ch_status include_file(struct including *in, const struct json *name, int
 
 static ch_status include_all(struct including *in, const struct json *names, int depth, struct json **ret)
 {
-	struct json *all = NULL, *one;
+	struct json *all = NULL, *one = NULL;
 	ch_status st;
 
 	if (!in->base_dir)
@@ -196,7 +196,7 @@ static ch_status include_all(struct including *in, const struct json *names, int
 
 static ch_status expand_members(struct including *in, const struct json *v, int depth, struct json *out)
 {
-	struct json *child;
+	struct json *child = NULL;
 	ch_status st;
 
 	json_each(it, v) {
@@ -218,7 +218,7 @@ static ch_status expand(struct including *in, const struct json *v, int depth, s
 {
 	struct arena *a = in->c->arena;
 	const struct json *names = json_get(v, "$include");
-	struct json *included, *rest;
+	struct json *included = NULL, *rest;
 	ch_status st;
 
 	if (depth > JSON_DEPTH_MAX)

@@ -185,7 +185,7 @@ static ch_status pick(const struct lookup *k, const char *file, char *text, size
 			return ch_fail(k->err, CH_E_INVALID, "%s: %s: %s", k->path, file, why.text);
 		v = json_str(pointer(k, tree, k->id));
 	}
-	if (str_empty(v) || strlen(v) > len)
+	if (str_empty(v))
 		return ch_fail(k->err, CH_E_NOT_FOUND, "%s: %s has no text at '%s'", k->path, file, k->id);
 	*ret = secret_new(v);
 	return CH_OK;

@@ -41,6 +41,7 @@ static void index_fill(struct json_index *index, struct json *obj)
 	for (struct json *v = obj->first; v; v = v->next) {
 		slot = index_slot(index, v->key, v->key_len);
 		if (*slot) {
+			CH_BUG_ON(!last);
 			move_value(*slot, v);
 			last->next = v->next;
 			obj->len--;

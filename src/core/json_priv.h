@@ -63,7 +63,7 @@ static inline bool json_is_container(const struct json *v)
 
 static inline bool json_key_is(const struct json *v, const char *key, size_t n)
 {
-	return v->key_len == n && memcmp(v->key, key, n) == 0;
+	return v->key_len == n && (n == 0 || memcmp(v->key, key, n) == 0);
 }
 
 /*
