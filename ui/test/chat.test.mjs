@@ -175,6 +175,13 @@ test('a failed run says why, once, whether or not a row is stored', () => {
   assert.deepEqual(picture(reloaded), ['user:hello', 'reply:<error:the provider is down>']);
 });
 
+test('a turn that a restart cut off says so', () => {
+  const marker = textRow('[interrupted: the gateway stopped]', 2, undefined, { model: 'gateway-injected', stopReason: 'aborted', idempotencyKey: `${RUN}:interrupted`, openclawAbort: { aborted: true, origin: 'restart', runId: RUN } });
+  const live = play(...TEXT_TURN);
+  const chat = reduceChat(live, { type: 'history', payload: { messages: [userRow('hello', 1), marker], sessionInfo: { hasActiveRun: false } }, runsBefore: [RUN], isFresh: false });
+  assert.deepEqual(picture(chat), ['user:hello', 'reply:<interrupted:interrupted: the gateway stopped>']);
+});
+
 test('a retry is told and forgotten when words come', () => {
   const waiting = play(frame('run_status', { phase: 'retrying', message: 'Retrying in 3 s' }));
   assert.equal(waiting.runs[RUN].note, 'Retrying in 3 s');

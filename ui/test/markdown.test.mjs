@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { load } from './load.mjs';
 
-const { Markdown, html, safeLink, safeImage, decodeEntities, highlight } = await load(`
+const { GrowingLexer, html, safeLink, safeImage, decodeEntities, highlight } = await load(`
   import { render } from 'preact-render-to-string';
   import { Markdown } from './src/markdown/render.tsx';
   export { safeLink, safeImage, decodeEntities } from './src/markdown/safe.ts';
   export { highlight } from './src/markdown/highlight.ts';
-  export { Markdown };
+  export { GrowingLexer } from './src/markdown/lex.ts';
   export const html = (text) => render(<Markdown text={text} />);
 `);
 
@@ -150,4 +150,36 @@ test('highlighting loses no character', () => {
   for (const name of ['c', 'js', 'python', 'sh', 'sql', 'json', 'diff', 'unknown', '']) {
     assert.equal(highlight(code, name).map((span) => span.text).join(''), code);
   }
+});
+
+test('reading a text as it grows gives what reading it at once gives', () => {
+  const sources = [
+    'para one\n\npara [two][x]\n\n- a\n- b\n\n- loose\n\n```js\ncode\n\nmore\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nlast *one*\n\n[x]: https://x.example\n\nend [two][x]',
+    '# h\n\n> quote\n> on\nlazy\n\n1. a\n\n   b\n2. c\n\ntext\n===\n\n<div>\nraw\n\n</div>\n\nend',
+    ...HOSTILE.map((text) => `before\n\n${text}\n\nbetween\n\n${text}\n\nafter`),
+    'a\r\n\r\nb\r\n\r\nc\r\n\r\nd\te',
+  ];
+  for (const source of sources) {
+    const growing = new GrowingLexer();
+    for (let end = 0; end <= source.length; end += 3) {
+      const part = source.slice(0, end);
+      assert.deepEqual(JSON.stringify(growing.read(part).blocks), JSON.stringify(new GrowingLexer().read(part).blocks), JSON.stringify(part));
+    }
+    assert.equal(JSON.stringify(growing.read('another text').blocks), JSON.stringify(new GrowingLexer().read('another text').blocks));
+  }
+});
+
+test('reading a growing text stays quick', () => {
+  const growing = new GrowingLexer();
+  let text = '';
+  for (let i = 0; i < 800; i++) {
+    text += `Paragraph ${i} with \`code\` and a [link](https://x.example).\n\n`;
+    growing.read(text);
+  }
+  const started = performance.now();
+  for (let i = 0; i < 20; i++) growing.read((text += 'word '));
+  const grown = performance.now() - started;
+  const again = performance.now();
+  new GrowingLexer().read(text);
+  assert.ok(grown / 20 < (performance.now() - again) / 2, 'only the end is read again');
 });

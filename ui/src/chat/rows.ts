@@ -46,6 +46,8 @@ export interface Row {
   usage?: Usage;
   stopReason?: string;
   isAborted?: boolean;
+  /* The gateway went down before it was answered; the text says so. */
+  isInterrupted?: boolean;
   isError?: boolean;
   calls: ToolCall[];
   result?: ToolResult;
@@ -106,7 +108,7 @@ function readUsage(value: unknown): Usage | undefined {
 
 /* "<runId>:user" and its like name the run they belong to. */
 function runOfKey(key: string): string {
-  return key.replace(/:(user|assistant|terminal-error)$/, '');
+  return key.replace(/:(user|assistant|terminal-error|interrupted)$/, '');
 }
 
 function readAssistant(message: Dict, meta: Dict, row: Row): void {
@@ -126,7 +128,8 @@ function readAssistant(message: Dict, meta: Dict, row: Row): void {
   const stopReason = str(message.stopReason);
   if (stopReason) row.stopReason = stopReason;
   if (stopReason === 'error') row.isError = true;
-  if (abort || stopReason === 'aborted') row.isAborted = true;
+  if (abort && abort.origin === 'restart') row.isInterrupted = true;
+  else if (abort || stopReason === 'aborted') row.isAborted = true;
   const errorMessage = str(message.errorMessage);
   if (row.isError && errorMessage && row.parts.length === 0) row.parts.push({ kind: 'text', text: errorMessage });
 }

@@ -8,7 +8,7 @@ import type { OutboxItem } from './outbox.ts';
 import type { Part, Row, Usage } from './rows.ts';
 import type { Chat, Run } from './state.ts';
 
-export type Segment = Part | { kind: 'error'; text: string };
+export type Segment = Part | { kind: 'error' | 'interrupted'; text: string };
 
 export interface Reply {
   kind: 'reply';
@@ -41,8 +41,10 @@ export function modelName(provider: string | undefined, model: string | undefine
 }
 
 function addRow(reply: Reply, row: Row, errors: Record<string, string>): void {
-  if (row.isError) {
-    const text = row.parts.map((part) => (part.kind === 'text' ? part.text : '')).join('\n');
+  const text = row.parts.map((part) => (part.kind === 'text' ? part.text : '')).join('\n');
+  if (row.isInterrupted) {
+    reply.segments.push({ kind: 'interrupted', text: text.replace(/^\[|\]$/g, '') });
+  } else if (row.isError) {
     const told = text.trim() || (row.runId && errors[row.runId]) || 'The run failed before it could answer.';
     reply.segments.push({ kind: 'error', text: told });
   } else {

@@ -9,7 +9,7 @@ import type { Token, Tokens } from 'marked';
 import type { ComponentChildren, VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { CodeBlock } from './code_block.tsx';
-import { lexMarkdown } from './lex.ts';
+import { GrowingLexer } from './lex.ts';
 import { decodeEntities, safeImage, safeLink } from './safe.ts';
 
 const MAX_DEPTH = 24;
@@ -134,13 +134,14 @@ export function renderTokens(tokens: readonly Token[] | undefined, depth = 0): C
 }
 
 /* One top-level block. While text streams in only the last one changes; the others keep their elements. */
-function Block({ token, definitions }: { token: Token; definitions: number }): VNode {
+function Block({ token, definitions }: { token: Token; definitions: string }): VNode {
   const drawn = useMemo(() => renderToken(token, 0), [token.raw, definitions]);
   return <>{token.type === 'html' || token.type === 'text' ? <p class="md-plain">{drawn}</p> : drawn}</>;
 }
 
 export function Markdown({ text }: { text: string }): VNode {
-  const { blocks, definitions } = useMemo(() => lexMarkdown(text), [text]);
+  const lexer = useMemo(() => new GrowingLexer(), []);
+  const { blocks, definitions } = useMemo(() => lexer.read(text), [text]);
   return (
     <div class="md">
       {blocks.map((token, index) => (

@@ -46,6 +46,8 @@ function SegmentView({ segment, tool, isLive, isLast }: SegmentProps): VNode | n
       return <img class="picture" src={segment.url} alt="Picture from the agent" />;
     case 'tool':
       return tool ? <ToolCard tool={tool} isLive={isLive} /> : null;
+    case 'interrupted':
+      return <p class="interrupted">{segment.text}</p>;
     case 'error':
       return (
         <div class="run-error" role="alert">
