@@ -23,11 +23,13 @@ bool ui_is_page_path(const char *path)
 	return !strchr(last ? last : path, '.');
 }
 
+/* The page's links are relative, so at "/a/b" it asks for "/a/assets/…": folders in front are skipped. */
 static const struct http_asset *find_asset(const char *path)
 {
-	for (size_t i = 0; i < ui_assets_count; i++)
-		if (str_eq(ui_assets[i].path, path))
-			return &ui_assets[i];
+	for (; path; path = strchr(path + 1, '/'))
+		for (size_t i = 0; i < ui_assets_count; i++)
+			if (str_eq(ui_assets[i].path, path))
+				return &ui_assets[i];
 	return NULL;
 }
 
@@ -78,6 +80,12 @@ static const char *base_path(struct gw *gw, struct arena *a)
 	return base;
 }
 
+/* The bare root above a base path, and the base path without its slash: relative links need it. */
+static bool lacks_base(const char *base, const char *path)
+{
+	return !str_empty(base) && (str_eq(path, "/") || str_eq(path, base));
+}
+
 CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, struct gw *gw)
 {
 	CH_AUTO(config_unref) struct config *c = config_ref(gw_config(gw));
@@ -86,7 +94,7 @@ CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, st
 
 	if (!config_bool(c, "gateway.controlUi.enabled", true)) {
 		http_reply_error(call, 404, "not_found", "The web page is switched off (gateway.controlUi.enabled)");
-	} else if (!path && str_eq(rq->path, "/")) {
+	} else if (lacks_base(base, rq->path)) {
 		http_reply_header(call, "Location", arena_printf(rq->arena, "%s/", base));
 		http_reply(call, 302, "text/plain; charset=utf-8", "", 0);
 	} else if (!path) {

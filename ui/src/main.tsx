@@ -29,12 +29,11 @@ async function main(): Promise<void> {
   const secret = takeSecret(location, history);
   const local = storage('localStorage');
   applyTheme(readTheme(local), local);
-  const url = gatewayUrl();
   const app = new App({
-    url,
+    url: gatewayUrl(),
     version: CHELA_VERSION,
     identity: await loadIdentity(),
-    credentials: new Credentials(local, `chela.device:${new URL(url).pathname}`, secret),
+    credentials: new Credentials(local, 'chela.device', secret),
     local,
     session: storage('sessionStorage'),
   });
