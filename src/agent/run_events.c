@@ -210,6 +210,8 @@ const char *rf_failover_reason(enum model_error_class c)
 
 const char *rf_failure_kind(enum model_error_class c)
 {
+	if (c == MODEL_ERR_AUTH)
+		return "auth_invalid_token";
 	return model_error_is_transient(c) ? "timeout" : "unclassified";
 }
 

@@ -46,6 +46,14 @@ static bool hears_tools(const struct gw_conn *c, void *arg)
 	return gw_conn_has_cap(c, "tool-events") && hears_session(c, arg);
 }
 
+/* Only user interfaces are told how the time was spent; they draw it. */
+static bool hears_timing(const struct gw_conn *c, void *arg)
+{
+	const char *mode = gw_conn_client_mode(c);
+
+	return (str_eq(mode, "ui") || str_eq(mode, "webchat")) && hears_tools(c, arg);
+}
+
 static bool hears_tools_as_session(const struct gw_conn *c, void *arg)
 {
 	const struct audience *who = arg;
@@ -83,7 +91,7 @@ static void render_agent(struct jw *w, const struct run_event *ev, struct gw *gw
 	jw_kstr(w, "stream", ev->stream);
 	jw_kraw(w, "data", ev->data, ev->data_len);
 	jw_kstr(w, "sessionKey", ev->session_key);
-	if (ev->with_session_id)
+	if (ev->with_session_id || is_tool)
 		jw_kstr(w, "sessionId", ev->session_id);
 	jw_kstr(w, "agentId", ev->agent_id);
 	jw_kstr_opt(w, "lane", ev->lane);
@@ -268,7 +276,7 @@ static void on_timing(struct gw *gw, const struct run_event *ev, struct audience
 	if (ev->data)
 		jw_kraw(&w, "data", ev->data, ev->data_len);
 	jw_end(&w);
-	tell(gw, "chat.send_timing", &payload, hears_tools, who);
+	tell(gw, "chat.send_timing", &payload, hears_timing, who);
 }
 
 void gw_on_run_event(void *arg, const struct run_event *ev)
