@@ -174,7 +174,7 @@ static ch_status check_request_line(const char *line, size_t n, const char **ret
 	if ((size_t)(second - target) > HTTP1_TARGET_MAX)
 		return refuse(ret_http, 414, err, "the request target is too long");
 	version = second + 1;
-	if (line + n - version != 8 || memcmp(version, "HTTP/", 5) || version[6] != '.' ||
+	if (line + n - version != 8 || memcmp(version, "HTTP/", 5) != 0 || version[6] != '.' ||
 	    version[5] < '0' || version[5] > '9' || version[7] < '0' || version[7] > '9')
 		return refuse(ret_http, 400, err, "a malformed HTTP version");
 	if (version[5] != '1')
@@ -214,7 +214,7 @@ static const char *origin_form(struct arena *a, const char *target, const char *
 		return target;
 	if (url_parse(a, target, &u, NULL) || !str_starts(u.scheme, "http"))
 		return NULL;
-	authority = strstr(target, "://") + 3;
+	authority = target + strcspn(target, ":") + 3;
 	n = strcspn(authority, "/?#");
 	if (!host || !str_ieq(arena_strndup(a, authority, n), host))
 		return NULL;
@@ -409,7 +409,7 @@ static ch_status interpret(struct arena *a, const http_parser *p, struct http1_h
 ch_status http1_parse(struct arena *a, const char *bytes, size_t n, struct http1_head *ret, int *ret_http,
 		      struct ch_err *err)
 {
-	struct http1_head h = { 0 };
+	struct http1_head h = { .target = "" };
 	struct split s = { 0 };
 	size_t line_len;
 	http_parser p;

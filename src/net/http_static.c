@@ -133,7 +133,7 @@ static void put_headers(struct http_call *c, const char *etag, bool is_immutable
 static bool inflate_all(const unsigned char *data, size_t len, struct buf *out)
 {
 	z_stream z = { .next_in = (unsigned char *)data, .avail_in = (unsigned)len };
-	int st;
+	int st = Z_MEM_ERROR;
 
 	if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
 		return false;

@@ -442,10 +442,10 @@ void ws_frame_close(struct buf *out, enum ws_side side, uint16_t code, const cha
 		ws_frame(out, side, WS_CLOSE, NULL, 0);
 		return;
 	}
-	n = utf8_cut(reason, n, sizeof(payload) - 2);
+	n = n ? utf8_cut(reason, n, sizeof(payload) - 2) : 0;
 	payload[0] = (char)(code >> 8);
 	payload[1] = (char)code;
-	if (n)
+	if (reason)
 		memcpy(payload + 2, reason, n);
 	ws_frame(out, side, WS_CLOSE, payload, n + 2);
 }

@@ -302,8 +302,6 @@ static void open_commented(void)
 
 static void test_write_keeps_comments(void **state)
 {
-	CH_AUTO_STR char *expected = NULL;
-
 	(void)state;
 	open_commented();
 	assert_int_equal(config_write_set(store, "gateway.port", json("3"), NULL, NULL), CH_OK);
