@@ -382,7 +382,7 @@ static void send_tls(struct conn_io *io, const uv_buf_t *parts, unsigned count)
 	struct buf *joined = &io->hub->joined;
 	uv_buf_t one;
 
-	if (count > 1 && total_of(parts, count) <= TLS_JOIN_MAX) {      /* one record, not one for each part */
+	if (count > 1 && total_of(parts, count) <= TLS_JOIN_MAX) { /* one record, not one for each part */
 		buf_clear(joined);
 		for (unsigned i = 0; i < count; i++)
 			buf_append(joined, parts[i].base, parts[i].len);

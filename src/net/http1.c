@@ -169,7 +169,8 @@ static ch_status check_request_line(const char *line, size_t n, const char **ret
 		return refuse(ret_http, 400, err, "a malformed request line");
 	for (const char *p = target; p < second; p++) {
 		if (*p <= ' ' || *p > '~')
-			return refuse(ret_http, 400, err, "a request target with bytes that must be percent-encoded");
+			return refuse(ret_http, 400, err,
+				      "a request target with bytes that must be percent-encoded");
 	}
 	if ((size_t)(second - target) > HTTP1_TARGET_MAX)
 		return refuse(ret_http, 414, err, "the request target is too long");
@@ -197,7 +198,8 @@ const char *http1_path(struct arena *a, const char *raw, size_t n)
 	for (const char *segment = path; segment; segment = strchr(segment + 1, '/')) {
 		size_t segment_len = strcspn(segment + 1, "/");
 
-		if ((segment_len == 1 && segment[1] == '.') || (segment_len == 2 && !memcmp(segment + 1, "..", 2)))
+		if ((segment_len == 1 && segment[1] == '.') ||
+		    (segment_len == 2 && !memcmp(segment + 1, "..", 2)))
 			return NULL;
 	}
 	return path;
@@ -221,7 +223,8 @@ static const char *origin_form(struct arena *a, const char *target, const char *
 	return authority[n] == '/' ? authority + n : arena_printf(a, "/%s", authority + n);
 }
 
-static ch_status read_target(struct arena *a, struct http1_head *h, const char *host, int *ret_http, struct ch_err *err)
+static ch_status read_target(struct arena *a, struct http1_head *h, const char *host, int *ret_http,
+			     struct ch_err *err)
 {
 	const char *origin, *question;
 	size_t path_len;
@@ -281,8 +284,8 @@ static bool has_token(const struct http1_head *h, const char *name, const char *
 }
 
 /* Terminates names and values where they are, in `text`, which http-parser is done with. */
-static ch_status take_headers(struct arena *a, char *text, const struct split *s, struct http1_head *h, int *ret_http,
-			      struct ch_err *err)
+static ch_status take_headers(struct arena *a, char *text, const struct split *s, struct http1_head *h,
+			      int *ret_http, struct ch_err *err)
 {
 	h->headers = arena_alloc(a, (s->count + 1) * sizeof(*h->headers));
 	for (size_t i = 0; i < s->count; i++) {
@@ -378,7 +381,8 @@ static ch_status check_upgrade(const http_parser *p, struct http1_head *h, int *
 		return refuse(ret_http, 400, err, "a websocket upgrade that is not a plain GET of HTTP/1.1");
 	if (versions != 1 || !str_eq(version, "13"))
 		return refuse(ret_http, 426, err, "a websocket version other than 13");
-	if (keys != 1 || strlen(key) != 24 || !b64_decode(key, 24, nonce, sizeof(nonce), &nonce_len) || nonce_len != 16)
+	if (keys != 1 || strlen(key) != 24 || !b64_decode(key, 24, nonce, sizeof(nonce), &nonce_len) ||
+	    nonce_len != 16)
 		return refuse(ret_http, 400, err, "a malformed Sec-WebSocket-Key");
 	h->is_upgrade = true;
 	h->ws_key = key;

@@ -37,8 +37,8 @@ struct http1_scan {
  * Looks at bytes[scan->at .. n): *ret_len is the length of the head with its
  * empty line, 0 while it is incomplete.
  */
-CH_MUST_USE ch_status http1_scan(struct http1_scan *scan, const char *bytes, size_t n, size_t *ret_len, int *ret_http,
-				 struct ch_err *err);
+CH_MUST_USE ch_status http1_scan(struct http1_scan *scan, const char *bytes, size_t n, size_t *ret_len,
+				 int *ret_http, struct ch_err *err);
 
 struct http1_head {
 	const char *method, *target, *path, *query;
@@ -54,14 +54,21 @@ struct http1_head {
 };
 
 /* bytes[0..n) is what http1_scan() measured; everything in *ret lives on the arena. */
-CH_MUST_USE ch_status http1_parse(struct arena *a, const char *bytes, size_t n, struct http1_head *ret, int *ret_http,
-				  struct ch_err *err);
+CH_MUST_USE ch_status http1_parse(struct arena *a, const char *bytes, size_t n, struct http1_head *ret,
+				  int *ret_http, struct ch_err *err);
 /* Path rules on their own: decodes, refuses dot segments and control bytes. NULL when malformed. */
 const char *http1_path(struct arena *a, const char *raw, size_t n);
 
 enum http1_body_state {
-	HTTP1_COUNTED, HTTP1_CHUNK_SIZE, HTTP1_CHUNK_EXT, HTTP1_CHUNK_SIZE_LF, HTTP1_CHUNK_DATA, HTTP1_CHUNK_DATA_CR,
-	HTTP1_CHUNK_DATA_LF, HTTP1_TRAILER, HTTP1_TRAILER_LF,
+	HTTP1_COUNTED,
+	HTTP1_CHUNK_SIZE,
+	HTTP1_CHUNK_EXT,
+	HTTP1_CHUNK_SIZE_LF,
+	HTTP1_CHUNK_DATA,
+	HTTP1_CHUNK_DATA_CR,
+	HTTP1_CHUNK_DATA_LF,
+	HTTP1_TRAILER,
+	HTTP1_TRAILER_LF,
 };
 
 struct http1_body {
@@ -75,7 +82,7 @@ struct http1_body {
 
 void http1_body_init(struct http1_body *b, const struct http1_head *head);
 /* Appends decoded bytes to out; *ret_used of the input belong to this body. */
-CH_MUST_USE ch_status http1_body_feed(struct http1_body *b, const char *p, size_t n, struct buf *out, size_t *ret_used,
-				      int *ret_http, struct ch_err *err);
+CH_MUST_USE ch_status http1_body_feed(struct http1_body *b, const char *p, size_t n, struct buf *out,
+				      size_t *ret_used, int *ret_http, struct ch_err *err);
 
 #endif

@@ -158,7 +158,8 @@ static void run_handler(void *arg)
 
 	call->route->run(call, &call->rq, s->opts.arg);
 	if (call->phase == CALL_OPEN && c->io) {
-		log_error("http", "no answer from the handler of %s %s", call->rq.method, log_quote(call->rq.path));
+		log_error("http", "no answer from the handler of %s %s", call->rq.method,
+			  log_quote(call->rq.path));
 		http_reply_error(call, 500, "internal", "internal error");
 	}
 	end_call(c);
@@ -189,7 +190,7 @@ static void proceed_later(void *arg)
 	unpin(c);
 }
 
-/* Answered without a handler. The next request waits for the next turn, lest one read of many blocks the loop. */
+/* Answered without a handler. The next request waits for the next turn: one read may hold thousands. */
 static void end_at_once(struct http_conn *c)
 {
 	end_call(c);
@@ -200,7 +201,8 @@ static void end_at_once(struct http_conn *c)
 	loop_defer(c->server->loop, proceed_later, c);
 }
 
-static ch_status check_size(struct http_conn *c, const struct http1_head *head, int *ret_http, struct ch_err *err)
+static ch_status check_size(struct http_conn *c, const struct http1_head *head, int *ret_http,
+			    struct ch_err *err)
 {
 	size_t max = c->call->route->body_max;
 
@@ -318,7 +320,8 @@ static size_t consume(struct http_conn *c, const char *p, size_t n)
 	size_t used = 0, step = 1;
 
 	while (step && used < n && can_read(c)) {
-		step = c->state == HTTP_HEAD ? read_head(c, p + used, n - used) : read_body(c, p + used, n - used);
+		step = c->state == HTTP_HEAD ? read_head(c, p + used, n - used)
+					     : read_body(c, p + used, n - used);
 		used += step;
 	}
 	return used;
@@ -480,7 +483,8 @@ void http_conn_new(struct http_server *s, uv_stream_t *listener, struct tls_ctx 
 /* One too many: told so where that takes no handshake. */
 void http_conn_reject(struct http_server *s, uv_stream_t *listener, struct tls_ctx *tls)
 {
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+	static const char text[] =
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 	uv_buf_t bytes = { .base = (char *)text, .len = sizeof(text) - 1 };
 	struct conn_io *io = conn_io_accept(s->hub, listener, NULL, NULL, NULL);
 

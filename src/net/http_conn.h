@@ -45,7 +45,7 @@ struct http_conn {
 	bool is_eof;                     /* the peer sends no more */
 	bool is_waiting;                 /* for the next turn, to look at `in` */
 	unsigned pins;
-	enum { HTTP_ARMED_NONE, HTTP_ARMED_IDLE, HTTP_ARMED_HEADER } armed;     /* HEAD: which deadline runs */
+	enum { HTTP_ARMED_NONE, HTTP_ARMED_IDLE, HTTP_ARMED_HEADER } armed; /* HEAD: which deadline runs */
 	size_t flush_queued;             /* FLUSHING: when the deadline was set */
 	struct buf in;                   /* what was read and not yet looked at */
 	struct http1_scan scan;          /* HEAD: how far `in` was searched */

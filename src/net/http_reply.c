@@ -18,16 +18,41 @@
 #define STREAM_HIGH (64u * 1024u)       /* bytes queued at which a writer waits */
 
 static const struct { int status; const char *phrase; } phrases[] = {
-	{ 101, "Switching Protocols" }, { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" }, { 206, "Partial Content" },
-	{ 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" }, { 304, "Not Modified" },
-	{ 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
-	{ 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-	{ 405, "Method Not Allowed" }, { 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-	{ 410, "Gone" }, { 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
-	{ 417, "Expectation Failed" }, { 422, "Unprocessable Content" }, { 426, "Upgrade Required" },
-	{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
-	{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" },
+	{ 101, "Switching Protocols" },
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 206, "Partial Content" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 303, "See Other" },
+	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
+	{ 308, "Permanent Redirect" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 413, "Content Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 417, "Expectation Failed" },
+	{ 422, "Unprocessable Content" },
+	{ 426, "Upgrade Required" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 505, "HTTP Version Not Supported" },
 };
 
 static const char *phrase_of(int status)
@@ -123,7 +148,8 @@ static bool may_begin(struct http_call *call, int *status)
 	struct http_conn *c = call->conn;
 
 	if (call->phase != CALL_OPEN) {
-		log_error("http", "a second answer to %s %s was dropped", call->rq.method, log_quote(call->rq.path));
+		log_error("http", "a second answer to %s %s was dropped", call->rq.method,
+			  log_quote(call->rq.path));
 		return false;
 	}
 	if (!c->io) {
@@ -131,8 +157,8 @@ static bool may_begin(struct http_call *call, int *status)
 		return false;
 	}
 	if (call->is_header_bad || call->headers.failed) {
-		log_error("http", "a header of the answer to %s %s cannot be sent; the answer is 500 now", call->rq.method,
-			  log_quote(call->rq.path));
+		log_error("http", "a header of the answer to %s %s cannot be sent; the answer is 500 now",
+			  call->rq.method, log_quote(call->rq.path));
 		buf_clear(&call->headers);
 		*status = 500;
 	}
@@ -252,7 +278,7 @@ ch_status http_stream_begin(struct http_call *c, int status, const char *content
 static void send_piece(struct http_call *c, const void *p, size_t n)
 {
 	char size[20];
-	uv_buf_t parts[3] = { [1] = { .base = (char *)p, .len = n }, [2] = { .base = (char *)"\r\n", .len = 2 } };
+	uv_buf_t parts[3] = { { 0 }, { .base = (char *)p, .len = n }, { .base = (char *)"\r\n", .len = 2 } };
 
 	if (!c->is_chunked) {
 		conn_io_send(c->conn->io, &parts[1], 1);
@@ -285,7 +311,7 @@ void http_stream_end(struct http_call *c)
 	uv_buf_t last = { .base = (char *)"0\r\n\r\n", .len = 5 };
 
 	if (c->phase != CALL_STREAMING || (c->stream_left > 0 && !c->is_head))
-		return;                         /* begin failed, or the body is short: the connection is cut */
+		return; /* begin failed, or the body is short: the connection is cut */
 	c->phase = CALL_REPLIED;
 	if (c->is_chunked && !c->is_head && c->conn->io)
 		conn_io_send(c->conn->io, &last, 1);
@@ -312,7 +338,8 @@ struct ws_conn *http_upgrade_ws(struct http_call *c, const struct ws_conn_ops *o
 	begin_head(conn->server, status);
 	if (status == 101) {
 		ws_accept_key(c->ws_key, accept);
-		buf_printf(head, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n", accept);
+		buf_printf(head, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
+			   accept);
 		buf_append(head, c->headers.data, c->headers.len);
 	} else {
 		c->keep_alive = false;

@@ -83,7 +83,8 @@ static void on_listener_closed(uv_handle_t *handle)
 	ch_free(l);
 }
 
-static ch_status resolve(const char *host, uint16_t port, struct sockaddr_storage *ret_addr, struct ch_err *err)
+static ch_status resolve(const char *host, uint16_t port, struct sockaddr_storage *ret_addr,
+			 struct ch_err *err)
 {
 	if (str_eq(host, "localhost"))
 		host = "127.0.0.1";
@@ -99,13 +100,15 @@ static ch_status fail_listen(int error, const char *host, uint16_t port, struct 
 
 	if (error == UV_EADDRINUSE && port_holder_find(port, holder, sizeof(holder)))
 		return ch_fail(err, CH_E_BUSY,
-			       "port %u on %s is in use by %s; stop it, or choose another port with PORT=<port> or gateway.port",
+			       "port %u on %s is in use by %s; stop it, or choose another port with "
+			       "PORT=<port> or gateway.port",
 			       port, host, holder);
 	if (error == UV_EADDRINUSE)
-		return ch_fail(err, CH_E_BUSY, "port %u on %s is in use; choose another with PORT=<port> or gateway.port",
+		return ch_fail(err, CH_E_BUSY,
+			       "port %u on %s is in use; choose another with PORT=<port> or gateway.port",
 			       port, host);
-	return ch_fail(err, error == UV_EACCES ? CH_E_DENIED : CH_E_IO, "cannot listen on %s port %u: %s", host, port,
-		       uv_strerror(error));
+	return ch_fail(err, error == UV_EACCES ? CH_E_DENIED : CH_E_IO, "cannot listen on %s port %u: %s",
+		       host, port, uv_strerror(error));
 }
 
 static int start_listening(struct http_listener *l, const struct sockaddr_storage *addr, uint16_t *ret_port)
@@ -119,7 +122,8 @@ static int start_listening(struct http_listener *l, const struct sockaddr_storag
 	if (!error)
 		error = uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&bound, &size);
 	if (!error && ret_port)
-		*ret_port = ntohs(((struct sockaddr_in *)&bound)->sin_port);    /* the same place in sockaddr_in6 */
+		*ret_port =
+			ntohs(((struct sockaddr_in *)&bound)->sin_port); /* sockaddr_in6 has it there, too */
 	return error;
 }
 
@@ -178,7 +182,8 @@ void http_server_stop(struct http_server *s, int64_t deadline_ms)
 	conn_hub_each(s->hub, &http_io_ops, http_conn_stop);
 	if (conn_hub_wait_empty(s->hub, deadline_ms) == CH_OK && !s->handlers)
 		return;
-	log_debug("http", "stopping: %zu connections and %zu handlers are cut off", conn_hub_count(s->hub), s->handlers);
+	log_debug("http", "stopping: %zu connections and %zu handlers are cut off", conn_hub_count(s->hub),
+		  s->handlers);
 	drop_everything(s);
 	/* Cancelled or not, we owe the handlers' memory to them until they have returned. */
 	fiber_mask(1);

@@ -75,8 +75,9 @@ struct http_server_opts {
 
 struct http_server *http_server_new(struct loop *l, const struct http_server_opts *opts);
 /*
- * Binds and listens; several calls add listeners. tls NULL: plain; else referenced. A busy port gives CH_E_BUSY, and
- * err->text names the holder's pid and command when /proc tells. *ret_port gets the bound port.
+ * Binds and listens; several calls add listeners. tls NULL: plain; else
+ * referenced. A busy port gives CH_E_BUSY, and err->text names the holder's pid
+ * and command when /proc tells. *ret_port gets the bound port.
  */
 CH_MUST_USE ch_status http_server_listen(struct http_server *s, const char *host, uint16_t port,
 					 struct tls_ctx *tls, uint16_t *ret_port, struct ch_err *err);
@@ -98,7 +99,8 @@ void http_reply_error(struct http_call *c, int status, const char *type, const c
  * whole: after a failure return without it, and the connection is cut.
  */
 CH_FIBER CH_MUST_USE ch_status http_stream_begin(struct http_call *c, int status, const char *content_type);
-CH_FIBER CH_MUST_USE ch_status http_stream_write(struct http_call *c, const void *p, size_t n, int64_t deadline_ms);
+CH_FIBER CH_MUST_USE ch_status http_stream_write(struct http_call *c, const void *p, size_t n,
+						 int64_t deadline_ms);
 void http_stream_end(struct http_call *c);
 bool http_call_alive(const struct http_call *c);       /* false once the peer left */
 

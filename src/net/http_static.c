@@ -119,7 +119,8 @@ static void put_headers(struct http_call *c, const char *etag, bool is_immutable
 {
 	http_reply_header(c, "ETag", etag);
 	if (!http_reply_has_header(c, "cache-control"))
-		http_reply_header(c, "Cache-Control", is_immutable ? "public, max-age=31536000, immutable" : "no-cache");
+		http_reply_header(c, "Cache-Control",
+				  is_immutable ? "public, max-age=31536000, immutable" : "no-cache");
 	if (!http_reply_has_header(c, "x-content-type-options"))
 		http_reply_header(c, "X-Content-Type-Options", "nosniff");
 	if (varies)
@@ -195,13 +196,13 @@ static void file_done(struct file *f)
 static ch_status open_below(int root, const char *path, struct file *ret, struct ch_err *err)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,  /* no waiting for the writer of a fifo */
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, /* a fifo has no one to wait for */
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 
 	ret->fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (ret->fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EXDEV || errno == ELOOP || errno == EACCES ||
-			    errno == ENAMETOOLONG || errno == ENXIO))
+	if (ret->fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EXDEV || errno == ELOOP ||
+			    errno == EACCES || errno == ENAMETOOLONG || errno == ENXIO))
 		return CH_OK;
 	if (ret->fd < 0)
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot open a file below the static root");
@@ -228,7 +229,8 @@ static const char *file_etag(struct arena *a, const struct stat *info, bool is_g
 {
 	return arena_printf(a, "\"%llx-%llx-%llx%s\"", (unsigned long long)info->st_ino,
 			    (unsigned long long)info->st_size,
-			    (unsigned long long)info->st_mtim.tv_sec * 1000000000u + (unsigned long long)info->st_mtim.tv_nsec,
+			    (unsigned long long)info->st_mtim.tv_sec * 1000000000u +
+				    (unsigned long long)info->st_mtim.tv_nsec,
 			    is_gzip ? "-gz" : "");
 }
 
@@ -279,7 +281,8 @@ static ch_status reply_whole(struct http_call *c, const struct file *f, const ch
 	return CH_OK;
 }
 
-static ch_status send_piece(struct http_call *c, int fd, char *piece, off_t *offset, off_t size, struct ch_err *err)
+static ch_status send_piece(struct http_call *c, int fd, char *piece, off_t *offset, off_t size,
+			    struct ch_err *err)
 {
 	struct piece p = { fd, piece, (size_t)CH_MIN(size - *offset, (off_t)PIECE_BYTES), *offset };
 	ch_status st = work_run(read_piece, &p, err);
@@ -297,7 +300,8 @@ static ch_status send_piece(struct http_call *c, int fd, char *piece, off_t *off
  * Large files: piece by piece, read on a worker so that a slow disk stops
  * nobody else. Once begun, a failure can only be told by cutting the answer.
  */
-static ch_status reply_stream(struct http_call *c, const struct http_request *rq, const struct file *f, const char *type)
+static ch_status reply_stream(struct http_call *c, const struct http_request *rq, const struct file *f,
+			      const char *type)
 {
 	bool is_head = !strcmp(rq->method, "HEAD");
 	char *piece = arena_alloc(rq->arena, PIECE_BYTES);
@@ -310,14 +314,15 @@ static ch_status reply_stream(struct http_call *c, const struct http_request *rq
 	while (!st && !is_head && offset < size)
 		st = send_piece(c, f->fd, piece, &offset, size, &err);
 	if (st)
-		log_debug("http", "%s was cut at byte %lld: %s", log_quote(rq->path), (long long)offset, err.text);
+		log_debug("http", "%s was cut at byte %lld: %s", log_quote(rq->path), (long long)offset,
+			  err.text);
 	http_stream_end(c);
 	return CH_OK;
 }
 
 /* The .gz beside the file is taken when the client wants it and it is not older. */
-static ch_status open_best(const struct http_request *rq, int root, const char *path, struct file *ret, bool *ret_is_gzip,
-			   struct ch_err *err)
+static ch_status open_best(const struct http_request *rq, int root, const char *path, struct file *ret,
+			   bool *ret_is_gzip, struct ch_err *err)
 {
 	__attribute__((cleanup(file_done))) struct file packed = { .fd = -1 };
 	ch_status st;
@@ -336,8 +341,8 @@ static ch_status open_best(const struct http_request *rq, int root, const char *
 	return CH_OK;
 }
 
-static ch_status serve(struct http_call *c, const struct http_request *rq, const struct file *f, const char *path,
-		       bool is_gzip, struct ch_err *err)
+static ch_status serve(struct http_call *c, const struct http_request *rq, const struct file *f,
+		       const char *path, bool is_gzip, struct ch_err *err)
 {
 	const char *etag = file_etag(rq->arena, &f->info, is_gzip);
 
@@ -352,8 +357,8 @@ static ch_status serve(struct http_call *c, const struct http_request *rq, const
 	return reply_stream(c, rq, f, http_content_type(path));
 }
 
-ch_status http_static_file(struct http_call *c, const struct http_request *rq, const char *root, const char *rel_path,
-			   struct ch_err *err)
+ch_status http_static_file(struct http_call *c, const struct http_request *rq, const char *root,
+			   const char *rel_path, struct ch_err *err)
 {
 	__attribute__((cleanup(file_done))) struct file below = { .fd = -1 }, top = { .fd = -1 };
 	bool is_gzip;

@@ -36,7 +36,9 @@ static bool find_inode(const char *table, uint16_t port, uint64_t *ret_inode)
 	while (rows && !is_found && fgets(line, sizeof(line), rows)) {
 		unsigned local_port, state;
 
-		is_found = sscanf(line, " %*[0-9]: %*[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*4x %2x %*s %*s %*s %*s %*s %" SCNu64,
+		is_found = sscanf(line,
+				  " %*[0-9]: %*[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*4x %2x %*s %*s %*s %*s %*s "
+				  "%" SCNu64,
 				  &local_port, &state, ret_inode) == 3 &&
 			   local_port == port && state == STATE_LISTEN;
 	}

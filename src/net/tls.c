@@ -91,8 +91,8 @@ static ch_status fail_ssl(struct ch_err *err, const char *what, const char *path
 	return ch_fail(err, CH_E_INVALID, "tls: %s %s: %s", what, path, reason ? reason : "unknown reason");
 }
 
-static int choose_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len, const unsigned char *offered,
-		       unsigned offered_len, void *arg)
+static int choose_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_len,
+		       const unsigned char *offered, unsigned offered_len, void *arg)
 {
 	static const unsigned char ours[] = "\x08http/1.1";
 	unsigned char *name;

@@ -33,7 +33,8 @@ static ch_status fail_ssl(struct ch_err *err, const char *what)
 	const char *reason = code ? ERR_reason_error_string(code) : NULL;
 
 	ERR_clear_error();
-	return ch_fail(err, CH_E_IO, "tls: cannot make a certificate: %s: %s", what, reason ? reason : "unknown reason");
+	return ch_fail(err, CH_E_IO, "tls: cannot make a certificate: %s: %s", what,
+		       reason ? reason : "unknown reason");
 }
 
 static bool add_extension(X509 *cert, int nid, const char *value)
@@ -52,7 +53,8 @@ static void alternative_names(char *ret_text, size_t size)
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
 	char host[256] = "";
 
-	if (gethostname(host, sizeof(host) - 1) || !*host || host[strspn(host, allowed)] || !strcmp(host, "localhost"))
+	if (gethostname(host, sizeof(host) - 1) || !*host || host[strspn(host, allowed)] ||
+	    !strcmp(host, "localhost"))
 		snprintf(ret_text, size, "DNS:localhost,IP:127.0.0.1,IP:::1");
 	else
 		snprintf(ret_text, size, "DNS:localhost,IP:127.0.0.1,IP:::1,DNS:%s", host);
@@ -79,7 +81,8 @@ static ch_status make_cert(EVP_PKEY *key, X509 **ret, struct ch_err *err)
 	if (!X509_gmtime_adj(X509_getm_notBefore(cert), -DAY_SECONDS) ||
 	    !X509_gmtime_adj(X509_getm_notAfter(cert), (CERT_DAYS - 1) * DAY_SECONDS) ||
 	    X509_set_pubkey(cert, key) != 1 ||
-	    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1, 0) != 1 ||
+	    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1,
+				       0) != 1 ||
 	    X509_set_issuer_name(cert, name) != 1)
 		return fail_ssl(err, "filling in");
 	if (!add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") ||

@@ -47,21 +47,25 @@ static ch_status check_bytes(const char *text, struct ch_err *err)
 {
 	for (const char *p = text; *p; p++) {
 		if (*p <= ' ' || *p > '~')
-			return ch_fail(err, CH_E_INVALID, "url: byte 0x%02x at position %zu must be percent-encoded",
+			return ch_fail(err, CH_E_INVALID,
+				       "url: byte 0x%02x at position %zu must be percent-encoded",
 				       (unsigned char)*p, (size_t)(p - text));
 		if (*p == '\\')
-			return ch_fail(err, CH_E_INVALID, "url: a backslash at position %zu", (size_t)(p - text));
+			return ch_fail(err, CH_E_INVALID, "url: a backslash at position %zu",
+				       (size_t)(p - text));
 	}
 	return CH_OK;
 }
 
-static ch_status parse_scheme(struct arena *a, const char *text, struct url *u, const char **ret_rest, struct ch_err *err)
+static ch_status parse_scheme(struct arena *a, const char *text, struct url *u, const char **ret_rest,
+			      struct ch_err *err)
 {
 	const char *colon = strstr(text, "://");
 	char *name;
 
 	if (!colon)
-		return ch_fail(err, CH_E_INVALID, "url: expected http://, https://, ws:// or wss:// in front");
+		return ch_fail(err, CH_E_INVALID,
+			       "url: expected http://, https://, ws:// or wss:// in front");
 	name = arena_strndup(a, text, (size_t)(colon - text));
 	str_lower(name);
 	for (size_t i = 0; i < CH_ARRAY_LEN(schemes); i++) {
@@ -100,7 +104,8 @@ static ch_status parse_name(struct arena *a, const char *p, size_t n, struct url
 		bool is_empty_label = p[i] == '.' && (i == 0 || p[i - 1] == '.' || i == n - 1);
 
 		if (is_empty_label || !(is_alnum(p[i]) || strchr(".-_", p[i])))
-			return ch_fail(err, CH_E_INVALID, "url: '%.*s' is not a host name", (int)CH_MIN(n, 80), p);
+			return ch_fail(err, CH_E_INVALID, "url: '%.*s' is not a host name",
+				       (int)CH_MIN(n, 80), p);
 	}
 	host = arena_strndup(a, p, n);
 	str_lower(host);
@@ -120,7 +125,8 @@ static ch_status parse_port(const char *p, size_t n, struct url *u, struct ch_er
 	if (!n)
 		return CH_OK;                   /* "http://a:/": the default */
 	if (port == 0 || port > 65535)
-		return ch_fail(err, CH_E_INVALID, "url: port '%.*s' is not in 1-65535", (int)CH_MIN(n, 10), p);
+		return ch_fail(err, CH_E_INVALID, "url: port '%.*s' is not in 1-65535", (int)CH_MIN(n, 10),
+			       p);
 	u->port = (uint16_t)port;
 	return CH_OK;
 }

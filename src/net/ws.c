@@ -74,7 +74,8 @@ static ch_status check_start(struct ws_codec *c, const struct frame *f, unsigned
 	if (first & 0x70)
 		return fail(c, 1002, err, "reserved bits are set");
 	if (f->is_masked != (c->side == WS_SERVER))
-		return fail(c, 1002, err, f->is_masked ? "a server's frame is masked" : "a client's frame is not masked");
+		return fail(c, 1002, err,
+			    f->is_masked ? "a server's frame is masked" : "a client's frame is not masked");
 	switch (f->op) {
 	case WS_CONT:
 		return c->in_message ? CH_OK : fail(c, 1002, err, "a continuation without a start");
@@ -91,7 +92,8 @@ static ch_status check_start(struct ws_codec *c, const struct frame *f, unsigned
 	return fail(c, 1002, err, "a reserved opcode");
 }
 
-static ch_status read_length(struct ws_codec *c, const unsigned char *p, size_t len7, uint64_t *ret, struct ch_err *err)
+static ch_status read_length(struct ws_codec *c, const unsigned char *p, size_t len7, uint64_t *ret,
+			     struct ch_err *err)
 {
 	size_t bytes = len7 == 126 ? 2 : 8;
 	uint64_t len = 0;
@@ -111,8 +113,8 @@ static ch_status read_length(struct ws_codec *c, const unsigned char *p, size_t 
  * says how many in total before it is worth trying again. The size limit is
  * applied here, before a byte of payload is kept.
  */
-static ch_status read_header(struct ws_codec *c, const char *bytes, size_t n, struct frame *f, size_t *ret_need,
-			     struct ch_err *err)
+static ch_status read_header(struct ws_codec *c, const char *bytes, size_t n, struct frame *f,
+			     size_t *ret_need, struct ch_err *err)
 {
 	const unsigned char *p = (const unsigned char *)bytes;
 	uint64_t len;
@@ -221,7 +223,8 @@ static uint32_t utf8_feed(uint32_t state, const char *p, size_t n)
 		} else {
 			if (b < (state >> 8 & 0xff) || b > (state >> 16 & 0xff))
 				return UTF8_BAD;
-			state = (state & 0xff) == 1 ? UTF8_START : ((state & 0xff) - 1) | 0x80 << 8 | 0xbf << 16;
+			state = (state & 0xff) == 1 ? UTF8_START
+						    : ((state & 0xff) - 1) | 0x80 << 8 | 0xbf << 16;
 		}
 		i++;
 	}
@@ -250,8 +253,8 @@ static ch_status take_close(struct ws_codec *c, char *data, size_t len, ws_on_ev
 }
 
 /* One data frame; gives the whole message to the callback when this was its last. */
-static ch_status take_data(struct ws_codec *c, const struct frame *f, char *data, ws_on_event on_event, void *arg,
-			   bool *ret_more, struct ch_err *err)
+static ch_status take_data(struct ws_codec *c, const struct frame *f, char *data, ws_on_event on_event,
+			   void *arg, bool *ret_more, struct ch_err *err)
 {
 	struct ws_event ev = { .op = f->op == WS_CONT ? c->message_op : f->op, .data = data, .len = f->len };
 	bool is_whole = f->is_fin && !c->in_message;
@@ -273,7 +276,7 @@ static ch_status take_data(struct ws_codec *c, const struct frame *f, char *data
 		if (!f->is_fin)
 			return CH_OK;
 		ev.len = c->message.len;
-		ev.data = ev.len ? c->message.data : data;      /* data is "" here: all fragments were empty */
+		ev.data = ev.len ? c->message.data : data; /* data is "" here: all fragments were empty */
 	}
 	*ret_more = on_event(arg, &ev);
 	if (!is_whole)
@@ -282,8 +285,8 @@ static ch_status take_data(struct ws_codec *c, const struct frame *f, char *data
 }
 
 /* A complete frame at `bytes`, header included; its bytes are consumed afterwards. */
-static ch_status take_frame(struct ws_codec *c, const struct frame *f, char *bytes, ws_on_event on_event, void *arg,
-			    bool *ret_more, struct ch_err *err)
+static ch_status take_frame(struct ws_codec *c, const struct frame *f, char *bytes, ws_on_event on_event,
+			    void *arg, bool *ret_more, struct ch_err *err)
 {
 	char *payload = bytes + f->header_bytes, *data = payload - 1;
 	struct ws_event ev;
@@ -303,8 +306,8 @@ static ch_status take_frame(struct ws_codec *c, const struct frame *f, char *byt
 }
 
 /* Completes the frame in c->in from the bytes; *ret_used of them are taken. */
-static ch_status feed_partial(struct ws_codec *c, const char *bytes, size_t n, ws_on_event on_event, void *arg,
-			      size_t *ret_used, bool *ret_more, struct ch_err *err)
+static ch_status feed_partial(struct ws_codec *c, const char *bytes, size_t n, ws_on_event on_event,
+			      void *arg, size_t *ret_used, bool *ret_more, struct ch_err *err)
 {
 	size_t used = 0, need;
 	struct frame f;
@@ -348,8 +351,8 @@ static ch_status keep(struct ws_codec *c, const char *bytes, size_t n, bool is_h
 }
 
 /* Frames that lie whole in the bytes; the rest is kept. */
-static ch_status feed_direct(struct ws_codec *c, char *bytes, size_t n, ws_on_event on_event, void *arg, bool *ret_more,
-			     struct ch_err *err)
+static ch_status feed_direct(struct ws_codec *c, char *bytes, size_t n, ws_on_event on_event, void *arg,
+			     bool *ret_more, struct ch_err *err)
 {
 	struct frame f;
 	size_t need;
@@ -371,7 +374,8 @@ static ch_status feed_direct(struct ws_codec *c, char *bytes, size_t n, ws_on_ev
 }
 
 /* Bytes held back when a callback asked to stop: whole frames may be among them. */
-static ch_status feed_held(struct ws_codec *c, ws_on_event on_event, void *arg, bool *ret_more, struct ch_err *err)
+static ch_status feed_held(struct ws_codec *c, ws_on_event on_event, void *arg, bool *ret_more,
+			   struct ch_err *err)
 {
 	CH_AUTO_BUF struct buf held = c->in;
 
@@ -380,7 +384,8 @@ static ch_status feed_held(struct ws_codec *c, ws_on_event on_event, void *arg, 
 	return feed_direct(c, held.data, held.len, on_event, arg, ret_more, err);
 }
 
-ch_status ws_feed(struct ws_codec *c, char *bytes, size_t n, ws_on_event on_event, void *arg, struct ch_err *err)
+ch_status ws_feed(struct ws_codec *c, char *bytes, size_t n, ws_on_event on_event, void *arg,
+		  struct ch_err *err)
 {
 	bool more = true;
 	size_t used = 0;

@@ -19,7 +19,7 @@ enum ws_side { WS_SERVER, WS_CLIENT };
 
 struct ws_event {
 	enum ws_opcode op;               /* TEXT or BINARY: a whole message; CLOSE PING PONG */
-	char *data;                      /* borrowed until the callback returns; NUL-terminated; may be modified */
+	char *data; /* borrowed until the callback returns; NUL-terminated; may be modified */
 	size_t len;
 	uint16_t close_code;             /* CLOSE: 1005 when absent */
 };
@@ -44,11 +44,13 @@ void ws_codec_done(struct ws_codec *c);
  * bring no bytes. It must not call ws_codec_done().
  */
 CH_MUST_USE ch_status ws_feed(struct ws_codec *c, char *bytes, size_t n,
-			      bool (*on_event)(void *arg, struct ws_event *ev), void *arg, struct ch_err *err);
+			      bool (*on_event)(void *arg, struct ws_event *ev), void *arg,
+			      struct ch_err *err);
 /* Appends one frame; clients mask with a random key. */
 void ws_frame(struct buf *out, enum ws_side side, enum ws_opcode op, const void *p, size_t n);
-void ws_frame_close(struct buf *out, enum ws_side side, uint16_t code, const char *reason); /* reason cut at 123 bytes */
-/* Bytes that ws_frame() puts in front of n bytes (server side) and the header itself; for in-place rendering. */
+/* The reason is cut at 123 bytes, between characters. */
+void ws_frame_close(struct buf *out, enum ws_side side, uint16_t code, const char *reason);
+/* The header that ws_frame() puts in front of n bytes on the server's side, and its length. */
 size_t ws_header(enum ws_opcode op, size_t n, unsigned char ret_header[10]);
 /* base64(SHA-1(key + GUID)) */
 void ws_accept_key(const char *key, char ret_text[29]);

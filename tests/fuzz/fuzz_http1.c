@@ -40,7 +40,8 @@ static void check_head(const struct http1_head *h)
 
 	FUZZ_ASSERT(h->path[0] == '/' && utf8_valid(h->path, strlen(h->path)));
 	check_text(h->path);
-	FUZZ_ASSERT(!strstr(h->path, "/../") && !strstr(h->path, "/./") && !str_ends(h->path, "/..") && !str_ends(h->path, "/."));
+	FUZZ_ASSERT(!strstr(h->path, "/../") && !strstr(h->path, "/./") && !str_ends(h->path, "/..") &&
+		    !str_ends(h->path, "/."));
 	for (dots = h->target; *dots; dots++)
 		FUZZ_ASSERT(*dots > ' ' && *dots <= '~');
 	FUZZ_ASSERT(h->header_count <= HTTP_HEADER_COUNT_MAX);
@@ -49,7 +50,8 @@ static void check_head(const struct http1_head *h)
 		size_t n = strlen(value);
 
 		check_text(value);
-		FUZZ_ASSERT(*h->headers[i].name && !strpbrk(h->headers[i].name, " \t:\r\nABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+		FUZZ_ASSERT(*h->headers[i].name &&
+			    !strpbrk(h->headers[i].name, " \t:\r\nABCDEFGHIJKLMNOPQRSTUVWXYZ"));
 		FUZZ_ASSERT(!n || (!strchr(" \t", value[0]) && !strchr(" \t", value[n - 1])));
 	}
 	FUZZ_ASSERT(!(h->is_chunked && h->content_length) && !(h->is_chunked && h->is_http10));
@@ -109,8 +111,9 @@ static int read_body(struct input *in, const struct http1_head *h, struct buf *o
 
 static void trace_request(struct buf *trace, const struct http1_head *h)
 {
-	buf_printf(trace, "%s %s %s %s %d%d%d%d%d\n", h->method, h->target, h->path, h->query ? h->query : "-", h->is_http10,
-		   h->keep_alive, h->expects_continue, h->is_chunked, h->is_upgrade);
+	buf_printf(trace, "%s %s %s %s %d%d%d%d%d\n", h->method, h->target, h->path,
+		   h->query ? h->query : "-", h->is_http10, h->keep_alive, h->expects_continue, h->is_chunked,
+		   h->is_upgrade);
 	for (size_t i = 0; i < h->header_count; i++)
 		buf_printf(trace, "%s: %s\n", h->headers[i].name, h->headers[i].value);
 }

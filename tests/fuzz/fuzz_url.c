@@ -35,7 +35,8 @@ static void compare_curl(const char *text, const struct url *u)
 	CURLU *c = curl_url();
 	char port[8];
 
-	FUZZ_ASSERT(curl_url_set(c, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) == CURLUE_OK);
+	FUZZ_ASSERT(curl_url_set(c, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) ==
+		    CURLUE_OK);
 	snprintf(port, sizeof(port), "%u", u->port);
 	FUZZ_ASSERT(same_part(c, CURLUPART_SCHEME, 0, u->scheme));
 	if (str_starts(u->scheme, "http"))
@@ -65,11 +66,12 @@ static void parse(const char *text)
 		return;
 	}
 	FUZZ_ASSERT(*u.host && u.port && u.path[0] == '/' && !strpbrk(u.host, "/?#@\\ "));
-	whole = arena_printf(a, u.host_is_ipv6 ? "%s://[%s]:%u%s%s%s%s%s" : "%s://%s:%u%s%s%s%s%s", u.scheme, u.host, u.port,
-			     u.path, u.query ? "?" : "", u.query ? u.query : "", u.fragment ? "#" : "",
-			     u.fragment ? u.fragment : "");
+	whole = arena_printf(a, u.host_is_ipv6 ? "%s://[%s]:%u%s%s%s%s%s" : "%s://%s:%u%s%s%s%s%s", u.scheme,
+			     u.host, u.port, u.path, u.query ? "?" : "", u.query ? u.query : "",
+			     u.fragment ? "#" : "", u.fragment ? u.fragment : "");
 	FUZZ_ASSERT(url_parse(a, whole, &again, NULL) == CH_OK && url_same_origin(&u, &again));
-	FUZZ_ASSERT(str_eq(u.path, again.path) && str_eq(u.query, again.query) && str_eq(u.fragment, again.fragment));
+	FUZZ_ASSERT(str_eq(u.path, again.path) && str_eq(u.query, again.query) &&
+		    str_eq(u.fragment, again.fragment));
 	compare_curl(text, &u);
 }
 

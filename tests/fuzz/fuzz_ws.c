@@ -99,8 +99,8 @@ static bool is_prefix(const struct buf *a, const struct buf *b)
 	return a->len <= b->len && (!a->len || !memcmp(a->data, b->data, a->len));
 }
 
-static void compare_steps(const uint8_t *data, size_t size, size_t step, bool stops, const struct trace *whole,
-			  uint16_t code)
+static void compare_steps(const uint8_t *data, size_t size, size_t step, bool stops,
+			  const struct trace *whole, uint16_t code)
 {
 	struct trace t;
 	bool is_pending;
@@ -112,7 +112,8 @@ static void compare_steps(const uint8_t *data, size_t size, size_t step, bool st
 	trace_done(&t);
 }
 
-static void compare_wslay(const uint8_t *data, size_t size, const struct trace *whole, uint16_t code, bool is_pending)
+static void compare_wslay(const uint8_t *data, size_t size, const struct trace *whole, uint16_t code,
+			  bool is_pending)
 {
 	CH_AUTO_BUF struct buf theirs;
 	uint16_t their_code;
@@ -127,7 +128,7 @@ static void compare_wslay(const uint8_t *data, size_t size, const struct trace *
 	}
 	/* Each may fail while the other still waits for the end of the frame: we look at UTF-8 then. */
 	FUZZ_ASSERT(is_prefix(&whole->text, &theirs) && is_prefix(&theirs, &whole->text));
-	if (code && their_code)         /* a close frame may be wrong in two ways, looked at in another order */
+	if (code && their_code) /* a close frame may be wrong in two ways, looked at in another order */
 		FUZZ_ASSERT(code == 1002 && their_code == 1007);
 	else
 		FUZZ_ASSERT(code || (is_pending && their_code == 1007));
@@ -139,7 +140,8 @@ static void compare_echo(struct trace *t)
 	bool is_pending;
 
 	trace_init(&back);
-	FUZZ_ASSERT(decode(WS_CLIENT, (uint8_t *)t->echo.data, t->echo.len, 7, &back, &is_pending) == 0 && !is_pending);
+	FUZZ_ASSERT(decode(WS_CLIENT, (uint8_t *)t->echo.data, t->echo.len, 7, &back, &is_pending) == 0 &&
+		    !is_pending);
 	FUZZ_ASSERT(same(&back.text, &t->echoed));
 	trace_done(&back);
 }

@@ -15,7 +15,7 @@ struct source {
 	size_t left;
 	struct buf *out;
 	bool is_closed;
-	bool is_half_code;              /* a close frame of one byte: wslay takes it, RFC 6455 5.5.1 does not */
+	bool is_half_code; /* a close frame of one byte: wslay takes it, RFC 6455 5.5.1 does not */
 };
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *to, size_t n, int flags, void *arg)
@@ -68,7 +68,7 @@ uint16_t oracle_wslay(const uint8_t *data, size_t size, size_t message_max, stru
 	FUZZ_ASSERT(wslay_event_context_server_init(&ctx, &callbacks, &s) == 0);
 	wslay_event_config_set_max_recv_msg_length(ctx, message_max);
 	st = wslay_event_recv(ctx);
-	FUZZ_ASSERT(st == 0 || st == WSLAY_ERR_CALLBACK_FAILURE);       /* the latter for malformed headers, too */
+	FUZZ_ASSERT(st == 0 || st == WSLAY_ERR_CALLBACK_FAILURE); /* the latter for malformed headers, too */
 	FUZZ_ASSERT(wslay_event_send(ctx) == 0);
 	code = !s.is_closed && wslay_event_get_close_sent(ctx) ? wslay_event_get_status_code_sent(ctx) : 0;
 	wslay_event_context_free(ctx);

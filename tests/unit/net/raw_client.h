@@ -54,10 +54,12 @@ static inline void turns(int n)
 static inline struct client client_open_family(int family, uint16_t port)
 {
 	struct client c = { .in.max_bytes = (size_t)256 << 20 };
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int st;
 
+	v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	v6.sin6_addr = in6addr_loopback;
 	c.fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(c.fd >= 0);
 	/* Loopback: the kernel completes the handshake at once. */
@@ -146,8 +148,8 @@ static inline void client_expect(struct client *c, const char *text)
 
 	while (!client_has(c, text)) {
 		if (c->is_eof || uv_hrtime() - began > CLIENT_PATIENCE_MS * 1000000ull)
-			fail_msg("expected '%s' but %s after: '%s'", text, c->is_eof ? "it ended" : "nothing came",
-				 buf_str(&c->in));
+			fail_msg("expected '%s' but %s after: '%s'", text,
+				 c->is_eof ? "it ended" : "nothing came", buf_str(&c->in));
 		turn();
 	}
 	buf_consume(&c->in, (size_t)(strstr(c->in.data, text) - c->in.data) + strlen(text));

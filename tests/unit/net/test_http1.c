@@ -13,7 +13,8 @@
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 /* What the bytes are, all at once or in steps: 0 incomplete, -1 fine, else the status to answer. */
-static int read_head(struct arena *a, const char *bytes, size_t n, size_t step, struct http1_head *h, size_t *ret_len)
+static int read_head(struct arena *a, const char *bytes, size_t n, size_t step, struct http1_head *h,
+		     size_t *ret_len)
 {
 	struct http1_scan scan = { 0 };
 	struct ch_err err = { 0 };
@@ -142,7 +143,7 @@ static const struct { const char *bytes; int answer; } heads[] = {
 	{ "POST / HTTP/1.0\r\n" H "Content-Length: 1\r\nExpect: 200-ok\r\n\r\n", -1 },
 	/* upgrades */
 	{ WS "Sec-WebSocket-Version: 13\r\n" KEY "\r\n", -1 },
-	{ "GET /ws HTTP/1.1\r\n" H "Upgrade: websocket\r\n\r\n", -1 },                  /* no Connection: ignored */
+	{ "GET /ws HTTP/1.1\r\n" H "Upgrade: websocket\r\n\r\n", -1 }, /* no Connection: ignored */
 	{ "GET / HTTP/1.1\r\n" H "Upgrade: h2c\r\nConnection: Upgrade\r\n\r\n", 400 },
 	{ WS "Sec-WebSocket-Version: 8\r\n" KEY "\r\n", 426 },
 	{ WS "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n", 426 },
@@ -151,9 +152,13 @@ static const struct { const char *bytes; int answer; } heads[] = {
 	{ WS "Sec-WebSocket-Version: 13\r\n" KEY KEY "\r\n", 400 },
 	{ WS "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\r\n", 400 },
 	{ WS "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: !!hlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400 },
-	{ "POST /ws HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n", 400 },
+	{ "POST /ws HTTP/1.1\r\n" H
+	  "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n",
+	  400 },
 	{ WS "Sec-WebSocket-Version: 13\r\n" KEY "Content-Length: 3\r\n\r\n", 400 },
-	{ "GET /ws HTTP/1.0\r\n" H "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n", 400 },
+	{ "GET /ws HTTP/1.0\r\n" H
+	  "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" KEY "\r\n",
+	  400 },
 };
 
 static void test_heads(void **state)
@@ -186,8 +191,10 @@ static void test_nul_in_head(void **state)
 
 static void test_fields(void **state)
 {
-	static const char bytes[] = "\r\nPOST /a%20b//c%2Fd?q=%41&r HTTP/1.1\r\nHOST:  Ex.com:81 \r\nX-Empty:\r\nx-tab:\ta\tb\t\r\n"
-				    "Content-Length: 007\r\nConnection: close\r\nExpect: 100-continue\r\n\r\nbody…";
+	static const char bytes[] =
+		"\r\nPOST /a%20b//c%2Fd?q=%41&r HTTP/1.1\r\n"
+		"HOST:  Ex.com:81 \r\nX-Empty:\r\nx-tab:\ta\tb\t\r\n"
+		"Content-Length: 007\r\nConnection: close\r\nExpect: 100-continue\r\n\r\nbody…";
 	static const struct http_header expected[] = {
 		{ "host", "Ex.com:81" }, { "x-empty", "" }, { "x-tab", "a\tb" }, { "content-length", "007" },
 		{ "connection", "close" }, { "expect", "100-continue" },
@@ -214,14 +221,22 @@ static void test_fields(void **state)
 
 static void test_flags(void **state)
 {
-	static const struct { const char *bytes; bool keep_alive, http10, chunked, upgrade, expects; const char *path; } rows[] = {
+	static const struct {
+		const char *bytes;
+		bool keep_alive, http10, chunked, upgrade, expects;
+		const char *path;
+	} rows[] = {
 		{ "GET / HTTP/1.1\r\n" H "\r\n", true, false, false, false, false, "/" },
 		{ "GET / HTTP/1.0\r\n\r\n", false, true, false, false, false, "/" },
 		{ "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true, true, false, false, false, "/" },
-		{ "GET / HTTP/1.1\r\n" H "Connection: x, CLOSE\r\n\r\n", false, false, false, false, false, "/" },
-		{ "POST /p HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", true, false, true, false, false, "/p" },
-		{ "POST /p HTTP/1.1\r\n" H "Expect: 100-continue\r\n\r\n", true, false, false, false, false, "/p" },
-		{ "POST /p HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n", true, false, true, false, true, "/p" },
+		{ "GET / HTTP/1.1\r\n" H "Connection: x, CLOSE\r\n\r\n", false, false, false, false, false,
+		  "/" },
+		{ "POST /p HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", true, false, true, false,
+		  false, "/p" },
+		{ "POST /p HTTP/1.1\r\n" H "Expect: 100-continue\r\n\r\n", true, false, false, false, false,
+		  "/p" },
+		{ "POST /p HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n", true,
+		  false, true, false, true, "/p" },
 		{ WS "Sec-WebSocket-Version: 13\r\n" KEY "\r\n", true, false, false, true, false, "/ws" },
 		{ "GET http://a?q HTTP/1.1\r\n" H "\r\n", true, false, false, false, false, "/" },
 	};
@@ -287,7 +302,8 @@ static void test_limits(void **state)
 /* -- bodies -- */
 
 /* The decoded body; *ret_http 0 when fine, -1 when incomplete. */
-static void decode(const char *bytes, size_t step, size_t max, struct buf *out, int *ret_http, size_t *ret_used)
+static void decode(const char *bytes, size_t step, size_t max, struct buf *out, int *ret_http,
+		   size_t *ret_used)
 {
 	struct http1_head head = { .is_chunked = true };
 	struct ch_err err = { 0 };
@@ -354,7 +370,8 @@ static void test_bodies(void **state)
 
 			decode(bodies[i].bytes, steps[s], 1000, &out, &http, &used);
 			if (http != bodies[i].http || !str_eq(buf_str(&out), bodies[i].body))
-				fail_msg("row %zu in steps of %zu: %d, '%s'", i, steps[s], http, buf_str(&out));
+				fail_msg("row %zu in steps of %zu: %d, '%s'", i, steps[s], http,
+					 buf_str(&out));
 			if (!http)
 				assert_string_equal(bodies[i].bytes + used, "NEXT");
 			buf_done(&out);
@@ -362,7 +379,8 @@ static void test_bodies(void **state)
 	}
 }
 
-static void check_body_limit(const char *before, const char *unit, size_t n, const char *after, size_t max, int answer)
+static void check_body_limit(const char *before, const char *unit, size_t n, const char *after, size_t max,
+			     int answer)
 {
 	struct buf text = { .max_bytes = 1 << 20 }, out;
 	size_t used;

@@ -78,8 +78,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	static const char *const names[] = {
-		"index.html", "a b.txt", "app.js", "app.js.gz", "sub/x.css", ".env", ".git/config", "empty.txt", "big.bin",
-		"link.txt", "out.txt", "outdir", "fifo",
+		"index.html", "a b.txt", "app.js", "app.js.gz", "sub/x.css", ".env", ".git/config",
+		"empty.txt", "big.bin", "link.txt", "out.txt", "outdir", "fifo",
 	};
 	char path[200];
 
@@ -100,10 +100,17 @@ static int teardown(void **state)
 /* -- server -- */
 
 static struct http_asset asset = {
-	.path = "/app.js", .content_type = "text/javascript", .etag = "\"abc\"", .is_gzip = true, .is_immutable = true,
+	.path = "/app.js",
+	.content_type = "text/javascript",
+	.etag = "\"abc\"",
+	.is_gzip = true,
+	.is_immutable = true,
 };
 static const struct http_asset plain_asset = {
-	.path = "/plain", .content_type = "text/plain", .data = (const unsigned char *)"plain text", .len = 10,
+	.path = "/plain",
+	.content_type = "text/plain",
+	.data = (const unsigned char *)"plain text",
+	.len = 10,
 	.etag = "\"p\"",
 };
 
@@ -177,7 +184,8 @@ static struct buf ask(const char *method, const char *target, const char *header
 {
 	char request[2000];
 
-	snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n", method, target, headers);
+	snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n", method,
+		 target, headers);
 	return client_ask(port, request);
 }
 
@@ -204,9 +212,9 @@ static void expect(const char *target, const char *headers, const char *const *w
 TEST(test_files)
 {
 	begin(loop);
-	EXPECT("/files/index.html", "", "<html>", "HTTP/1.1 200 OK\r\n", "Content-Type: text/html; charset=utf-8\r\n",
-	       "X-Content-Type-Options: nosniff\r\n", "Cache-Control: no-cache\r\n", "ETag: \"", "Content-Length: 6\r\n",
-	       "!Content-Encoding");
+	EXPECT("/files/index.html", "", "<html>", "HTTP/1.1 200 OK\r\n",
+	       "Content-Type: text/html; charset=utf-8\r\n", "X-Content-Type-Options: nosniff\r\n",
+	       "Cache-Control: no-cache\r\n", "ETag: \"", "Content-Length: 6\r\n", "!Content-Encoding");
 	EXPECT("/files/a%20b.txt", "", "spaces", "text/plain");
 	EXPECT("/files/sub/x.css", "", "css", "text/css");
 	EXPECT("/files/sub%2Fx.css", "", "css", "text/css");
@@ -238,7 +246,8 @@ TEST(test_big_file)
 	/* after HEAD the connection goes on */
 	struct client c = client_open(port);
 
-	client_puts(&c, "HEAD /files/big.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /plain HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_puts(&c,
+		    "HEAD /files/big.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /plain HTTP/1.1\r\nHost: a\r\n\r\n");
 	client_expect(&c, "Content-Length: 3145728\r\n\r\nHTTP/1.1 200 OK\r\n");
 	client_expect(&c, "plain text");
 	client_close(&c);
@@ -248,11 +257,30 @@ TEST(test_big_file)
 TEST(test_not_found)
 {
 	static const char *const targets[] = {
-		"/files/", "/files/nothing", "/files/sub", "/files/sub/", "/files/index.html/", "/files/index.html/x",
-		"/files//index.html", "/files//etc/passwd", "/files/sub//x.css", "/files/.env", "/files/.git/config",
-		"/files/sub/.x", "/files/...", "/files/link.txt", "/files/out.txt", "/files/outdir/secret.txt", "/files/outdir",
-		"/files/fifo", "/files/%5c..%5cetc", "/files/..%5c..%5cetc%5cpasswd", "/files/a%5c", "/files/%2fetc%2fpasswd",
-		"/files/~", "/files/c:",
+		"/files/",
+		"/files/nothing",
+		"/files/sub",
+		"/files/sub/",
+		"/files/index.html/",
+		"/files/index.html/x",
+		"/files//index.html",
+		"/files//etc/passwd",
+		"/files/sub//x.css",
+		"/files/.env",
+		"/files/.git/config",
+		"/files/sub/.x",
+		"/files/...",
+		"/files/link.txt",
+		"/files/out.txt",
+		"/files/outdir/secret.txt",
+		"/files/outdir",
+		"/files/fifo",
+		"/files/%5c..%5cetc",
+		"/files/..%5c..%5cetc%5cpasswd",
+		"/files/a%5c",
+		"/files/%2fetc%2fpasswd",
+		"/files/~",
+		"/files/c:",
 	};
 
 	begin(loop);
@@ -269,10 +297,23 @@ TEST(test_not_found)
 TEST(test_traversal)
 {
 	static const char *const targets[] = {
-		"/files/../../../etc/passwd", "/files/%2e%2e/%2e%2e/etc/passwd", "/files/%2E%2E%2Fetc%2Fpasswd",
-		"/files/..%2f..%2fetc%2fpasswd", "/files/sub/../index.html", "/files/./index.html", "/files/%2e/index.html",
-		"/files/.%2e/x", "/files/..%00/x", "/files/index.html%00.png", "/files/%c0%ae%c0%ae/etc/passwd",
-		"/files/%ff", "/files/..", "/files/sub/%2e%2e", "/files/%", "/files/%2", "/files/a%0ab",
+		"/files/../../../etc/passwd",
+		"/files/%2e%2e/%2e%2e/etc/passwd",
+		"/files/%2E%2E%2Fetc%2Fpasswd",
+		"/files/..%2f..%2fetc%2fpasswd",
+		"/files/sub/../index.html",
+		"/files/./index.html",
+		"/files/%2e/index.html",
+		"/files/.%2e/x",
+		"/files/..%00/x",
+		"/files/index.html%00.png",
+		"/files/%c0%ae%c0%ae/etc/passwd",
+		"/files/%ff",
+		"/files/..",
+		"/files/sub/%2e%2e",
+		"/files/%",
+		"/files/%2",
+		"/files/a%0ab",
 	};
 
 	begin(loop);
@@ -340,10 +381,12 @@ TEST(test_precompressed)
 	begin(loop);
 	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
 		if (rows[i].packed)
-			EXPECT("/files/app.js", rows[i].accept, "packed", "Content-Encoding: gzip\r\n", "Vary: Accept-Encoding\r\n",
+			EXPECT("/files/app.js", rows[i].accept, "packed", "Content-Encoding: gzip\r\n",
+			       "Vary: Accept-Encoding\r\n",
 			       "Content-Type: text/javascript; charset=utf-8\r\n");
 		else
-			EXPECT("/files/app.js", rows[i].accept, "plain", "!Content-Encoding", "Vary: Accept-Encoding\r\n");
+			EXPECT("/files/app.js", rows[i].accept, "plain", "!Content-Encoding",
+			       "Vary: Accept-Encoding\r\n");
 	}
 	EXPECT("/files/index.html", "Accept-Encoding: gzip\r\n", "<html>", "!Content-Encoding");
 	end();
@@ -371,7 +414,8 @@ static void check_conditions(const char *target, const char *etag, const char *a
 		struct buf answer;
 
 		snprintf(headers, sizeof(headers), "%sIf-None-Match: %.*s%s%s\r\n", accept,
-			 spot ? (int)(spot - row) : (int)strlen(row), row, spot ? etag : "", spot ? spot + 2 : "");
+			 spot ? (int)(spot - row) : (int)strlen(row), row, spot ? etag : "",
+			 spot ? spot + 2 : "");
 		answer = ask("GET", target, headers);
 		if (str_starts(answer.data, "HTTP/1.1 304 Not Modified\r\n") != matches)
 			fail_msg("%s: %s gave %s", target, headers, answer.data);
@@ -406,13 +450,15 @@ TEST(test_conditions)
 TEST(test_assets)
 {
 	begin(loop);
-	EXPECT("/asset", "", "console.log('hello hello hello');", "200 OK", "ETag: \"abc-plain\"\r\n", "!Content-Encoding",
-	       "Vary: Accept-Encoding\r\n", "Cache-Control: public, max-age=31536000, immutable\r\n",
-	       "Content-Type: text/javascript\r\n", "X-Content-Type-Options: nosniff\r\n");
-	EXPECT("/plain", "Accept-Encoding: gzip\r\n", "plain text", "200 OK", "Cache-Control: no-cache\r\n", "!Vary");
+	EXPECT("/asset", "", "console.log('hello hello hello');", "200 OK", "ETag: \"abc-plain\"\r\n",
+	       "!Content-Encoding", "Vary: Accept-Encoding\r\n",
+	       "Cache-Control: public, max-age=31536000, immutable\r\n", "Content-Type: text/javascript\r\n",
+	       "X-Content-Type-Options: nosniff\r\n");
+	EXPECT("/plain", "Accept-Encoding: gzip\r\n", "plain text", "200 OK", "Cache-Control: no-cache\r\n",
+	       "!Vary");
 	/* what the caller said already is not said again */
-	EXPECT("/plain?own", "", "plain text", "CACHE-CONTROL: no-store\r\n", "x-content-type-options: nosniff\r\n",
-	       "!Cache-Control", "!X-Content-Type-Options");
+	EXPECT("/plain?own", "", "plain text", "CACHE-CONTROL: no-store\r\n",
+	       "x-content-type-options: nosniff\r\n", "!Cache-Control", "!X-Content-Type-Options");
 	struct buf answer = ask("GET", "/asset", "Accept-Encoding: gzip\r\n");
 	const char *body = strstr(answer.data, "\r\n\r\n") + 4;
 
@@ -422,7 +468,8 @@ TEST(test_assets)
 	buf_done(&answer);
 	/* damaged */
 	asset.len -= 5;
-	EXPECT("/asset", "", "{\"error\":{\"message\":\"the asset cannot be unpacked\",\"type\":\"internal\"}}", "500");
+	EXPECT("/asset", "",
+	       "{\"error\":{\"message\":\"the asset cannot be unpacked\",\"type\":\"internal\"}}", "500");
 	asset.len += 5;
 	end();
 }

@@ -1,4 +1,4 @@
-/* net/tls: certificates, handshakes in memory, and HTTPS and WSS over a socket. The peer is OpenSSL's client. */
+/* net/tls: certificates, handshakes in memory, HTTPS and WSS over a socket. The peer is OpenSSL's client. */
 #include "net/tls.h"
 
 #include <openssl/err.h>
@@ -163,7 +163,8 @@ static void wire_pump(struct wire *w, size_t step)
 	long n = BIO_get_mem_data(w->from_client, &bytes);
 
 	for (long i = 0; i < n && !w->st; i += (long)step)
-		w->st = tls_conn_feed(w->server, bytes + i, CH_MIN(step, (size_t)(n - i)), &w->plain, &w->cipher);
+		w->st = tls_conn_feed(w->server, bytes + i, CH_MIN(step, (size_t)(n - i)), &w->plain,
+				      &w->cipher);
 	(void)BIO_reset(w->from_client);
 	if (w->cipher.len)
 		BIO_write(w->to_client, w->cipher.data, (int)w->cipher.len);
@@ -300,13 +301,15 @@ static void test_garbage(void **state)
 	struct wire w;
 
 	wire_open(&w, NULL, 0);
-	assert_int_equal(tls_conn_feed(w.server, "GET / HTTP/1.1\r\n\r\n", 18, &w.plain, &w.cipher), CH_E_PEER);
+	assert_int_equal(tls_conn_feed(w.server, "GET / HTTP/1.1\r\n\r\n", 18, &w.plain, &w.cipher),
+			 CH_E_PEER);
 	assert_int_equal(ERR_peek_error(), 0);
 	wire_close(&w);
 	wire_open(&w, NULL, 0);
 	assert_true(wire_handshake(&w, 1000));
-	assert_int_equal(tls_conn_feed(w.server, "\x17\x03\x03\x00\x14zzzzzzzzzzzzzzzzzzzz", 25, &w.plain, &w.cipher),
-			 CH_E_PEER);
+	assert_int_equal(
+		tls_conn_feed(w.server, "\x17\x03\x03\x00\x14zzzzzzzzzzzzzzzzzzzz", 25, &w.plain, &w.cipher),
+		CH_E_PEER);
 	assert_true(w.cipher.len > 0);          /* an alert */
 	assert_int_equal(w.plain.len, 0);
 	wire_close(&w);
@@ -502,9 +505,10 @@ TEST(test_https)
 
 TEST(test_wss)
 {
-	static const char upgrade[] = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-				      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-				      "\x81\x82\0\0\0\0hi";
+	static const char upgrade[] =
+		"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+		"\x81\x82\0\0\0\0hi";
 
 	begin(loop);
 	struct tls_client t = tc_open();

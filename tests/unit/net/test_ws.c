@@ -23,7 +23,11 @@ static bool note(void *arg, struct ws_event *ev)
 	if (ev->op == WS_CLOSE)
 		buf_printf(&s->text, "C%u:", ev->close_code);
 	else
-		buf_printf(&s->text, "%c:", ev->op == WS_TEXT ? 'T' : ev->op == WS_BINARY ? 'B' : ev->op == WS_PING ? 'P' : 'O');
+		buf_printf(&s->text, "%c:",
+			   ev->op == WS_TEXT     ? 'T'
+			   : ev->op == WS_BINARY ? 'B'
+			   : ev->op == WS_PING   ? 'P'
+						 : 'O');
 	buf_append(&s->text, ev->data, ev->len);
 	buf_putc(&s->text, ';');
 	memset(ev->data, '#', ev->len);         /* callbacks may write here */
@@ -31,7 +35,8 @@ static bool note(void *arg, struct ws_event *ev)
 }
 
 /* Feeds copies in steps; each copy is its own allocation so that ASan sees overruns. */
-static ch_status feed(struct ws_codec *c, const char *p, size_t n, size_t step, struct seen *s, struct ch_err *err)
+static ch_status feed(struct ws_codec *c, const char *p, size_t n, size_t step, struct seen *s,
+		      struct ch_err *err)
 {
 	ch_status st = CH_OK;
 
@@ -131,7 +136,8 @@ static void check_row(size_t i, size_t step)
 	ws_codec_init(&c, r->side, 200);
 	st = feed(&c, r->bytes, r->n, step, &s, &err);
 	if (!str_eq(buf_str(&s.text), r->seen) || c.fail_code != r->fail_code)
-		fail_msg("row %zu in steps of %zu: saw '%s', code %u, %s", i, step, buf_str(&s.text), c.fail_code, err.text);
+		fail_msg("row %zu in steps of %zu: saw '%s', code %u, %s", i, step, buf_str(&s.text),
+			 c.fail_code, err.text);
 	assert_int_equal(st, !r->fail_code ? CH_OK : r->fail_code == 1009 ? CH_E_LIMIT : CH_E_PEER);
 	if (!st && !c.in_message) {
 		assert_null(c.in.data);         /* idle: no memory */
@@ -194,7 +200,9 @@ static void test_stop_and_go_on(void **state)
 
 		ws_codec_init(&c, WS_SERVER, 100);
 		for (size_t i = 0; i < sizeof(frames) - 1; i += step) {
-			assert_int_equal(feed(&c, frames + i, CH_MIN(step, sizeof(frames) - 1 - i), step, &s, NULL), CH_OK);
+			assert_int_equal(
+				feed(&c, frames + i, CH_MIN(step, sizeof(frames) - 1 - i), step, &s, NULL),
+				CH_OK);
 			s.stop_after = 1;
 		}
 		for (int i = 0; i < 3; i++) {
@@ -293,9 +301,9 @@ static void test_accept_key(void **state)
 static void test_close_codes(void **state)
 {
 	static const struct { uint16_t code; bool ok; } codes[] = {
-		{ 0, false }, { 999, false }, { 1000, true }, { 1003, true }, { 1004, false }, { 1005, false },
-		{ 1006, false }, { 1007, true }, { 1014, true }, { 1015, false }, { 2999, false }, { 3000, true },
-		{ 4999, true }, { 5000, false }, { 65535, false },
+		{ 0, false }, { 999, false }, { 1000, true }, { 1003, true }, { 1004, false },
+		{ 1005, false }, { 1006, false }, { 1007, true }, { 1014, true }, { 1015, false },
+		{ 2999, false }, { 3000, true }, { 4999, true }, { 5000, false }, { 65535, false },
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(codes); i++)
