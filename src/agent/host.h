@@ -61,6 +61,10 @@ void run_ended(struct run *r);
 /* Tells what is due of accepted runs and answers commands that need no turn. */
 void host_announce(void *host);
 
+/* -- host.c -- */
+/* A queued run ends without having run: durable, then told. */
+CH_MUST_USE ch_status host_cancel_queued(struct run *r, const char *reason, struct ch_err *err);
+
 /* -- commands.c -- */
 const struct slash_command *command_parse(const char *text, struct arena *a, const char **ret_args);
 /* May it run beside an active run? */

@@ -1,0 +1,254 @@
+/*
+ * agent/submit.c - accepting input: checked, durable, and given its place beside, behind or before what runs.
+ */
+#include <string.h>
+
+#include "agent/host.h"
+#include "agent/messages.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/str.h"
+
+static ch_status check_input(const struct run_input *in, struct ch_err *err)
+{
+	static const char *const types[] = { "image/png", "image/jpeg", "image/gif", "image/webp" };
+	size_t n = in->run_id ? strlen(in->run_id) : 0;
+
+	if (!n || n > RUN_ID_MAX)
+		return ch_fail(err, CH_E_INVALID, "the run id must have 1 to %d bytes", RUN_ID_MAX);
+	if (str_empty(in->text) && !json_len(in->attachments))
+		return ch_fail(err, CH_E_INVALID, "the message is empty");
+	json_each(att, in->attachments) {
+		const char *mime = json_get_str(att, "mimeType");
+
+		if (!mime || !str_in(mime, types, CH_ARRAY_LEN(types)))
+			return ch_fail(err, CH_E_UNSUPPORTED, "attachment of type '%s': only PNG, JPEG, GIF and WebP images can "
+				       "be attached", mime ? mime : "unknown");
+		if (str_empty(json_get_str(att, "content")))
+			return ch_fail(err, CH_E_INVALID, "an attachment has no content");
+	}
+	return CH_OK;
+}
+
+static ch_status render_message(struct run *r, const struct run_input *in, struct ch_err *err)
+{
+	CH_AUTO_BUF struct buf out;
+	bool is_command = r->command != NULL;
+	ch_status st;
+
+	buf_init(&out, TR_MESSAGE_MAX);
+	msg_user(&out, in, r->accepted_at, is_command);
+	st = buf_status(&out, err, "the message");
+	if (st)
+		return st;
+	r->message = arena_strndup(r->arena, out.data, out.len);
+	buf_clear(&out);
+	msg_user_meta(&out, in, is_command);
+	st = buf_status(&out, err, "the message's sender");
+	if (st)
+		return st;
+	r->meta = arena_strndup(r->arena, out.data, out.len);
+	return CH_OK;
+}
+
+static ch_status run_from_input(struct agent_host *h, const struct run_input *in, struct run **ret, struct ch_err *err)
+{
+	CH_AUTO(run_unref) struct run *r = run_new(h);
+	struct arena *a = r->arena;
+	ch_status st;
+
+	r->accepted_at = now_wall_ms();
+	r->accepted_mono_ms = now_mono_ms();
+	r->run_id = r->event_id = arena_strdup(a, in->run_id);
+	r->session_key = arena_strdup(a, in->session_key);
+	r->text = arena_strdup(a, in->text ? in->text : "");
+	r->model = arena_strdup(a, in->model);
+	r->thinking = arena_strdup(a, in->thinking);
+	r->extra_system = arena_strdup(a, in->extra_system);
+	r->channel = arena_strdup(a, in->client_mode);
+	r->owner_conn = arena_strdup(a, in->owner_conn);
+	r->timeout_ms = in->timeout_ms;
+	if (in->sender_is_owner && !json_len(in->attachments) && config_bool(host_config(h), "commands.text", true))
+		r->command = command_parse(r->text, a, &r->command_args);
+	st = render_message(r, in, err);
+	if (st)
+		return st;
+	*ret = CH_TAKE(r);
+	return CH_OK;
+}
+
+static const char *render_options(struct run *r, const struct run_input *in)
+{
+	struct json *o = json_new_obj(r->arena);
+
+	if (in->model)
+		json_set(r->arena, o, "model", json_new_str(r->arena, in->model));
+	if (in->thinking)
+		json_set(r->arena, o, "thinking", json_new_str(r->arena, in->thinking));
+	if (in->queue_mode)
+		json_set(r->arena, o, "queueMode", json_new_str(r->arena, in->queue_mode));
+	if (in->timeout_ms)
+		json_set(r->arena, o, "timeoutMs", json_new_int(r->arena, in->timeout_ms));
+	return json_to_str(r->arena, o);
+}
+
+/* In the open transaction. CH_E_EXISTS: known already, *ret_known is the row. */
+static ch_status accept_rows(struct agent_host *h, struct run *r, const struct run_input *in, struct arena *a,
+			     struct input_row *ret_known, struct ch_err *err)
+{
+	struct input_row row = { .run_id = r->run_id, .session_key = r->session_key, .state = INPUT_QUEUED,
+				 .message = r->message, .meta = r->meta, .options = render_options(r, in),
+				 .accepted_at = r->accepted_at };
+	struct sess_key key;
+	ch_status st;
+
+	st = sess_key_parse(r->arena, r->session_key, agent_default_id(host_config(h), r->arena), &key, err);
+	if (!st)
+		st = sess_open(h->opts.sessions, &key, "operator", &r->sess, &r->is_new_session, err);
+	if (st)
+		return st;
+	r->is_new_session |= in->session_is_new;
+	r->agent_id = arena_strdup(r->arena, r->sess->agent_id);
+	r->session_id = arena_strdup(r->arena, r->sess->session_id);
+	row.session_id = r->session_id;
+	return input_accept(r->sess, &row, a, ret_known, err);
+}
+
+static ch_status accept_tx(struct agent_host *h, struct run *r, const struct run_input *in, struct arena *a,
+			   struct submit_result *ret, struct ch_err *err)
+{
+	struct db *db = sess_store_db(h->opts.sessions);
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	int64_t began = now_mono_ms();
+	ch_status st;
+
+	st = db_begin_durable(db, err);
+	if (st)
+		return st;
+	tx = db;
+	st = accept_rows(h, r, in, a, &ret->known, err);
+	ret->load_session_ms = now_mono_ms() - began;
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
+static ch_status accept_input(struct agent_host *h, struct run *r, const struct run_input *in, struct arena *a,
+			      struct submit_result *ret, struct ch_err *err)
+{
+	ch_status st = accept_tx(h, r, in, a, ret, err);
+
+	if (st && r->sess)
+		(void)!sess_reload(r->sess, NULL);       /* the live object as the database has it; err says why */
+	return st;
+}
+
+static enum queue_mode mode_of(struct agent_host *h, const struct run *r, const struct run_input *in)
+{
+	enum queue_mode mode = QUEUE_STEER;
+
+	if (!queue_mode_parse(in->queue_mode, &mode) && !queue_mode_parse(r->sess->queue_mode, &mode))
+		queue_mode_parse(config_str(host_config(h), "messages.queue.mode"), &mode);
+	return mode;
+}
+
+/* A command that ends what runs and waits, and is answered when that has unwound. */
+static void clear_for_command(struct desk *d, struct run *r)
+{
+	struct ch_err err;
+
+	while (d->head && !host_cancel_queued(d->head, r->command->name, &err))
+		r->stopped++;
+	if (d->head)
+		log_warn("agent", "session=%s: waiting input could not be cancelled: %s; it runs after the command", d->key,
+			 err.text);
+	if (!d->active || d->active->abort_origin)
+		return;
+	run_abort(d->active, r->command->name, r->command->name, "This operation was aborted");
+	r->stopped++;
+}
+
+/* Where the accepted run goes: at once, behind the active one, before it, or answered beside it. */
+static enum submit_status place(struct desk *d, struct run *r, bool *ret_interrupted)
+{
+	bool is_going = d->active && !d->active->abort_origin;
+
+	if (r->command && command_is_immediate(r->command))
+		return SUBMIT_COMMAND;
+	if (r->command) {
+		clear_for_command(d, r);
+		desk_push(d, r, true);
+		return SUBMIT_COMMAND;
+	}
+	if (!is_going && !d->head) {
+		desk_push(d, r, false);
+		return SUBMIT_STARTED;
+	}
+	if (r->mode == QUEUE_INTERRUPT) {
+		*ret_interrupted = is_going;
+		if (is_going)
+			run_abort(d->active, "interrupt", "aborted", "Reply operation aborted by user");
+		desk_push(d, r, true);
+		return SUBMIT_STARTED;
+	}
+	r->was_queued = true;
+	desk_push(d, r, false);
+	return SUBMIT_QUEUED;
+}
+
+static void enqueue(struct agent_host *h, struct desk *d, struct run *r, struct submit_result *ret)
+{
+	ret->status = place(d, r, &ret->interrupted_active);
+	map_put(h->runs, r->run_id, r);
+	vec_push(&h->to_announce, run_ref(r));
+	loop_timer_start(h->announcer, 0);       /* not now: the caller's answer goes out first */
+	sess_set_str(r->sess, &r->sess->status, "running");      /* saved when the turn begins */
+	r->sess->last_interaction_at = r->accepted_at;
+	desk_go(d);
+}
+
+static ch_status check_room(struct agent_host *h, const struct desk *d, struct ch_err *err)
+{
+	int64_t cap = config_int(host_config(h), "messages.queue.cap", QUEUE_CAP_DEFAULT);
+
+	if (h->is_draining)
+		return ch_fail(err, CH_E_BUSY, "the gateway is shutting down; try again when it is back");
+	if ((int64_t)d->queued >= cap)
+		return ch_fail(err, CH_E_BUSY, "%zu messages are already waiting in this session; wait, or abort the run",
+			       d->queued);
+	return CH_OK;
+}
+
+ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct arena *a, struct submit_result *ret,
+		       struct ch_err *err)
+{
+	CH_AUTO(run_unref) struct run *r = NULL;
+	struct submit_result res = { 0 };
+	struct desk *d;
+	bool is_live;
+	ch_status st;
+
+	st = check_input(in, err);
+	if (st)
+		return st;
+	if (in->queue_mode && !queue_mode_parse(in->queue_mode, &(enum queue_mode){ 0 }))
+		return ch_fail(err, CH_E_INVALID, "queueMode '%.40s' is not one of steer, followup, collect, interrupt",
+			       in->queue_mode);
+	d = desk_open(h, in->session_key);
+	is_live = desk_find_run(d, in->run_id) != NULL;
+	if (!is_live)
+		st = check_room(h, d, err);
+	if (!st)
+		st = run_from_input(h, in, &r, err);
+	if (!st)
+		st = accept_input(h, r, in, a, &res, err);
+	if (st && st != CH_E_EXISTS)
+		return st;
+	res.accepted_at = st ? res.known.accepted_at : r->accepted_at;
+	if (st) {
+		res.status = is_live ? SUBMIT_IN_FLIGHT : SUBMIT_ENDED;
+	} else {
+		r->mode = mode_of(h, r, in);
+		enqueue(h, d, r, &res);
+	}
+	*ret = res;
+	return CH_OK;
+}
