@@ -36,5 +36,5 @@ export const words = {
 
 export async function say(page, text) {
 	await words.composer(page).fill(text);
-	await page.keyboard.press('Enter');
+	await page.getByRole('button', { name: 'Send' }).click();
 }

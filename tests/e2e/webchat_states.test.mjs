@@ -457,7 +457,7 @@ test('on a phone: a drawer, targets of 44 px, fields that do not zoom, nothing w
 	await page.getByRole('button', { name: 'Show the chats' }).click();
 	await page.locator('.sidebar[data-drawer=true]').waitFor();
 	const small = await page.evaluate(() => [...document.querySelectorAll('button, input[type=search]')]
-		.filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest('.code, .tool-section'))
+		.filter((e) => e.checkVisibility({ visibilityProperty: true }))
 		.map((e) => [e.getAttribute('aria-label') ?? e.innerText ?? e.placeholder, (e.closest('.search') ?? e).getBoundingClientRect()])
 		.filter(([, box]) => box.height < 43.5)
 		.map(([name, box]) => `${name}: ${box.height}`));
