@@ -3,18 +3,8 @@
  */
 #include <string.h>
 
-#include "core/crypto.h"
 #include "core/str.h"
 #include "gateway/gw.h"
-
-/* An opaque name for the transcript window, as the protocol has it: 43 characters. */
-static void source_of(const char *session_id, char ret_text[44])
-{
-	uint8_t digest[SHA256_LEN];
-
-	sha256(session_id, strlen(session_id), digest);
-	b64url_encode(digest, sizeof(digest), ret_text);
-}
 
 /* meta holds further members as an object; they become the first ones of the open object. */
 static void put_meta(struct jw *w, const char *meta)
@@ -29,17 +19,14 @@ static void put_meta(struct jw *w, const char *meta)
 
 static void put_openclaw(struct jw *w, const struct tr_entry *e)
 {
-	char source[44];
-
 	jw_obj(w);
 	put_meta(w, e->meta);
 	jw_kstr_opt(w, "runId", str_eq(e->role, "user") ? NULL : e->run_id);
 	jw_kstr(w, "id", e->id);
 	jw_kstr_opt(w, "idempotencyKey", e->idempotency_key);
 	jw_kint(w, "recordTimestampMs", e->created_at);
-	source_of(e->session_id, source);
 	jw_kobj(w, "transcriptPosition");
-	jw_kstr(w, "source", source);
+	jw_kstr(w, "source", e->session_id);   /* opaque to clients: it names the transcript window */
 	jw_kint(w, "rawSeq", e->raw_seq);
 	jw_end(w);
 	if (!str_eq(e->type, "message"))

@@ -174,7 +174,10 @@ ch_status curl_loop_new(struct loop *l, struct curl_loop **ret, struct ch_err *e
 {
 	struct curl_loop *cl;
 	CURLM *multi;
+	ch_status st = curl_api_load(err);
 
+	if (st)
+		return st;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT))
 		return ch_fail(err, CH_E_NOMEM, "libcurl could not be initialised");
 	multi = curl_multi_init();

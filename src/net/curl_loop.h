@@ -16,11 +16,11 @@
 #ifndef CH_NET_CURL_LOOP_H
 #define CH_NET_CURL_LOOP_H
 
-#include <curl/curl.h>
 
 #include "core/err.h"
 #include "core/fiber.h"
 #include "core/loop.h"
+#include "net/curl_api.h"
 #include "net/guard.h"
 
 #define CURL_LOOP_IDLE_MAX 16        /* an idle TLS connection costs about 60 KiB */
