@@ -111,23 +111,20 @@ void conn_close(struct gw_conn *c, uint16_t code, const char *reason)
 		return;
 	log_debug("gateway", "closing conn=%s code=%u reason=%s", c->id, code, reason ? log_quote(reason) : "-");
 	leave(c);
-	if (c->ws)
-		ws_close(c->ws, code, reason);
+	if (!c->ws)
+		return;
+	ws_pause(c->ws, false);          /* its CLOSE must be seen */
+	ws_close(c->ws, code, reason);
 }
 
-static void drop_reference(void *arg)
-{
-	conn_unref(arg);
-}
-
-/* The hub's reference is given back here, once, when the socket is gone; later, as a walk may stand on us. */
+/* The hub's reference is given back here, once, when the socket is gone; at shutdown the gateway may be gone before it. */
 static void on_close(struct ws_conn *ws, uint16_t code, const char *reason, void *arg)
 {
 	struct gw_conn *c = arg;
 
 	log_debug("gateway", "closed conn=%s code=%u reason=%s", c->id, code, log_quote(reason));
 	leave(c);
-	loop_defer(c->gw->loop, drop_reference, c);
+	conn_unref(c);
 }
 
 void conn_abandon(struct gw_conn *c)
@@ -193,6 +190,7 @@ static void on_drain(struct ws_conn *ws, void *arg)
 	if (c->phase != CONN_OPEN)
 		return;
 	c->over_soft_since_ms = 0;
+	ws_pause(c->ws, false);
 	event_flush_held(c);
 }
 
@@ -212,8 +210,13 @@ bool conn_check_queue(struct gw_conn *c, int64_t now_ms)
 		return true;
 	}
 	if (c->over_soft_since_ms == 0) {
-		c->over_soft_since_ms = now_ms;
+		/* Who does not read our answers need not be read either; on_drain() goes on. */
+		ws_pause(c->ws, true);
 		hub_poke(c->gw->hub);
+	}
+	if (c->over_soft_since_ms == 0 || queued + WS_DRAIN <= c->over_soft_bytes) {
+		c->over_soft_since_ms = now_ms;          /* slow, but it moves: a large reply over a thin line */
+		c->over_soft_bytes = queued;
 	}
 	if (queued <= GW_OUT_HARD && now_ms - c->over_soft_since_ms < GW_OUT_SOFT_MS)
 		return true;

@@ -72,7 +72,8 @@ struct gw_conn {
 	uint16_t in_flight, bad_roles, control_writes;
 	int64_t control_window_ms;
 	int64_t seq;                     /* of the last event */
-	int64_t over_soft_since_ms;      /* 0: the client keeps up */
+	int64_t over_soft_since_ms;      /* no progress since then; 0: the client keeps up */
+	size_t over_soft_bytes;          /* what was queued then */
 	struct conn_handshake *hs;
 	struct conn_client *client;
 	struct fiber *judge;             /* the handshake's fiber while it runs */

@@ -27,7 +27,7 @@
 #define GW_FRAME_MAX 26214400
 #define GW_OUT_SOFT (4u << 20)               /* skip droppable events: a reader that fell behind */
 #define GW_OUT_HARD 52428800                 /* close: a reader that never reads */
-#define GW_OUT_SOFT_MS 10000                 /* … or stays over the soft limit this long */
+#define GW_OUT_SOFT_MS 10000                 /* … or is over the soft limit and takes nothing for this long */
 #define GW_HANDSHAKE_MS 15000
 #define GW_PREAUTH_PER_IP 32
 #define GW_PREAUTH_QUEUE 15
