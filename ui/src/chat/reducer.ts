@@ -98,7 +98,9 @@ function onHistory(chat: Chat, action: Extract<ChatAction, { type: 'history' }>)
   const sessionId = str(payload.sessionId);
   const first = page[0]?.seq ?? 0;
   const last = page[page.length - 1]?.seq ?? 0;
-  const isSame = !action.isFresh && sessionId === chat.sessionId && page.length > 0;
+  /* A conversation gets its id with the first thing said in it. */
+  const isSameId = chat.sessionId === undefined || sessionId === chat.sessionId;
+  const isSame = !action.isFresh && isSameId && page.length > 0;
   /* Older pages stay while they join up with this one; rows that came in while it was on its way stay too. */
   const older = isSame ? chat.rows.filter((row) => row.seq < first) : [];
   const joins = older.length > 0 && older[older.length - 1]!.seq === first - 1;
