@@ -150,15 +150,37 @@ struct run *desk_take_steered(struct desk *d)
 
 /* -- running -- */
 
-static void run_canceled_early(struct run *r, const struct ch_err *err)
+static ch_status end_early(struct run *r, const struct ch_err *why, struct ch_err *err)
 {
-	struct ch_err failed;
+	struct sess_store *store = r->host->opts.sessions;
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	bool is_aborted = r->abort_origin != NULL;
+	ch_status st;
 
-	if (input_end(r->host->opts.sessions, r->session_key, r->run_id, r->abort_origin ? INPUT_ABORTED : INPUT_FAILED,
-		      NULL, r->abort_origin ? NULL : err->text, &failed))
+	st = db_begin(sess_store_db(store), err);
+	if (st)
+		return st;
+	tx = sess_store_db(store);
+	st = input_end(store, r->session_key, r->run_id, is_aborted ? INPUT_ABORTED : INPUT_FAILED, NULL,
+		       is_aborted ? NULL : why->text, err);
+	if (st)
+		return st;
+	sess_set_str(r->sess, &r->sess->status, is_aborted ? "killed" : "failed");
+	sess_set_str(r->sess, &r->sess->last_run_id, r->event_id);
+	r->sess->aborted_last_run = is_aborted;
+	st = sess_save(r->sess, err);
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
+/* Aborted, or out of time, before its turn began: nothing of it is in the transcript. */
+static void run_ended_early(struct run *r, const struct ch_err *why)
+{
+	struct ch_err err;
+
+	if (end_early(r, why, &err))
 		log_error("agent", "session=%s run=%s: its end could not be written: %s; the next start will mark it "
-			  "interrupted", r->session_key, r->run_id, failed.text);
-	r->failure = *err;
+			  "interrupted", r->session_key, r->run_id, err.text);
+	r->failure = *why;
 	r->ended_at = now_wall_ms();
 	run_ended(r);
 	if (r->abort_origin)
@@ -177,7 +199,7 @@ static void run_fiber(void *arg)
 	host_announce(r->host);
 	st = lane_enter(r->host->lanes, r->session_key, fiber_deadline(LANE_WAIT_MS), &lane, &err);
 	if (st || r->abort_origin)
-		run_canceled_early(r, &err);
+		run_ended_early(r, &err);
 	else if (r->command)
 		command_run(r);
 	else

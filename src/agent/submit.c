@@ -111,6 +111,10 @@ static ch_status accept_rows(struct agent_host *h, struct run *r, const struct r
 	r->agent_id = arena_strdup(r->arena, r->sess->agent_id);
 	r->session_id = arena_strdup(r->arena, r->sess->session_id);
 	row.session_id = r->session_id;
+	if (!r->command) {
+		sess_set_str(r->sess, &r->sess->status, "running");      /* saved with the input */
+		r->sess->last_interaction_at = r->accepted_at;
+	}
 	return input_accept(r->sess, &row, a, ret_known, err);
 }
 
@@ -200,8 +204,6 @@ static void enqueue(struct agent_host *h, struct desk *d, struct run *r, struct 
 	map_put(h->runs, r->run_id, r);
 	vec_push(&h->to_announce, run_ref(r));
 	loop_timer_start(h->announcer, 0);       /* not now: the caller's answer goes out first */
-	sess_set_str(r->sess, &r->sess->status, "running");      /* saved when the turn begins */
-	r->sess->last_interaction_at = r->accepted_at;
 	desk_go(d);
 }
 

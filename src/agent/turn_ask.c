@@ -107,6 +107,13 @@ static int64_t smaller_budget(const struct run *r, int64_t budget, size_t droppe
 	return budget;
 }
 
+static ch_status say_way_out(struct ch_err *err, ch_status st)
+{
+	struct ch_err why = *err;
+
+	return ch_fail(err, st, "%.160s This message alone does not fit; /new starts a fresh conversation.", why.text);
+}
+
 ch_status turn_ask(struct turn *t, struct ch_err *err)
 {
 	struct run *r = t->r;
@@ -127,7 +134,7 @@ ch_status turn_ask(struct turn *t, struct ch_err *err)
 			return st;
 		budget = smaller_budget(r, budget, dropped);
 		if (budget <= 0)
-			return st;
+			return say_way_out(err, st);
 	}
 	r->failure_class = MODEL_ERR_NONE;
 	st = stream_finish(&t->stream, err);

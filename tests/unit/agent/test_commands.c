@@ -57,6 +57,8 @@ static const char *say(struct fixture *f, const char *run, const char *text)
 
 static void answers_body(struct fixture *f)
 {
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+
 	assert_non_null(strstr(say(f, "c1", "/help"), "- `/model [ref | list | default]` - Show or choose"));
 	/* One chat frame, no agent frames, and both rows are outside the model's context. */
 	assert_int_equal(fx_count(f, "\"event\":\"agent\""), 0);
@@ -73,6 +75,9 @@ static void answers_body(struct fixture *f)
 	assert_int_equal(fx_send(f, "r1", "/nothing"), SUBMIT_STARTED);
 	fx_wait_run(f, "r1");
 	assert_int_equal(json_len(fx_parse(f, f->asked.at[0])), 1);
+	say(f, "c9", "/help");
+	assert_int_equal(sess_find(f->sessions, KEY, &s, &f->err), CH_OK);
+	assert_string_equal(s->status, "done");  /* a command is no turn */
 }
 
 static void answers(void **state)

@@ -251,6 +251,14 @@ static void the_queue_has_a_cap(void **state)
 
 /* -- aborting -- */
 
+static const char *session_status(struct fixture *f)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+
+	assert_int_equal(sess_find(f->sessions, KEY, &s, &f->err), CH_OK);
+	return arena_strdup(f->arena, s->status);
+}
+
 static size_t abort_run(struct fixture *f, const char *run)
 {
 	const char *const *ids;
@@ -268,6 +276,7 @@ static void abort_before_body(struct fixture *f)
 	assert_int_equal(abort_run(f, "r1"), 1);         /* its fiber has not run yet */
 	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_ABORTED);
 	assert_int_equal(f->at, 0);
+	assert_string_equal(session_status(f), "killed");
 	assert_int_equal(abort_run(f, "r1"), 0);
 	assert_int_equal(abort_run(f, NULL), 0);
 	fx_send(f, "r2", "b");

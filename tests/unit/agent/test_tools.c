@@ -179,6 +179,60 @@ static void an_abort_ends_running_tools(void **state)
 	fx_run(*state, script, cancel_body);
 }
 
+/* A tool that waits for the test. */
+static ch_status slow_status(void *arg, const char *key, struct buf *ret, struct ch_err *err)
+{
+	struct fixture *f = arg;
+
+	if (fx_wait(f))
+		return ch_fail(err, CH_E_CANCELED, "canceled");
+	buf_puts(ret, "{\"late\":true}");
+	return CH_OK;
+}
+
+static void late_body(struct fixture *f)
+{
+	f->host->tool_host = (struct tool_host){ f, slow_status };
+	fx_send(f, "r1", "go");
+	fx_reach(f, 1);
+	clock_fake(now_mono_ms() + 5001, now_wall_ms() + 5001);
+	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_DONE);
+	assert_string_equal(result_text(f, 2), "session_status did not finish within 5 seconds.");
+	assert_true(is_error(f, 2));
+}
+
+static void a_late_tool_is_ended(void **state)
+{
+	static const struct step call[] = { { ST_TOOL, "c1", "session_status", "{}" }, DONE };
+	static const struct step *const script[] = { call, hello, NULL };
+
+	fx_run(*state, script, late_body);
+}
+
+static void parallel_abort_body(struct fixture *f)
+{
+	const char *const *ids;
+
+	f->host->tool_host = (struct tool_host){ f, slow_status };
+	fx_send(f, "r1", "go");
+	fx_reach(f, 1);
+	fx_turns(f);             /* the other one, which does not wait, is done */
+	assert_int_equal(agent_abort(f->host, KEY, NULL, "rpc", f->arena, &ids, &f->err), CH_OK);
+	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_ABORTED);
+	assert_string_equal(fx_roles(f), "user assistant toolResult toolResult");
+	assert_string_equal(result_text(f, 2), "Not finished: the user stopped this turn.");
+	assert_non_null(strstr(result_text(f, 3), "# Who the agent is"));
+}
+
+static void an_abort_keeps_what_is_done(void **state)
+{
+	static const struct step calls[] = { { ST_TOOL, "c1", "session_status", "{}" },
+					     { ST_TOOL, "c2", "read", "{\"path\":\"IDENTITY.md\"}" }, DONE };
+	static const struct step *const script[] = { calls, NULL };
+
+	fx_run(*state, script, parallel_abort_body);
+}
+
 /* -- what may be used -- */
 
 static void policy_body(struct fixture *f)
@@ -241,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FX_TEST(what_goes_wrong_is_answered), FX_TEST(results_keep_the_order_of_calls),
 		FX_TEST(a_repeated_call_ends_the_turn), FX_TEST(an_endless_loop_ends), FX_TEST(an_abort_ends_running_tools),
+		FX_TEST(a_late_tool_is_ended), FX_TEST(an_abort_keeps_what_is_done),
 		FX_TEST(the_configuration_decides), FX_TEST(long_output_is_cut),
 	};
 
