@@ -151,12 +151,17 @@ static void entry_configured(struct models *m, const struct json *conf, const ch
 	take_num_ctx(m, conf, ret);
 }
 
-const struct model_entry *catalog_find(struct models *m, const char *provider, const char *id)
+const struct model_entry *catalog_at(struct models *m, size_t i)
 {
 	(void)catalog_config(m);
-	for (size_t i = 0; i < m->entries.len; i++) {
-		const struct model_entry *e = &m->entries.at[i];
+	return i < m->entries.len ? &m->entries.at[i] : NULL;
+}
 
+const struct model_entry *catalog_find(struct models *m, const char *provider, const char *id)
+{
+	const struct model_entry *e;
+
+	for (size_t i = 0; (e = catalog_at(m, i)); i++) {
 		if (str_ieq(e->provider, provider) && str_eq(e->id, id))
 			return e;
 	}
@@ -244,9 +249,10 @@ void entry_copy(struct arena *a, const struct model_entry *from, struct model_en
 
 void models_each(struct models *m, bool (*each)(void *arg, const struct model_entry *e), void *arg)
 {
-	(void)catalog_config(m);
-	for (size_t i = 0; i < m->entries.len; i++) {
-		if (!each(arg, &m->entries.at[i]))
+	const struct model_entry *e;
+
+	for (size_t i = 0; (e = catalog_at(m, i)); i++) {
+		if (!each(arg, e))
 			return;
 	}
 }

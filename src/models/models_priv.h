@@ -30,7 +30,8 @@ struct models {
 /* Builds what is missing. The snapshot is borrowed; NULL when there is none. */
 const struct config *catalog_config(struct models *m);
 void catalog_drop(struct models *m);
-/* Borrowed until the configuration changes. */
+/* One after the other from 0; NULL behind the last. Borrowed, like those found, until the configuration changes. */
+const struct model_entry *catalog_at(struct models *m, size_t i);
 const struct model_entry *catalog_find(struct models *m, const char *provider, const char *id);
 /* An entry for a model that is in no table, of a provider that is known; false when that is not. */
 bool catalog_improvise(struct models *m, struct arena *a, const char *provider, const char *id,

@@ -34,11 +34,11 @@ static const char *follow_alias(const struct config *c, const char *word)
 
 static const char *suggest(struct models *m, const char *wanted)
 {
+	const struct model_entry *e;
 	const char *best = NULL;
 	size_t least = 4;
 
-	for (size_t i = 0; i < m->entries.len; i++) {
-		const struct model_entry *e = &m->entries.at[i];
+	for (size_t i = 0; (e = catalog_at(m, i)); i++) {
 		size_t d = CH_MIN(str_distance(wanted, e->ref, least), str_distance(wanted, e->id, least));
 
 		if (d < least) {
@@ -82,11 +82,9 @@ static ch_status by_ref(struct models *m, const char *ref, struct arena *a, stru
 
 static const struct model_entry *unique_configured(struct models *m, const char *id)
 {
-	const struct model_entry *found = NULL;
+	const struct model_entry *found = NULL, *e;
 
-	for (size_t i = 0; i < m->entries.len; i++) {
-		const struct model_entry *e = &m->entries.at[i];
-
+	for (size_t i = 0; (e = catalog_at(m, i)); i++) {
 		if (!e->configured || !str_eq(e->id, id))
 			continue;
 		if (found)
@@ -94,6 +92,17 @@ static const struct model_entry *unique_configured(struct models *m, const char 
 		found = e;
 	}
 	return found;
+}
+
+static const struct model_entry *first_ready(struct models *m, const char *id)
+{
+	const struct model_entry *e;
+
+	for (size_t i = 0; (e = catalog_at(m, i)); i++) {
+		if (str_eq(e->id, id) && key_is_there(m, e->provider))
+			break;
+	}
+	return e;
 }
 
 /* "agents.defaults.model": a string, or an object with `primary`. */
@@ -123,10 +132,8 @@ static ch_status by_word(struct models *m, const char *word, struct arena *a, st
 
 	if (!e && provider)
 		e = catalog_find(m, provider, word);
-	for (size_t i = 0; !e && i < m->entries.len; i++) {
-		if (str_eq(m->entries.at[i].id, word) && key_is_there(m, m->entries.at[i].provider))
-			e = &m->entries.at[i];
-	}
+	if (!e)
+		e = first_ready(m, word);
 	if (!e)
 		return not_known(m, word, err);
 	entry_copy(a, e, ret);
@@ -159,9 +166,11 @@ static const char *from_environment(struct arena *a)
 
 static const char *first_configured(struct models *m)
 {
-	for (size_t i = 0; i < m->entries.len; i++) {
-		if (m->entries.at[i].configured)
-			return m->entries.at[i].ref;
+	const struct model_entry *e;
+
+	for (size_t i = 0; (e = catalog_at(m, i)); i++) {
+		if (e->configured)
+			return e->ref;
 	}
 	return NULL;
 }

@@ -148,9 +148,11 @@ ch_status ws_handshake_check(const char *head, size_t n, const char *key, struct
 	st = judge_status(eol ? status_of(head, (size_t)(eol - head)) : 0, err);
 	if (st)
 		return st;
-	for (const char *line = eol + 2; line < end && *line != '\r'; line = eol + 2) {
+	while (eol) {
+		const char *line = eol + 2;
+
 		eol = memmem(line, (size_t)(end - line), "\r\n", 2);
-		if (!eol)
+		if (!eol || eol == line)
 			break;
 		take_line(&a, line, (size_t)(eol - line));
 	}
