@@ -127,6 +127,23 @@ static void adopt(struct models *m, struct arena *arena, const struct model_entr
 	catalog_drop(m);
 }
 
+/* Where the configuration has it, if it speaks its own API there; else on this machine. */
+static const char *ollama_base(struct models *m, struct arena *a)
+{
+	const struct json *conf = provider_config(m, "ollama");
+	const char *url = json_get_str(conf, "baseUrl");
+	size_t n;
+
+	if (m->opts.ollama_url || str_empty(url) || !str_eq(json_str_or(json_get(conf, "api"), "ollama"), "ollama"))
+		return arena_strdup(a, m->opts.ollama_url ? m->opts.ollama_url : OLLAMA_URL);
+	n = strlen(url);
+	while (n && url[n - 1] == '/')
+		n--;
+	if (n >= 3 && memcmp(url + n - 3, "/v1", 3) == 0)
+		n -= 3;
+	return arena_strndup(a, url, n);
+}
+
 CH_FIBER void models_discover(struct models *m)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -138,7 +155,7 @@ CH_FIBER void models_discover(struct models *m)
 	struct asking q = {
 		.m = m,
 		.arena = kept,
-		.base_url = arena_strdup(kept, m->opts.ollama_url ? m->opts.ollama_url : OLLAMA_URL),
+		.base_url = ollama_base(m, kept),
 		.deadline_ms = fiber_deadline(DISCOVER_MS),
 	};
 

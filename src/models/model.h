@@ -172,11 +172,11 @@ struct models_opts {
 	void *arg;
 	int64_t retry_base_ms;           /* first backoff; 0: 1000 */
 	int64_t silence_ms;              /* how long a provider may say nothing; 0: 120 s, local 300 s, or timeoutSeconds when longer */
-	const char *ollama_url;          /* where models_discover() asks; NULL: http://127.0.0.1:11434 */
+	const char *ollama_url;          /* where models_discover() asks; NULL: models.providers.ollama.baseUrl or http://127.0.0.1:11434 */
 };
 struct models *models_new(const struct models_opts *opts);
 void models_free(struct models *m);
-/* Asks an Ollama on 127.0.0.1:11434 for its models (500 ms at most); called once at start and by models.list refresh. */
+/* Asks an Ollama (see ollama_url) for its models (500 ms at most); called once at start and by models.list refresh. */
 CH_FIBER void models_discover(struct models *m);
 /* The configuration changed. */
 void models_config_changed(struct models *m);

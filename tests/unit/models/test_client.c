@@ -641,7 +641,7 @@ static void run_discover(struct loop *l, void *arg)
 	const char *source;
 	struct models *m;
 	struct peer p;
-	char url[64];
+	char url[64], conf[160];
 
 	peer_start(&p, l, serve_ollama, NULL);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u", p.port);
@@ -663,6 +663,19 @@ static void run_discover(struct loop *l, void *arg)
 	assert_int_equal(model_resolve(m, NULL, NULL, a, &e, &source, NULL), CH_OK);
 	assert_string_equal(source, "offline");
 	models_free(m);
+
+	peer_start(&p, l, serve_ollama, NULL);  /* where the configuration says */
+	snprintf(conf, sizeof(conf), "{models: {providers: {ollama: {baseUrl: 'http://127.0.0.1:%u/v1/'}}}}", p.port);
+	assert_int_equal(config_parse(conf, strlen(conf), NULL, &snapshot, NULL), CH_OK);
+	opts.ollama_url = NULL;
+	opts.config = current;
+	m = models_new(&opts);
+	models_discover(m);
+	assert_int_equal(model_resolve(m, NULL, NULL, a, &e, &source, NULL), CH_OK);
+	assert_string_equal(e.ref, "ollama/llama:8b");
+	models_free(m);
+	config_unref(CH_TAKE(snapshot));
+	peer_stop(&p);
 	http_client_free(http);
 }
 
