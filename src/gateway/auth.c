@@ -14,18 +14,21 @@ const char *auth_mode_name(enum auth_mode m)
 }
 
 static const struct auth_reason_text reason_texts[AUTH_REASONS] = {
-	[AUTH_OK] = { "ok", "AUTH_OK", "" },
-	[AUTH_TOKEN_MISSING] = { "token_missing", "AUTH_TOKEN_MISSING", "update_auth_configuration" },
-	[AUTH_TOKEN_MISMATCH] = { "token_mismatch", "AUTH_TOKEN_MISMATCH", "update_auth_credentials" },
-	[AUTH_TOKEN_NOT_CONFIGURED] = { "token_missing_config", "AUTH_TOKEN_NOT_CONFIGURED", "update_auth_configuration" },
-	[AUTH_PASSWORD_MISSING] = { "password_missing", "AUTH_PASSWORD_MISSING", "update_auth_configuration" },
-	[AUTH_PASSWORD_MISMATCH] = { "password_mismatch", "AUTH_PASSWORD_MISMATCH", "update_auth_credentials" },
-	[AUTH_PASSWORD_NOT_CONFIGURED] = { "password_missing_config", "AUTH_PASSWORD_NOT_CONFIGURED",
-					   "update_auth_configuration" },
-	[AUTH_DEVICE_TOKEN_MISMATCH] = { "device_token_mismatch", "AUTH_DEVICE_TOKEN_MISMATCH", "update_auth_credentials" },
-	[AUTH_SCOPE_MISMATCH] = { "scope_mismatch", "AUTH_SCOPE_MISMATCH", "review_auth_configuration" },
-	[AUTH_BOOTSTRAP_INVALID] = { "bootstrap_token_invalid", "AUTH_BOOTSTRAP_TOKEN_INVALID", "review_auth_configuration" },
-	[AUTH_RATE_LIMITED] = { "rate_limited", "AUTH_RATE_LIMITED", "wait_then_retry" },
+	[AUTH_OK] = {"ok", "AUTH_OK", ""},
+	[AUTH_TOKEN_MISSING] = {"token_missing", "AUTH_TOKEN_MISSING", "update_auth_configuration"},
+	[AUTH_TOKEN_MISMATCH] = {"token_mismatch", "AUTH_TOKEN_MISMATCH", "update_auth_credentials"},
+	[AUTH_TOKEN_NOT_CONFIGURED] = {"token_missing_config", "AUTH_TOKEN_NOT_CONFIGURED",
+				       "update_auth_configuration"},
+	[AUTH_PASSWORD_MISSING] = {"password_missing", "AUTH_PASSWORD_MISSING", "update_auth_configuration"},
+	[AUTH_PASSWORD_MISMATCH] = {"password_mismatch", "AUTH_PASSWORD_MISMATCH", "update_auth_credentials"},
+	[AUTH_PASSWORD_NOT_CONFIGURED] = {"password_missing_config", "AUTH_PASSWORD_NOT_CONFIGURED",
+					  "update_auth_configuration"},
+	[AUTH_DEVICE_TOKEN_MISMATCH] = {"device_token_mismatch", "AUTH_DEVICE_TOKEN_MISMATCH",
+					"update_auth_credentials"},
+	[AUTH_SCOPE_MISMATCH] = {"scope_mismatch", "AUTH_SCOPE_MISMATCH", "review_auth_configuration"},
+	[AUTH_BOOTSTRAP_INVALID] = {"bootstrap_token_invalid", "AUTH_BOOTSTRAP_TOKEN_INVALID",
+				    "review_auth_configuration"},
+	[AUTH_RATE_LIMITED] = {"rate_limited", "AUTH_RATE_LIMITED", "wait_then_retry"},
 };
 
 const struct auth_reason_text *auth_reason_text(enum auth_reason r)
@@ -58,7 +61,8 @@ static const char *const token_missing[] = {
 static const char *const password_mismatch[] = {
 	"unauthorized: gateway password mismatch (provide gateway auth password)",
 	"unauthorized: gateway password mismatch (use this gateway's gateway.auth.password)",
-	"unauthorized: gateway password mismatch (set gateway.remote.password to match gateway.auth.password)",
+	"unauthorized: gateway password mismatch (set gateway.remote.password to match "
+	"gateway.auth.password)",
 	"unauthorized: gateway password mismatch (type the gateway's password again)",
 };
 static const char *const password_missing[] = {
@@ -75,15 +79,19 @@ const char *auth_message(enum auth_reason r, const struct connect_params *p, boo
 	switch (r) {
 	case AUTH_TOKEN_MISSING: return token_missing[who];
 	case AUTH_TOKEN_MISMATCH: return token_mismatch[who];
-	case AUTH_TOKEN_NOT_CONFIGURED: return "unauthorized: gateway token not configured on gateway (set gateway.auth.token)";
+	case AUTH_TOKEN_NOT_CONFIGURED:
+		return "unauthorized: gateway token not configured on gateway (set gateway.auth.token)";
 	case AUTH_PASSWORD_MISSING: return password_missing[who];
 	case AUTH_PASSWORD_MISMATCH: return password_mismatch[who];
 	case AUTH_PASSWORD_NOT_CONFIGURED:
 		return "unauthorized: gateway password not configured on gateway (set gateway.auth.password)";
-	case AUTH_DEVICE_TOKEN_MISMATCH: return "unauthorized: device token mismatch (rotate/reissue device token)";
-	case AUTH_SCOPE_MISMATCH: return "unauthorized: device token scope mismatch (re-pair or approve scope upgrade)";
+	case AUTH_DEVICE_TOKEN_MISMATCH:
+		return "unauthorized: device token mismatch (rotate/reissue device token)";
+	case AUTH_SCOPE_MISMATCH:
+		return "unauthorized: device token scope mismatch (re-pair or approve scope upgrade)";
 	case AUTH_BOOTSTRAP_INVALID:
-		return "unauthorized: setup code invalid, expired, revoked, or already used (review `chela devices list`)";
+		return "unauthorized: setup code invalid, expired, revoked, or already used (review `chela "
+		       "devices list`)";
 	case AUTH_RATE_LIMITED: return "unauthorized: too many failed authentication attempts (retry later)";
 	case AUTH_OK:
 	case AUTH_REASONS: break;
@@ -97,7 +105,8 @@ struct gw_auth *auth_new(const char *override_token)
 
 	auth->override_token = ch_strdup(override_token);
 	auth->mode = AUTH_MODE_TOKEN;
-	auth->limiter = limiter_new(&(struct limiter_opts){ .max_attempts = 10, .window_ms = 60000, .lockout_ms = 300000 });
+	auth->limiter = limiter_new(
+		&(struct limiter_opts){.max_attempts = 10, .window_ms = 60000, .lockout_ms = 300000});
 	return auth;
 }
 
@@ -131,7 +140,8 @@ static ch_status read_mode(const struct config *c, enum auth_mode *ret, struct c
 			*ret = m;
 			return CH_OK;
 		}
-	return ch_fail(err, CH_E_UNSUPPORTED, "gateway.auth.mode '%s' is not supported; use token, password or none", mode);
+	return ch_fail(err, CH_E_UNSUPPORTED,
+		       "gateway.auth.mode '%s' is not supported; use token, password or none", mode);
 }
 
 CH_FIBER static ch_status read_secret(const struct gw_auth *auth, enum auth_mode mode, const struct config *c,
@@ -146,12 +156,13 @@ CH_FIBER static ch_status read_secret(const struct gw_auth *auth, enum auth_mode
 		*ret = secret_new(auth->override_token);
 		return CH_OK;
 	}
-	st = config_secret(c, mode == AUTH_MODE_TOKEN ? "gateway.auth.token" : "gateway.auth.password", ret, err);
+	st = config_secret(c, mode == AUTH_MODE_TOKEN ? "gateway.auth.token" : "gateway.auth.password", ret,
+			   err);
 	return st == CH_E_NOT_FOUND ? CH_OK : st;
 }
 
-CH_FIBER ch_status auth_load(struct gw_auth *auth, const struct config *c, bool none_allowed, bool *ret_changed,
-			     struct ch_err *err)
+CH_FIBER ch_status auth_load(struct gw_auth *auth, const struct config *c, bool none_allowed,
+			     bool *ret_changed, struct ch_err *err)
 {
 	struct secret *secret = NULL;
 	enum auth_mode mode = AUTH_MODE_TOKEN;
@@ -162,10 +173,11 @@ CH_FIBER ch_status auth_load(struct gw_auth *auth, const struct config *c, bool 
 	if (st)
 		return ch_wrap(err, "gateway.auth");
 	if (mode == AUTH_MODE_NONE && !none_allowed)
-		return ch_fail(err, CH_E_DENIED, "gateway.auth.mode none is refused while the gateway listens beyond loopback");
+		return ch_fail(err, CH_E_DENIED,
+			       "gateway.auth.mode none is refused while the gateway listens beyond loopback");
 	if (mode != AUTH_MODE_NONE && !secret)
-		return ch_fail(err, CH_E_INVALID, "gateway.auth.mode is %s but gateway.auth.%s is not set", auth_mode_name(mode),
-			       auth_mode_name(mode));
+		return ch_fail(err, CH_E_INVALID, "gateway.auth.mode is %s but gateway.auth.%s is not set",
+			       auth_mode_name(mode), auth_mode_name(mode));
 	*ret_changed = auth->is_loaded && (mode != auth->mode || !secret != !auth->secret ||
 					   (secret && !secret_equal(auth->secret, secret_reveal(secret))));
 	secret_unref(auth->secret);
@@ -211,8 +223,8 @@ static bool is_operator_token(struct gw *gw, const char *token)
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct device_token t;
 
-	return strlen(token) == DEVICE_TOKEN_LEN && !device_token_find(gw->db, a, token, &t, NULL) && !t.revoked_at &&
-	       t.role == GW_ROLE_OPERATOR;
+	return strlen(token) == DEVICE_TOKEN_LEN && !device_token_find(gw->db, a, token, &t, NULL) &&
+	       !t.revoked_at && t.role == GW_ROLE_OPERATOR;
 }
 
 bool auth_bearer_ok(struct gw *gw, const struct http_request *rq)

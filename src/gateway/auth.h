@@ -44,10 +44,11 @@ struct gw_auth *auth_new(const char *override_token);
 void auth_free(struct gw_auth *auth);
 /*
  * Reads mode, secret and limits. *ret_changed: mode or secret are not what they were. An unknown
- * mode, a missing or unreadable secret, and mode none where that is not allowed are errors and leave the old state.
+ * mode, a missing or unreadable secret, and mode none where that is not allowed are errors and leave the
+ * old state.
  */
-CH_FIBER CH_MUST_USE ch_status auth_load(struct gw_auth *auth, const struct config *c, bool none_allowed, bool *ret_changed,
-					 struct ch_err *err);
+CH_FIBER CH_MUST_USE ch_status auth_load(struct gw_auth *auth, const struct config *c, bool none_allowed,
+					 bool *ret_changed, struct ch_err *err);
 bool auth_wants_password(const struct config *c);
 
 /* The shared secret in either field; both NULL: missing. */

@@ -109,7 +109,8 @@ void conn_close(struct gw_conn *c, uint16_t code, const char *reason)
 {
 	if (c->phase == CONN_CLOSED)
 		return;
-	log_debug("gateway", "closing conn=%s code=%u reason=%s", c->id, code, reason ? log_quote(reason) : "-");
+	log_debug("gateway", "closing conn=%s code=%u reason=%s", c->id, code,
+		  reason ? log_quote(reason) : "-");
 	leave(c);
 	if (!c->ws)
 		return;
@@ -117,7 +118,10 @@ void conn_close(struct gw_conn *c, uint16_t code, const char *reason)
 	ws_close(c->ws, code, reason);
 }
 
-/* The hub's reference is given back here, once, when the socket is gone; at shutdown the gateway may be gone before it. */
+/*
+ * The hub's reference is given back here, once, when the socket is gone; at shutdown the gateway may be
+ * gone before it.
+ */
 static void on_close(struct ws_conn *ws, uint16_t code, const char *reason, void *arg)
 {
 	struct gw_conn *c = arg;
@@ -137,7 +141,8 @@ static void send_challenge(struct gw_conn *c)
 {
 	char text[256];
 	int n = snprintf(text, sizeof(text),
-			 "{\"type\":\"event\",\"event\":\"connect.challenge\",\"payload\":{\"nonce\":\"%s\",\"ts\":%lld,"
+			 "{\"type\":\"event\",\"event\":\"connect.challenge\",\"payload\":{\"nonce\":\"%s\","
+			 "\"ts\":%lld,"
 			 "\"capabilities\":[]}}",
 			 c->nonce, (long long)now_wall_ms());
 
@@ -215,7 +220,7 @@ bool conn_check_queue(struct gw_conn *c, int64_t now_ms)
 		hub_poke(c->gw->hub);
 	}
 	if (c->over_soft_since_ms == 0 || queued + WS_DRAIN <= c->over_soft_bytes) {
-		c->over_soft_since_ms = now_ms;          /* slow, but it moves: a large reply over a thin line */
+		c->over_soft_since_ms = now_ms; /* slow, but it moves: a large reply over a thin line */
 		c->over_soft_bytes = queued;
 	}
 	if (queued <= GW_OUT_HARD && now_ms - c->over_soft_since_ms < GW_OUT_SOFT_MS)

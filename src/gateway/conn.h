@@ -28,7 +28,7 @@ enum conn_phase { CONN_CHALLENGED, CONN_JUDGED, CONN_OPEN, CONN_CLOSED };
 
 /* Facts of the upgrade request; needed until hello-ok. */
 struct conn_peer {
-	char *ip;                        /* whom limits count: the peer, or the client that a trusted proxy names */
+	char *ip; /* whom limits count: the peer, or the client that a trusted proxy names */
 	char *host, *origin, *scopes_cap, *user_agent;   /* headers, or NULL */
 	bool is_local;                   /* loopback and not forwarded */
 	bool via_proxy, is_tls;
@@ -48,8 +48,8 @@ struct conn_client {
 	enum gw_role role;
 	struct scope_list scopes;
 	bool is_tracked;                 /* in presence, and acting as the owner's profile */
-	bool uses_shared_auth;           /* or none was asked for: closed when the gateway's credentials change */
-	bool is_device_token;            /* came in by a device token: may manage only its own device unless admin */
+	bool uses_shared_auth; /* or none was asked for: closed when the gateway's credentials change */
+	bool is_device_token;  /* came in by a device token: may manage only its own device unless admin */
 	int64_t online_since_ms, last_activity_ms;
 };
 
@@ -82,7 +82,10 @@ struct gw_conn {
 	char id[UUID_LEN], nonce[UUID_LEN];
 };
 
-/* A connection without a socket yet; moves the peer's strings. conn_attach() takes the socket's reference and sends the challenge. */
+/*
+ * A connection without a socket yet; moves the peer's strings. conn_attach() takes the socket's reference
+ * and sends the challenge.
+ */
 struct gw_conn *conn_new(struct gw *gw, struct conn_peer *peer);
 void conn_attach(struct gw_conn *c, struct ws_conn *ws);
 /* The peer left before there was a socket. */

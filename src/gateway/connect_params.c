@@ -7,12 +7,27 @@
 #include "gateway/params.h"
 
 static const char *const client_ids[] = {
-	"webchat-ui",     "openclaw-control-ui", "openclaw-browser-copilot", "openclaw-tui",    "webchat",
-	"cli",            "gateway-client",      "openclaw-macos",           "openclaw-linux",  "openclaw-ios",
-	"openclaw-watchos", "openclaw-android",  "node-host",                "openclaw-worker", "test",
-	"fingerprint",    "openclaw-probe",      NULL,
+	"webchat-ui",
+	"openclaw-control-ui",
+	"openclaw-browser-copilot",
+	"openclaw-tui",
+	"webchat",
+	"cli",
+	"gateway-client",
+	"openclaw-macos",
+	"openclaw-linux",
+	"openclaw-ios",
+	"openclaw-watchos",
+	"openclaw-android",
+	"node-host",
+	"openclaw-worker",
+	"test",
+	"fingerprint",
+	"openclaw-probe",
+	NULL,
 };
-static const char *const client_modes[] = { "webchat", "cli", "ui", "backend", "node", "worker", "probe", "test", NULL };
+static const char *const client_modes[] = {"webchat", "cli",   "ui",   "backend", "node",
+					   "worker",  "probe", "test", NULL};
 
 static const struct gw_param client_schema[] = {
 	{ "id", GP_ENUM, GP_REQUIRED, .choices = client_ids },
@@ -85,27 +100,35 @@ ch_status connect_params_parse(const struct json *params, struct connect_params 
 	*ret = (struct connect_params){
 		.min_protocol = json_get_int(params, "minProtocol", 0),
 		.max_protocol = json_get_int(params, "maxProtocol", 0),
-		.client = {
-			.id = json_get_str(client, "id"), .mode = json_get_str(client, "mode"),
-			.version = json_get_str(client, "version"), .platform = json_get_str(client, "platform"),
-			.display_name = json_get_str(client, "displayName"),
-			.build_id = json_get_str(client, "buildId"),
-			.device_family = json_get_str(client, "deviceFamily"),
-			.model_identifier = json_get_str(client, "modelIdentifier"),
-			.time_zone = json_get_str(client, "timeZone"),
-			.instance_id = json_get_str(client, "instanceId"),
-		},
+		.client =
+			{
+				.id = json_get_str(client, "id"),
+				.mode = json_get_str(client, "mode"),
+				.version = json_get_str(client, "version"),
+				.platform = json_get_str(client, "platform"),
+				.display_name = json_get_str(client, "displayName"),
+				.build_id = json_get_str(client, "buildId"),
+				.device_family = json_get_str(client, "deviceFamily"),
+				.model_identifier = json_get_str(client, "modelIdentifier"),
+				.time_zone = json_get_str(client, "timeZone"),
+				.instance_id = json_get_str(client, "instanceId"),
+			},
 		.role = json_str_or(json_get(params, "role"), "operator"),
 		.scopes = json_get(params, "scopes"),
 		.caps = json_get(params, "caps"),
 		.has_device = device != NULL,
-		.device = {
-			.id = json_get_str(device, "id"), .public_key = json_get_str(device, "publicKey"),
-			.signature = json_get_str(device, "signature"), .nonce = json_get_str(device, "nonce"),
-			.signed_at = json_get_int(device, "signedAt", 0),
-		},
-		.token = filled(auth, "token"), .password = filled(auth, "password"),
-		.device_token = filled(auth, "deviceToken"), .bootstrap_token = filled(auth, "bootstrapToken"),
+		.device =
+			{
+				.id = json_get_str(device, "id"),
+				.public_key = json_get_str(device, "publicKey"),
+				.signature = json_get_str(device, "signature"),
+				.nonce = json_get_str(device, "nonce"),
+				.signed_at = json_get_int(device, "signedAt", 0),
+			},
+		.token = filled(auth, "token"),
+		.password = filled(auth, "password"),
+		.device_token = filled(auth, "deviceToken"),
+		.bootstrap_token = filled(auth, "bootstrapToken"),
 	};
 	return CH_OK;
 }
@@ -133,7 +156,8 @@ bool connect_is_webchat(const struct connect_params *p)
 
 bool connect_is_native_app(const struct connect_params *p)
 {
-	static const char *const apps[] = { "openclaw-macos", "openclaw-linux", "openclaw-ios", "openclaw-android" };
+	static const char *const apps[] = {"openclaw-macos", "openclaw-linux", "openclaw-ios",
+					   "openclaw-android"};
 
 	return connect_is(p, NULL, "ui") && str_in(p->client.id, apps, CH_ARRAY_LEN(apps));
 }

@@ -11,7 +11,8 @@ struct connect_params {
 	int64_t min_protocol, max_protocol;
 	struct {
 		const char *id, *mode, *version, *platform;
-		const char *display_name, *build_id, *device_family, *model_identifier, *time_zone, *instance_id;
+		const char *display_name, *build_id, *device_family, *model_identifier, *time_zone,
+			*instance_id;
 	} client;
 	const char *role;                /* as sent; "operator" when absent */
 	const struct json *scopes;       /* array of strings, or NULL */
@@ -25,13 +26,14 @@ struct connect_params {
 };
 
 /* CH_E_INVALID with the whole message, "invalid connect params: …". */
-CH_MUST_USE ch_status connect_params_parse(const struct json *params, struct connect_params *ret, struct ch_err *err);
+CH_MUST_USE ch_status connect_params_parse(const struct json *params, struct connect_params *ret,
+					   struct ch_err *err);
 /* Speaks of being a worker: refused without an answer, before anything else is looked at. */
 bool connect_claims_worker(const struct json *params);
 
 /* What kinds of client there are; several rules of the handshake turn on it. */
 bool connect_is(const struct connect_params *p, const char *id, const char *mode);   /* NULL: any */
-bool connect_is_control_ui(const struct connect_params *p);    /* operator surfaces that must prove a device */
+bool connect_is_control_ui(const struct connect_params *p); /* operator surfaces that must prove a device */
 bool connect_is_webchat(const struct connect_params *p);
 bool connect_is_native_app(const struct connect_params *p);
 /* Short-lived tools: not in presence, no profile. */

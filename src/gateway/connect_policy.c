@@ -23,7 +23,8 @@ bool policy_protocol_fits(const struct connect_params *p)
 		return true;
 	if (str_eq(p->client.mode, "probe"))
 		return p->max_protocol >= 3 && p->min_protocol <= GW_PROTOCOL;
-	return str_eq(p->client.mode, "node") && str_eq(p->role, "node") && p->max_protocol >= 3 && p->min_protocol <= 3;
+	return str_eq(p->client.mode, "node") && str_eq(p->role, "node") && p->max_protocol >= 3 &&
+	       p->min_protocol <= 3;
 }
 
 bool policy_skips_pairing(const struct connect_facts *f)
@@ -59,23 +60,26 @@ const struct pair_reason_text *pair_reason_text(enum pair_reason r)
 {
 	static const struct pair_reason_text texts[] = {
 		[PAIR_NOTHING] = {0},
-		[PAIR_NOT_PAIRED] = { "not-paired", "pairing required: device is not approved yet",
-				      "Approve it on the gateway: chela devices approve" },
-		[PAIR_METADATA] = { "metadata-upgrade",
-				    "pairing required: device identity changed and must be re-approved",
-				    "The device now says it is another platform; check, then: chela devices approve" },
-		[PAIR_ROLE] = { "role-upgrade",
-				"pairing required: device is asking for a higher role than currently approved",
-				"Check the role it wants, then: chela devices approve" },
-		[PAIR_SCOPE] = { "scope-upgrade",
-				 "pairing required: device is asking for more scopes than currently approved",
-				 "Check the scopes it wants, then: chela devices approve" },
+		[PAIR_NOT_PAIRED] = {"not-paired", "pairing required: device is not approved yet",
+				     "Approve it on the gateway: chela devices approve"},
+		[PAIR_METADATA] =
+			{"metadata-upgrade",
+			 "pairing required: device identity changed and must be re-approved",
+			 "The device now says it is another platform; check, then: chela devices approve"},
+		[PAIR_ROLE] = {"role-upgrade",
+			       "pairing required: device is asking for a higher role than currently approved",
+			       "Check the role it wants, then: chela devices approve"},
+		[PAIR_SCOPE] = {"scope-upgrade",
+				"pairing required: device is asking for more scopes than currently approved",
+				"Check the scopes it wants, then: chela devices approve"},
 	};
 
 	return &texts[r];
 }
 
-/* "macos" of "macos 15.1", when the client may report its operating system's version; ipados counts as ios. */
+/*
+ * "macos" of "macos 15.1", when the client may report its operating system's version; ipados counts as ios.
+ */
 static const char *native_family(struct arena *a, const struct connect_params *p, const char *platform)
 {
 	char *word;
@@ -88,7 +92,8 @@ static const char *native_family(struct arena *a, const struct connect_params *p
 
 bool policy_platform_refresh(struct arena *a, const struct connect_params *p, const struct device *d)
 {
-	const char *claimed = device_metadata(a, p->client.platform), *pinned = device_metadata(a, d->platform);
+	const char *claimed = device_metadata(a, p->client.platform),
+		   *pinned = device_metadata(a, d->platform);
 	const char *family = native_family(a, p, claimed);
 
 	return family && *pinned && !str_eq(claimed, pinned) && str_eq(family, native_family(a, p, pinned));
@@ -96,7 +101,8 @@ bool policy_platform_refresh(struct arena *a, const struct connect_params *p, co
 
 static bool metadata_differs(struct arena *a, const struct connect_params *p, const struct device *d)
 {
-	const char *platform = device_metadata(a, d->platform), *family = device_metadata(a, d->device_family);
+	const char *platform = device_metadata(a, d->platform),
+		   *family = device_metadata(a, d->device_family);
 
 	if (*family && !str_eq(family, device_metadata(a, p->client.device_family)))
 		return true;
@@ -117,7 +123,8 @@ enum pair_reason policy_next_reason(struct arena *a, const struct connect_facts 
 	return PAIR_NOTHING;
 }
 
-bool policy_is_silent(const struct connect_facts *f, enum pair_reason r, bool is_known, bool auto_approve_local)
+bool policy_is_silent(const struct connect_facts *f, enum pair_reason r, bool is_known,
+		      bool auto_approve_local)
 {
 	bool is_page = connect_is_control_ui(f->params) || connect_is_webchat(f->params);
 
@@ -127,7 +134,8 @@ bool policy_is_silent(const struct connect_facts *f, enum pair_reason r, bool is
 		return false;
 	if (r == PAIR_METADATA)
 		return !f->has_origin && !is_page &&
-		       (connect_is_native_app(f->params) || (connect_is(f->params, "cli", "cli") && f->shared_ok));
+		       (connect_is_native_app(f->params) ||
+			(connect_is(f->params, "cli", "cli") && f->shared_ok));
 	if (!auto_approve_local)
 		return false;
 	return r != PAIR_SCOPE || f->method != AUTH_BY_DEVICE_TOKEN;

@@ -29,21 +29,30 @@ bool policy_protocol_fits(const struct connect_params *p);
 /* A connect without a device. */
 enum device_need { DEVICE_NOT_NEEDED, DEVICE_NEEDED_BY_UI, DEVICE_NEEDED, DEVICE_NEED_UNAUTHORIZED };
 enum device_need policy_device_need(const struct connect_facts *f);
-/* A connect without a device that keeps the scopes it asks for: the local CLI and backends with the shared secret. */
+/*
+ * A connect without a device that keeps the scopes it asks for: the local CLI and backends with the shared
+ * secret.
+ */
 bool policy_keeps_scopes(const struct connect_facts *f);
 /* Local backends need no pairing, even with a device. */
 bool policy_skips_pairing(const struct connect_facts *f);
 
 enum pair_reason { PAIR_NOTHING, PAIR_NOT_PAIRED, PAIR_METADATA, PAIR_ROLE, PAIR_SCOPE };
-struct pair_reason_text { const char *name, *message, *hint; };   /* the request's id belongs behind the hint */
+struct pair_reason_text {
+	const char *name, *message, *hint;
+}; /* the request's id belongs behind the hint */
 const struct pair_reason_text *pair_reason_text(enum pair_reason r);
 
-/* What a paired device has to be approved for, after `done` (PAIR_NOTHING first): metadata, then role, then scopes. */
+/*
+ * What a paired device has to be approved for, after `done` (PAIR_NOTHING first): metadata, then role, then
+ * scopes.
+ */
 enum pair_reason policy_next_reason(struct arena *a, const struct connect_facts *f, const struct device *d,
 				    const struct scope_list *scopes, enum pair_reason done);
 /* The claimed platform is a newer version of the pinned one (native apps): taken over without asking. */
 bool policy_platform_refresh(struct arena *a, const struct connect_params *p, const struct device *d);
 /* May this be approved without a person? is_known: the device is paired already. */
-bool policy_is_silent(const struct connect_facts *f, enum pair_reason r, bool is_known, bool auto_approve_local);
+bool policy_is_silent(const struct connect_facts *f, enum pair_reason r, bool is_known,
+		      bool auto_approve_local);
 
 #endif

@@ -57,7 +57,8 @@ static void put_scopes(struct buf *out, const struct json *scopes)
 	}
 }
 
-void device_payload(struct arena *a, struct buf *out, int version, const struct connect_params *p, const char *nonce)
+void device_payload(struct arena *a, struct buf *out, int version, const struct connect_params *p,
+		    const char *nonce)
 {
 	buf_printf(out, "v%d|%s|%s|%s|%s|", version, p->device.id, p->client.id, p->client.mode, p->role);
 	put_scopes(out, p->scopes);
@@ -87,8 +88,8 @@ static bool signature_holds(struct arena *a, const struct connect_params *p, con
 	return false;
 }
 
-enum device_proof device_prove(struct arena *a, const struct connect_params *p, const char *nonce, int64_t now_ms,
-			       const char **ret_public_key)
+enum device_proof device_prove(struct arena *a, const struct connect_params *p, const char *nonce,
+			       int64_t now_ms, const char **ret_public_key)
 {
 	uint8_t key[ED25519_KEY_LEN];
 	char id[2 * SHA256_LEN + 1], *text;

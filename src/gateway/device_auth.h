@@ -32,13 +32,14 @@ struct device_proof_error { const char *message, *code, *reason; };
 const struct device_proof_error *device_proof_error(enum device_proof proof);
 
 /* version 2 or 3 */
-void device_payload(struct arena *a, struct buf *out, int version, const struct connect_params *p, const char *nonce);
+void device_payload(struct arena *a, struct buf *out, int version, const struct connect_params *p,
+		    const char *nonce);
 /*
  * Judges p->device, in the protocol's order. On OK *ret_public_key is the key as unpadded base64url, on
  * the arena. now_ms is the wall clock, nonce the one of this connection's challenge.
  */
-enum device_proof device_prove(struct arena *a, const struct connect_params *p, const char *nonce, int64_t now_ms,
-			       const char **ret_public_key);
+enum device_proof device_prove(struct arena *a, const struct connect_params *p, const char *nonce,
+			       int64_t now_ms, const char **ret_public_key);
 /* Trimmed and ASCII-lowered, "" for NULL: how platform and family are signed and compared. */
 char *device_metadata(struct arena *a, const char *text);
 

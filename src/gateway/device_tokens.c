@@ -13,8 +13,8 @@ static void hash_token(const char *token, char ret_hash[2 * SHA256_LEN + 1])
 	sha256_hex(token, strlen(token), ret_hash);
 }
 
-static ch_status run_for_role(struct db *db, const char *sql, const char *device_id, enum gw_role role, int64_t arg,
-			      int64_t *ret_changes, struct ch_err *err)
+static ch_status run_for_role(struct db *db, const char *sql, const char *device_id, enum gw_role role,
+			      int64_t arg, int64_t *ret_changes, struct ch_err *err)
 {
 	struct db_stmt *s;
 	ch_status st = db_prep(db, sql, &s, err);
@@ -28,14 +28,16 @@ static ch_status run_for_role(struct db *db, const char *sql, const char *device
 }
 
 static ch_status insert_token(struct db *db, const char *hash, const char *device_id, enum gw_role role,
-			      const struct scope_list *scopes, int64_t now_ms, bool is_rotation, struct ch_err *err)
+			      const struct scope_list *scopes, int64_t now_ms, bool is_rotation,
+			      struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct db_stmt *s;
-	ch_status st = db_prep(db,
-			       "INSERT INTO device_tokens (token_hash, device_id, role, scopes, created_at, rotated_at) "
-			       "VALUES (?,?,?,?,?,?)",
-			       &s, err);
+	ch_status st = db_prep(
+		db,
+		"INSERT INTO device_tokens (token_hash, device_id, role, scopes, created_at, rotated_at) "
+		"VALUES (?,?,?,?,?,?)",
+		&s, err);
 
 	if (st)
 		return st;
@@ -48,8 +50,9 @@ static ch_status insert_token(struct db *db, const char *hash, const char *devic
 	return db_run(s, NULL, err);
 }
 
-ch_status device_token_issue(struct db *db, const char *device_id, enum gw_role role, const struct scope_list *scopes,
-			     int64_t now_ms, bool is_rotation, char *ret_token, struct ch_err *err)
+ch_status device_token_issue(struct db *db, const char *device_id, enum gw_role role,
+			     const struct scope_list *scopes, int64_t now_ms, bool is_rotation,
+			     char *ret_token, struct ch_err *err)
 {
 	char token[DEVICE_TOKEN_LEN + 1], hash[2 * SHA256_LEN + 1];
 	ch_status st = db_begin(db, err);
@@ -60,7 +63,8 @@ ch_status device_token_issue(struct db *db, const char *device_id, enum gw_role 
 	hash_token(token, hash);
 	/* A revoked row only says that there was one; a new one takes its place. */
 	st = run_for_role(db,
-			  "DELETE FROM device_tokens WHERE device_id = ?1 AND role = ?2 AND (revoked_at > 0 OR token_hash "
+			  "DELETE FROM device_tokens WHERE device_id = ?1 AND role = ?2 AND (revoked_at > 0 "
+			  "OR token_hash "
 			  "IN (SELECT token_hash FROM device_tokens WHERE device_id = ?1 AND role = ?2 "
 			  "ORDER BY max(created_at, last_used_at) DESC LIMIT -1 OFFSET ?3))",
 			  device_id, role, DEVICE_TOKENS_MAX - 1, NULL, err);
@@ -84,12 +88,14 @@ static void read_token(struct db_stmt *s, struct arena *a, struct device_token *
 	row_scopes(s, 2, a, &t->scopes);
 }
 
-ch_status device_token_find(struct db *db, struct arena *a, const char *token, struct device_token *ret, struct ch_err *err)
+ch_status device_token_find(struct db *db, struct arena *a, const char *token, struct device_token *ret,
+			    struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	char hash[2 * SHA256_LEN + 1];
 	bool has_row;
-	ch_status st = db_prep(db, "SELECT " TOKEN_COLUMNS " FROM device_tokens WHERE token_hash = ?", &s, err);
+	ch_status st =
+		db_prep(db, "SELECT " TOKEN_COLUMNS " FROM device_tokens WHERE token_hash = ?", &s, err);
 
 	if (st)
 		return st;
@@ -120,15 +126,17 @@ ch_status device_token_used(struct db *db, const char *token, int64_t now_ms, st
 
 ch_status device_token_drop(struct db *db, const char *device_id, enum gw_role role, struct ch_err *err)
 {
-	return run_for_role(db, "DELETE FROM device_tokens WHERE device_id = ?1 AND role = ?2 AND ?3 = 0", device_id, role, 0,
-			    NULL, err);
+	return run_for_role(db, "DELETE FROM device_tokens WHERE device_id = ?1 AND role = ?2 AND ?3 = 0",
+			    device_id, role, 0, NULL, err);
 }
 
-ch_status device_token_revoke(struct db *db, const char *device_id, enum gw_role role, int64_t now_ms, struct ch_err *err)
+ch_status device_token_revoke(struct db *db, const char *device_id, enum gw_role role, int64_t now_ms,
+			      struct ch_err *err)
 {
 	int64_t changes;
 	ch_status st = run_for_role(db,
-				    "UPDATE device_tokens SET revoked_at = ?3 WHERE device_id = ?1 AND role = ?2 AND revoked_at = 0",
+				    "UPDATE device_tokens SET revoked_at = ?3 WHERE device_id = ?1 AND role "
+				    "= ?2 AND revoked_at = 0",
 				    device_id, role, now_ms, &changes, err);
 
 	if (!st && changes == 0)
@@ -142,10 +150,11 @@ ch_status device_token_list(struct db *db, struct arena *a, const char *device_i
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	size_t count = 0;
 	bool has_row;
-	ch_status st = db_prep(db,
-			       "SELECT device_id, role, scopes, min(created_at), max(rotated_at), min(revoked_at), "
-			       "max(last_used_at) FROM device_tokens WHERE device_id = ? GROUP BY role ORDER BY role",
-			       &s, err);
+	ch_status st = db_prep(
+		db,
+		"SELECT device_id, role, scopes, min(created_at), max(rotated_at), min(revoked_at), "
+		"max(last_used_at) FROM device_tokens WHERE device_id = ? GROUP BY role ORDER BY role",
+		&s, err);
 
 	if (st)
 		return st;

@@ -42,7 +42,8 @@ void row_scopes(struct db_stmt *s, int col, struct arena *a, struct scope_list *
 	struct json *v;
 
 	*ret = (struct scope_list){0};
-	if (!db_is_null(s, col) && !json_parse(a, db_text(s, col), db_text_len(s, col), JSON_STRICT, &v, NULL))
+	if (!db_is_null(s, col) &&
+	    !json_parse(a, db_text(s, col), db_text_len(s, col), JSON_STRICT, &v, NULL))
 		scope_list_from_json(ret, v);
 }
 
@@ -55,7 +56,8 @@ static unsigned row_roles(struct db_stmt *s, int col)
 {
 	const char *text = db_text(s, col);
 
-	return (strstr(text, "\"operator\"") ? GW_ROLE_OPERATOR : 0) | (strstr(text, "\"node\"") ? GW_ROLE_NODE : 0);
+	return (strstr(text, "\"operator\"") ? GW_ROLE_OPERATOR : 0) |
+	       (strstr(text, "\"node\"") ? GW_ROLE_NODE : 0);
 }
 
 static const char *roles_column(unsigned roles)
@@ -70,19 +72,30 @@ static const char *roles_column(unsigned roles)
 
 /* -- devices -- */
 
-#define DEVICE_COLUMNS                                                                                             \
-	"device_id, public_key, display_name, label, platform, device_family, client_id, client_mode, role, roles, " \
+#define DEVICE_COLUMNS                                                                                       \
+	"device_id, public_key, display_name, label, platform, device_family, client_id, client_mode, "      \
+	"role, roles, "                                                                                      \
 	"scopes, approved_via, created_at, approved_at, last_seen_at, last_seen_reason, last_ip"
 
 static void read_device(struct db_stmt *s, struct arena *a, struct device *d)
 {
 	*d = (struct device){
-		.id = row_text(s, 0, a), .public_key = row_text(s, 1, a), .display_name = row_text(s, 2, a),
-		.label = row_text(s, 3, a), .platform = row_text(s, 4, a), .device_family = row_text(s, 5, a),
-		.client_id = row_text(s, 6, a), .client_mode = row_text(s, 7, a),
-		.role = role_find(db_text(s, 8)), .roles = row_roles(s, 9),
-		.approved_via = row_text(s, 11, a), .created_at = db_int(s, 12), .approved_at = db_int(s, 13),
-		.last_seen_at = db_int(s, 14), .last_seen_reason = row_text(s, 15, a), .last_ip = row_text(s, 16, a),
+		.id = row_text(s, 0, a),
+		.public_key = row_text(s, 1, a),
+		.display_name = row_text(s, 2, a),
+		.label = row_text(s, 3, a),
+		.platform = row_text(s, 4, a),
+		.device_family = row_text(s, 5, a),
+		.client_id = row_text(s, 6, a),
+		.client_mode = row_text(s, 7, a),
+		.role = role_find(db_text(s, 8)),
+		.roles = row_roles(s, 9),
+		.approved_via = row_text(s, 11, a),
+		.created_at = db_int(s, 12),
+		.approved_at = db_int(s, 13),
+		.last_seen_at = db_int(s, 14),
+		.last_seen_reason = row_text(s, 15, a),
+		.last_ip = row_text(s, 16, a),
 	};
 	row_scopes(s, 10, a, &d->scopes);
 }
@@ -109,16 +122,17 @@ ch_status device_save(struct db *db, const struct device *d, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct db_stmt *s;
-	ch_status st = db_prep(db,
-			       "INSERT INTO devices (" DEVICE_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-			       "ON CONFLICT (device_id) DO UPDATE SET public_key = excluded.public_key, "
-			       "display_name = excluded.display_name, label = excluded.label, platform = excluded.platform, "
-			       "device_family = excluded.device_family, client_id = excluded.client_id, "
-			       "client_mode = excluded.client_mode, role = excluded.role, roles = excluded.roles, "
-			       "scopes = excluded.scopes, approved_via = excluded.approved_via, "
-			       "approved_at = excluded.approved_at, last_seen_at = excluded.last_seen_at, "
-			       "last_seen_reason = excluded.last_seen_reason, last_ip = excluded.last_ip",
-			       &s, err);
+	ch_status st = db_prep(
+		db,
+		"INSERT INTO devices (" DEVICE_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		"ON CONFLICT (device_id) DO UPDATE SET public_key = excluded.public_key, "
+		"display_name = excluded.display_name, label = excluded.label, platform = excluded.platform, "
+		"device_family = excluded.device_family, client_id = excluded.client_id, "
+		"client_mode = excluded.client_mode, role = excluded.role, roles = excluded.roles, "
+		"scopes = excluded.scopes, approved_via = excluded.approved_via, "
+		"approved_at = excluded.approved_at, last_seen_at = excluded.last_seen_at, "
+		"last_seen_reason = excluded.last_seen_reason, last_ip = excluded.last_ip",
+		&s, err);
 
 	if (st)
 		return st;
@@ -162,7 +176,8 @@ ch_status device_seen(struct db *db, const char *id, int64_t at, const char *rea
 }
 
 /* sql sets one text column of one device. */
-static ch_status set_text(struct db *db, const char *sql, const char *value, const char *id, struct ch_err *err)
+static ch_status set_text(struct db *db, const char *sql, const char *value, const char *id,
+			  struct ch_err *err)
 {
 	struct db_stmt *s;
 	int64_t changes;
@@ -189,7 +204,8 @@ ch_status device_set_platform(struct db *db, const char *id, const char *platfor
 }
 
 /* sql deletes by one id. */
-static ch_status delete_by(struct db *db, const char *sql, const char *id, int64_t *ret_changes, struct ch_err *err)
+static ch_status delete_by(struct db *db, const char *sql, const char *id, int64_t *ret_changes,
+			   struct ch_err *err)
 {
 	struct db_stmt *s;
 	ch_status st = db_prep(db, sql, &s, err);
@@ -219,13 +235,15 @@ ch_status device_delete(struct db *db, const char *id, struct ch_err *err)
 	return db_commit(db, err);
 }
 
-ch_status device_list(struct db *db, struct arena *a, struct device **ret, size_t *ret_count, struct ch_err *err)
+ch_status device_list(struct db *db, struct arena *a, struct device **ret, size_t *ret_count,
+		      struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	size_t count = 0, cap = 16;
 	struct device *all = arena_alloc(a, cap * sizeof(*all));
 	bool has_row;
-	ch_status st = db_prep(db, "SELECT " DEVICE_COLUMNS " FROM devices ORDER BY approved_at DESC, device_id", &s, err);
+	ch_status st = db_prep(
+		db, "SELECT " DEVICE_COLUMNS " FROM devices ORDER BY approved_at DESC, device_id", &s, err);
 
 	if (st)
 		return st;
@@ -255,19 +273,28 @@ ch_status device_list(struct db *db, struct arena *a, struct device **ret, size_
 static void read_request(struct db_stmt *s, struct arena *a, struct pair_request *r)
 {
 	*r = (struct pair_request){
-		.id = row_text(s, 0, a), .device_id = row_text(s, 1, a), .public_key = row_text(s, 2, a),
-		.display_name = row_text(s, 3, a), .platform = row_text(s, 4, a), .device_family = row_text(s, 5, a),
-		.client_id = row_text(s, 6, a), .client_mode = row_text(s, 7, a),
-		.role = role_find(db_text(s, 8)), .roles = row_roles(s, 9),
-		.reason = row_text(s, 11, a), .remote_ip = row_text(s, 12, a),
-		.is_silent = db_int(s, 13), .is_repair = db_int(s, 14),
-		.created_at = db_int(s, 15), .expires_at = db_int(s, 16),
+		.id = row_text(s, 0, a),
+		.device_id = row_text(s, 1, a),
+		.public_key = row_text(s, 2, a),
+		.display_name = row_text(s, 3, a),
+		.platform = row_text(s, 4, a),
+		.device_family = row_text(s, 5, a),
+		.client_id = row_text(s, 6, a),
+		.client_mode = row_text(s, 7, a),
+		.role = role_find(db_text(s, 8)),
+		.roles = row_roles(s, 9),
+		.reason = row_text(s, 11, a),
+		.remote_ip = row_text(s, 12, a),
+		.is_silent = db_int(s, 13),
+		.is_repair = db_int(s, 14),
+		.created_at = db_int(s, 15),
+		.expires_at = db_int(s, 16),
 	};
 	row_scopes(s, 10, a, &r->scopes);
 }
 
-static ch_status find_request(struct db *db, struct arena *a, const char *sql, const char *key, struct pair_request *ret,
-			      struct ch_err *err)
+static ch_status find_request(struct db *db, struct arena *a, const char *sql, const char *key,
+			      struct pair_request *ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	bool has_row;
@@ -286,16 +313,21 @@ static ch_status find_request(struct db *db, struct arena *a, const char *sql, c
 	return CH_OK;
 }
 
-ch_status pair_request_find(struct db *db, struct arena *a, const char *id, struct pair_request *ret, struct ch_err *err)
+ch_status pair_request_find(struct db *db, struct arena *a, const char *id, struct pair_request *ret,
+			    struct ch_err *err)
 {
-	return find_request(db, a, "SELECT " REQUEST_COLUMNS " FROM pair_requests WHERE request_id = ? AND expires_at > ?",
+	return find_request(db, a,
+			    "SELECT " REQUEST_COLUMNS
+			    " FROM pair_requests WHERE request_id = ? AND expires_at > ?",
 			    id, ret, err);
 }
 
-ch_status pair_request_of(struct db *db, struct arena *a, const char *device_id, struct pair_request *ret, struct ch_err *err)
+ch_status pair_request_of(struct db *db, struct arena *a, const char *device_id, struct pair_request *ret,
+			  struct ch_err *err)
 {
 	return find_request(db, a,
-			    "SELECT " REQUEST_COLUMNS " FROM pair_requests WHERE device_id = ? AND expires_at > ? "
+			    "SELECT " REQUEST_COLUMNS
+			    " FROM pair_requests WHERE device_id = ? AND expires_at > ? "
 			    "ORDER BY created_at DESC LIMIT 1",
 			    device_id, ret, err);
 }
@@ -341,7 +373,8 @@ ch_status pair_request_delete(struct db *db, const char *id, struct ch_err *err)
 	return st;
 }
 
-ch_status pair_request_list(struct db *db, struct arena *a, struct pair_request **ret, size_t *ret_count, struct ch_err *err)
+ch_status pair_request_list(struct db *db, struct arena *a, struct pair_request **ret, size_t *ret_count,
+			    struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	struct pair_request *all = arena_alloc(a, PAIR_PENDING_MAX * sizeof(*all));

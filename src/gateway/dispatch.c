@@ -50,8 +50,8 @@ static void send_reply(struct gw_call *call)
 {
 	frame_res_end(&call->jw);
 	if (call->out->failed) {
-		log_error("gateway", "%s: the reply passes %d bytes, conn=%s: told so", call->method, REPLY_MAX,
-			  call->conn->id);
+		log_error("gateway", "%s: the reply passes %d bytes, conn=%s: told so", call->method,
+			  REPLY_MAX, call->conn->id);
 		fail_text(call->conn, call->id, CH_E_BUSY, "the reply is too large; ask for less at a time");
 		return;
 	}
@@ -75,8 +75,8 @@ void gw_reply_json(struct gw_call *call, const struct json *payload)
 	gw_reply_end(call);
 }
 
-ch_status gw_fail_details(struct gw_call *call, struct ch_err *err, ch_status code, const struct json *details,
-			  const char *fmt, ...)
+ch_status gw_fail_details(struct gw_call *call, struct ch_err *err, ch_status code,
+			  const struct json *details, const char *fmt, ...)
 {
 	char text[CH_ERR_TEXT_MAX];
 	va_list ap;
@@ -104,15 +104,22 @@ static void reply_failure(struct gw_call *call, ch_status st, const struct ch_er
 
 /* -- calls in flight -- */
 
-static struct call_box *box_new(struct gw_conn *c, struct arena *a, const struct frame *f, const struct gw_method *row)
+static struct call_box *box_new(struct gw_conn *c, struct arena *a, const struct frame *f,
+				const struct gw_method *row)
 {
 	struct call_box *box = arena_alloc(a, sizeof(*box));
 	struct gw_hub *h = c->gw->hub;
 
 	hub_take_buf(h, &box->out, REPLY_MAX);
-	box->call = (struct gw_call){ .gw = c->gw, .conn = conn_ref(c), .arena = a, .id = f->id, .method = f->method,
-				      .row = row, .params = f->params, .received_mono_ms = now_mono_ms(),
-				      .out = &box->out };
+	box->call = (struct gw_call){.gw = c->gw,
+				     .conn = conn_ref(c),
+				     .arena = a,
+				     .id = f->id,
+				     .method = f->method,
+				     .row = row,
+				     .params = f->params,
+				     .received_mono_ms = now_mono_ms(),
+				     .out = &box->out};
 	if (!json_is(f->params, JSON_OBJ))
 		box->call.params = json_new_obj(a);
 	c->in_flight++;
@@ -218,13 +225,15 @@ static void refuse_scope(struct gw_conn *c, struct arena *a, const struct frame 
 	json_set(a, details, "missingScope", json_new_str(a, scope_name(missing)));
 	json_set(a, details, "requiredScopes", scope_list_json(a, &required));
 	snprintf(message, sizeof(message), "missing scope: %s", scope_name(missing));
-	dispatch_error(c, f->id, &(struct frame_error){ .code = "FORBIDDEN", .message = message, .details = details });
+	dispatch_error(c, f->id,
+		       &(struct frame_error){.code = "FORBIDDEN", .message = message, .details = details});
 }
 
 /* An unknown method counts as one for administrators, so that others cannot probe for names. */
 static bool scope_fits(struct gw_conn *c, struct arena *a, const struct frame *f, const struct gw_method *row)
 {
-	struct gw_call probe = { .gw = c->gw, .conn = c, .arena = a, .method = f->method, .row = row, .params = f->params };
+	struct gw_call probe = {
+		.gw = c->gw, .conn = c, .arena = a, .method = f->method, .row = row, .params = f->params};
 	unsigned needed = row ? row->scope : GW_SCOPE_ADMIN;
 
 	if (c->client->role == GW_ROLE_NODE || str_eq(f->method, "health"))
@@ -242,7 +251,8 @@ static bool rate_fits(struct gw_conn *c, const struct frame *f, const struct gw_
 	int64_t now = now_mono_ms();
 
 	if (c->in_flight >= GW_START_QUEUE) {
-		fail_text(c, f->id, CH_E_BUSY, "too many requests of this connection are in flight; wait for answers first");
+		fail_text(c, f->id, CH_E_BUSY,
+			  "too many requests of this connection are in flight; wait for answers first");
 		return false;
 	}
 	if (!(row->flags & GW_CONTROL_WRITE))
@@ -253,9 +263,11 @@ static bool rate_fits(struct gw_conn *c, const struct frame *f, const struct gw_
 	}
 	if (++c->control_writes <= CONN_CONTROL_WRITES)
 		return true;
-	dispatch_error(c, f->id, &(struct frame_error){ .code = "UNAVAILABLE", .message = "too many control-plane writes; retry later",
-						      .is_retryable = true,
-						      .retry_after_ms = c->control_window_ms + 60000 - now });
+	dispatch_error(c, f->id,
+		       &(struct frame_error){.code = "UNAVAILABLE",
+					     .message = "too many control-plane writes; retry later",
+					     .is_retryable = true,
+					     .retry_after_ms = c->control_window_ms + 60000 - now});
 	return false;
 }
 

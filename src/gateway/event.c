@@ -37,9 +37,21 @@ static const struct event_row event_table[] = {
 
 /* What features.events says: the rows above that are not hidden. */
 static const char *const advertised[] = {
-	"agent", "chat", "chat.metadata.changed", "connect.challenge", "device.pair.changed", "device.pair.requested",
-	"device.pair.resolved", "health", "presence", "session.message", "session.tool", "sessions.changed",
-	"shutdown", "tick", NULL,
+	"agent",
+	"chat",
+	"chat.metadata.changed",
+	"connect.challenge",
+	"device.pair.changed",
+	"device.pair.requested",
+	"device.pair.resolved",
+	"health",
+	"presence",
+	"session.message",
+	"session.tool",
+	"sessions.changed",
+	"shutdown",
+	"tick",
+	NULL,
 };
 
 const struct event_row *event_rows(size_t *ret_count)
@@ -78,7 +90,8 @@ size_t event_suffix(char *buf, size_t cap, int64_t seq, const struct gw_event *e
 	if (!(ev->flags & GW_EV_NO_SEQ))
 		n += (size_t)snprintf(buf + n, cap - n, ",\"seq\":%" PRId64, seq);
 	if (ev->presence_version && ev->health_version)
-		n += (size_t)snprintf(buf + n, cap - n, ",\"stateVersion\":{\"presence\":%" PRId64 ",\"health\":%" PRId64 "}",
+		n += (size_t)snprintf(buf + n, cap - n,
+				      ",\"stateVersion\":{\"presence\":%" PRId64 ",\"health\":%" PRId64 "}",
 				      ev->presence_version, ev->health_version);
 	else if (ev->presence_version || ev->health_version)
 		n += (size_t)snprintf(buf + n, cap - n, ",\"stateVersion\":{\"%s\":%" PRId64 "}",
@@ -94,7 +107,8 @@ size_t event_suffix(char *buf, size_t cap, int64_t seq, const struct gw_event *e
 static void send_now(struct gw_conn *c, const struct gw_event *ev)
 {
 	char prefix[96], suffix[192];
-	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "{\"type\":\"event\",\"event\":\"%s\",\"payload\":", ev->name);
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix),
+				    "{\"type\":\"event\",\"event\":\"%s\",\"payload\":", ev->name);
 	struct ws_part parts[3] = { { prefix, n }, { ev->payload, ev->len }, { suffix, 0 } };
 
 	if (!(ev->flags & GW_EV_NO_SEQ))
@@ -126,7 +140,8 @@ void event_flush_held(struct gw_conn *c)
 		struct conn_held h = c->held.at[0];
 
 		vec_remove(&c->held, 0);
-		send_now(c, &(struct gw_event){ .name = h.event, .payload = h.payload.data, .len = h.payload.len });
+		send_now(c, &(struct gw_event){
+				    .name = h.event, .payload = h.payload.data, .len = h.payload.len});
 		held_done(&h);
 	}
 }
@@ -168,8 +183,10 @@ static bool hold(struct gw_conn *c, const struct event_row *row, const struct gw
 	}
 	if (h || c->held.len >= CONN_HELD)
 		return false;
-	fresh = (struct conn_held){ .event = row->name, .key = ch_strdup(ev->coalesce_key), .delta_at = ev->delta_at,
-				    .delta_len = ev->delta_len };
+	fresh = (struct conn_held){.event = row->name,
+				   .key = ch_strdup(ev->coalesce_key),
+				   .delta_at = ev->delta_at,
+				   .delta_len = ev->delta_len};
 	buf_init(&fresh.payload, HELD_MAX_BYTES);
 	buf_append(&fresh.payload, ev->payload, ev->len);
 	vec_push(&c->held, fresh);
@@ -223,7 +240,8 @@ void gw_broadcast(struct gw *gw, const struct gw_event *ev)
 	/* A delivery may close its own connection, never another one. */
 	for (struct gw_conn *c = gw->hub->head; c; c = next) {
 		next = c->next;
-		if (c->phase == CONN_OPEN && may_see(c, row) && (!ev->filter || ev->filter(c, ev->filter_arg)))
+		if (c->phase == CONN_OPEN && may_see(c, row) &&
+		    (!ev->filter || ev->filter(c, ev->filter_arg)))
 			deliver(c, row, ev);
 	}
 }

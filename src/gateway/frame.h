@@ -2,7 +2,8 @@
  * gateway/frame.h - the frames of protocol v4, apart from their payloads.
  *
  *	{"type":"req","id":…,"method":…,"params"?:…,"traceparent"?:…,"expectedProfileId"?:…}
- *	{"type":"res","id":…,"ok":true,"payload":…} | {…,"ok":false,"error":{code,message,details?,retryable?,retryAfterMs?}}
+ *	{"type":"res","id":…,"ok":true,"payload":…}
+ *	{"type":"res","id":…,"ok":false,"error":{code,message,details?,retryable?,retryAfterMs?}}
  *	{"type":"event","event":…,"payload":…,"seq"?:…,"stateVersion"?:{…},"recipientProfileId"?:…}
  */
 #ifndef CH_GATEWAY_FRAME_H
@@ -18,7 +19,7 @@ enum frame_kind {
 
 struct frame {
 	enum frame_kind kind;
-	const char *id;                  /* of the request; for FRAME_BAD what could be found, else "invalid" */
+	const char *id; /* of the request; for FRAME_BAD what could be found, else "invalid" */
 	const char *method;
 	const struct json *params;       /* NULL when absent */
 };

@@ -55,12 +55,12 @@ enum gw_scope {
 enum gw_role { GW_ROLE_OPERATOR = 1, GW_ROLE_NODE = 2 };
 
 enum gw_method_flags {
-	GW_INLINE = 1,                       /* runs in the read path, never parks */
-	GW_HIDDEN = 2,                       /* not in features.methods */
-	GW_CONTROL_WRITE = 4,                /* control-plane write: rate limited, audited */
-	GW_NODE_ROLE = 8,                    /* for role node, not operator */
-	GW_OPEN_PARAMS = 16,                 /* members that the schema does not name are ignored, not refused */
-	GW_WAITS = 32,                       /* only waits for something: cancelled when its client leaves */
+	GW_INLINE = 1,        /* runs in the read path, never parks */
+	GW_HIDDEN = 2,        /* not in features.methods */
+	GW_CONTROL_WRITE = 4, /* control-plane write: rate limited, audited */
+	GW_NODE_ROLE = 8,     /* for role node, not operator */
+	GW_OPEN_PARAMS = 16,  /* members that the schema does not name are ignored, not refused */
+	GW_WAITS = 32,        /* only waits for something: cancelled when its client leaves */
 };
 
 struct gw;
@@ -106,13 +106,14 @@ void gw_reply_end(struct gw_call *call);
 void gw_reply_more_end(struct gw_call *call);
 void gw_reply_json(struct gw_call *call, const struct json *payload);
 /* error.details from a flat object built with json_*; gives code back for `return`. */
-ch_status gw_fail_details(struct gw_call *call, struct ch_err *err, ch_status code, const struct json *details, const char *fmt, ...)
-	CH_PRINTF(5, 6);
+ch_status gw_fail_details(struct gw_call *call, struct ch_err *err, ch_status code,
+			  const struct json *details, const char *fmt, ...) CH_PRINTF(5, 6);
 
 /* -- who is connected (gateway/conn.h has the rest) -- */
 const char *gw_conn_id(const struct gw_conn *c);
 unsigned gw_conn_scopes(const struct gw_conn *c);
-bool gw_conn_has(const struct gw_conn *c, unsigned scope);       /* with the implications admin => all, write => read */
+bool gw_conn_has(const struct gw_conn *c,
+		 unsigned scope); /* with the implications admin => all, write => read */
 bool gw_conn_has_cap(const struct gw_conn *c, const char *cap);
 bool gw_conn_is_open(const struct gw_conn *c);
 const char *gw_conn_client_id(const struct gw_conn *c);
@@ -135,9 +136,9 @@ struct gw_event {
 	unsigned flags;
 	/*
 	 * Streaming deltas of one run: while the client lags, a later one with the same name and key
-	 * replaces the one not yet sent. delta_at, delta_len: where in the payload the characters of the delta's
-	 * JSON string stand (without the quotes), so that the replaced one's text can be put in front; 0, 0: a
-	 * snapshot, nothing to join. NULL: never merged.
+	 * replaces the one not yet sent. delta_at, delta_len: where in the payload the characters of the
+	 * delta's JSON string stand (without the quotes), so that the replaced one's text can be put in
+	 * front; 0, 0: a snapshot, nothing to join. NULL: never merged.
 	 */
 	const char *coalesce_key;
 	size_t delta_at, delta_len;
@@ -151,12 +152,16 @@ const char *const *gw_event_names(void);
 
 /* -- one serializer per object (gateway/render_*.c); replies and events share them -- */
 void gw_render_session_row(struct gw *gw, struct jw *w, const struct sess *s);          /* one object */
-void gw_render_session_tombstones(struct gw *gw, struct jw *w, const struct sess *s);   /* the flat members of sessions.changed / session.message, into an open object */
-void gw_render_message(struct jw *w, const struct tr_entry *e);                          /* message + __openclaw */
+void gw_render_session_tombstones(
+	struct gw *gw, struct jw *w,
+	const struct sess
+		*s); /* the flat members of sessions.changed / session.message, into an open object */
+void gw_render_message(struct jw *w, const struct tr_entry *e); /* message + __openclaw */
 void gw_render_health(struct gw *gw, struct jw *w);
 void gw_render_presence(struct gw *gw, struct jw *w);                                    /* array */
 /* sessions.changed for a row; reason or phase, the other NULL. */
-void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const char *phase, const char *run_id);
+void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const char *phase,
+			const char *run_id);
 /* The agent host's on_event: fans out to connections (gateway/run_fanout.c). */
 void gw_on_run_event(void *gw, const struct run_event *ev);
 
@@ -194,10 +199,15 @@ struct gw_opts {
 	const char *bind;                    /* or NULL */
 	const char *token;                   /* override; or NULL */
 	bool verbose;                        /* debug lines on the console */
-	const struct http_server_opts *http; /* routes and admission: http_api_server(); arg becomes the gateway */
+	const struct http_server_opts
+		*http; /* routes and admission: http_api_server(); arg becomes the gateway */
 };
-/* Start order: state dir, db + lock, config, models, agents, http. err names the failing step and the way out. */
-CH_FIBER CH_MUST_USE ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct gw **ret, struct ch_err *err);
+/*
+ * Start order: state dir, db + lock, config, models, agents, http. err names the failing step and the way
+ * out.
+ */
+CH_FIBER CH_MUST_USE ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct gw **ret,
+					struct ch_err *err);
 /* shutdown event, drain runs, 1012, stop the server, close the db. */
 CH_FIBER void gw_stop(struct gw *gw, const char *reason, int64_t deadline_ms);
 void gw_free(struct gw *gw);

@@ -21,7 +21,8 @@ static ch_status bind_loopback(struct gw_bind *b)
 static ch_status bind_custom(struct gw_bind *b, const char *host, struct ch_err *err)
 {
 	if (!host_is_ip(host))
-		return ch_fail(err, CH_E_INVALID, "'%s' is not an address to listen on; use loopback, lan or an IP address",
+		return ch_fail(err, CH_E_INVALID,
+			       "'%s' is not an address to listen on; use loopback, lan or an IP address",
 			       host ? host : "");
 	b->hosts[0] = host;
 	b->is_loopback = host_is_loopback(host);
@@ -39,15 +40,18 @@ static ch_status bind_named(struct gw_bind *b, const char *name, const struct co
 	if (str_eq(name, "custom"))
 		return bind_custom(b, config_str(c, "gateway.customBindHost"), err);
 	if (str_eq(name, "tailnet"))
-		return ch_fail(err, CH_E_UNSUPPORTED,
-			       "gateway.bind 'tailnet' is not supported; use custom with gateway.customBindHost");
+		return ch_fail(
+			err, CH_E_UNSUPPORTED,
+			"gateway.bind 'tailnet' is not supported; use custom with gateway.customBindHost");
 	return bind_custom(b, name, err);
 }
 
-ch_status gw_bind_decide(const struct gw_opts *opts, const struct config *c, bool has_auth, struct gw_bind *ret, struct ch_err *err)
+ch_status gw_bind_decide(const struct gw_opts *opts, const struct config *c, bool has_auth,
+			 struct gw_bind *ret, struct ch_err *err)
 {
 	struct gw_bind b = { .port = opts->port };
-	ch_status st = bind_named(&b, str_empty(opts->bind) ? config_str(c, "gateway.bind") : opts->bind, c, err);
+	ch_status st =
+		bind_named(&b, str_empty(opts->bind) ? config_str(c, "gateway.bind") : opts->bind, c, err);
 
 	if (st)
 		return st;
@@ -55,7 +59,8 @@ ch_status gw_bind_decide(const struct gw_opts *opts, const struct config *c, boo
 		b.port = (uint16_t)config_int(c, "gateway.port", PORT_DEFAULT);
 	if (!b.is_loopback && !has_auth)
 		return ch_fail(err, CH_E_DENIED,
-			       "refusing to listen on %s without authentication: set gateway.auth.mode to token or password, or "
+			       "refusing to listen on %s without authentication: set gateway.auth.mode to "
+			       "token or password, or "
 			       "gateway.bind to loopback",
 			       b.hosts[0]);
 	*ret = b;
@@ -79,7 +84,8 @@ static ch_status load_tls(struct gw *gw, struct tls_ctx **ret, struct ch_err *er
 		key = arena_printf(a, "%s/gateway-key.pem", dir);
 		if (!file_exists(cert) && !config_bool(c, "gateway.tls.autoGenerate", true))
 			return ch_fail(err, CH_E_NOT_FOUND,
-				       "gateway.tls: set certPath and keyPath, or let autoGenerate make a certificate");
+				       "gateway.tls: set certPath and keyPath, or let autoGenerate make a "
+				       "certificate");
 		st = file_mkdirs(dir, 0700, err);
 		if (!st && !file_exists(cert))
 			st = tls_self_signed(cert, key, err);
@@ -97,7 +103,9 @@ static ch_status listen_on(struct gw *gw, const struct gw_bind *b, struct tls_ct
 
 	if (st || !b->hosts[1])
 		return st;
-	/* Not worth failing for: a machine may have no IPv6. But somebody else there would get our clients. */
+	/*
+	 * Not worth failing for: a machine may have no IPv6. But somebody else there would get our clients.
+	 */
 	st = http_server_listen(gw->server, b->hosts[1], gw->port, tls, NULL, &second);
 	if (st == CH_E_BUSY)
 		return ch_fail(err, CH_E_BUSY, "%s", second.text);

@@ -14,8 +14,8 @@ struct gw_bind {
 	uint16_t port;
 };
 /* Refuses a bind beyond loopback without authentication; says the way out. */
-CH_MUST_USE ch_status gw_bind_decide(const struct gw_opts *opts, const struct config *c, bool has_auth, struct gw_bind *ret,
-				     struct ch_err *err);
+CH_MUST_USE ch_status gw_bind_decide(const struct gw_opts *opts, const struct config *c, bool has_auth,
+				     struct gw_bind *ret, struct ch_err *err);
 /* Loads or makes the certificate as gateway.tls says, and listens. */
 CH_MUST_USE ch_status gw_listen(struct gw *gw, const struct gw_bind *bind, struct ch_err *err);
 

@@ -28,7 +28,8 @@ static enum log_level console_level(const struct config *c, bool verbose)
 {
 	if (verbose)
 		return LOG_DEBUG;
-	return config_get(c, "logging.consoleLevel") ? level_of(c, "logging.consoleLevel", LOG_WARN) : LOG_WARN;
+	return config_get(c, "logging.consoleLevel") ? level_of(c, "logging.consoleLevel", LOG_WARN)
+						     : LOG_WARN;
 }
 
 ch_status gw_log_open(struct gw *gw, const struct config *c, bool verbose, struct ch_err *err)
@@ -94,7 +95,8 @@ static void warn_restart(const struct config_change *ch)
 		const struct config_row *row = config_row_find(ch->paths[i]);
 
 		if (row && (row->flags & CFG_RESTART))
-			log_warn("config", "%s changed: takes effect when the gateway is restarted", ch->paths[i]);
+			log_warn("config", "%s changed: takes effect when the gateway is restarted",
+				 ch->paths[i]);
 	}
 }
 
@@ -105,7 +107,8 @@ void gw_config_changed(void *arg, const struct config_change *ch)
 	if (!gw->hub || gw->is_stopping)
 		return;
 	if (ch->before == ch->after) {
-		log_error("config", "%s is broken: the last good configuration stays; see chela config validate",
+		log_error("config",
+			  "%s is broken: the last good configuration stays; see chela config validate",
 			  config_store_path(gw->config));
 		return;
 	}

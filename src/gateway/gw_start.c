@@ -1,5 +1,6 @@
 /*
- * gateway/gw_start.c - making and ending the gateway: each step once, in order, with the way out when it fails.
+ * gateway/gw_start.c - making and ending the gateway: each step once, in order, with the way out when it
+ * fails.
  *
  *	state directory and database (lock) -> configuration -> log -> credentials -> sessions -> models
  *	-> agents -> sockets
@@ -40,7 +41,8 @@ static ch_status open_db(struct gw *gw, struct ch_err *err)
 
 static ch_status open_config(struct gw *gw, const char *path, struct ch_err *err)
 {
-	struct config_store_opts opts = { .path = path, .state_dir = gw->state_dir, .on_change = gw_config_changed, .arg = gw };
+	struct config_store_opts opts = {
+		.path = path, .state_dir = gw->state_dir, .on_change = gw_config_changed, .arg = gw};
 
 	return config_store_open(gw->loop, &opts, &gw->config, err);
 }
@@ -93,17 +95,20 @@ CH_FIBER static ch_status load_auth(struct gw *gw, const char *override_token, s
 	gw->auth = auth_new(override_token);
 	st = make_token(gw, err);
 	if (!st)
-		st = auth_load(gw->auth, gw_config(gw), true, &changed, err);   /* gw_bind_decide() judges none */
+		st = auth_load(gw->auth, gw_config(gw), true, &changed,
+			       err); /* gw_bind_decide() judges none */
 	if (st)
 		return st;
 	if (gw->auth->mode == AUTH_MODE_NONE)
-		log_warn("gateway", "gateway.auth.mode is none: every program on this machine may use the gateway");
+		log_warn("gateway",
+			 "gateway.auth.mode is none: every program on this machine may use the gateway");
 	return CH_OK;
 }
 
 static bool tell_interrupted(void *arg, const struct input_row *in)
 {
-	log_warn("gateway", "run=%s session=%s was cut by the last stop; its history says so", in->run_id, in->session_key);
+	log_warn("gateway", "run=%s session=%s was cut by the last stop; its history says so", in->run_id,
+		 in->session_key);
 	return true;
 }
 
@@ -218,13 +223,14 @@ static void tell_shutdown(struct gw *gw, const char *reason)
 	jw_kstr(&w, "reason", reason);
 	jw_end(&w);
 	if (!out.failed)
-		gw_broadcast(gw, &(struct gw_event){ .name = "shutdown", .payload = out.data, .len = out.len });
+		gw_broadcast(gw, &(struct gw_event){.name = "shutdown", .payload = out.data, .len = out.len});
 }
 
 /* Handlers and handshakes were cancelled; each ends at its next wait. */
 CH_FIBER static void wait_quiet(struct gw_hub *h, int64_t deadline_ms)
 {
-	while ((h->calls || h->judging || h->reloading || h->is_presence_deferred) && now_mono_ms() < deadline_ms)
+	while ((h->calls || h->judging || h->reloading || h->is_presence_deferred) &&
+	       now_mono_ms() < deadline_ms)
 		if (fiber_sleep(1))
 			return;
 	if (h->calls)

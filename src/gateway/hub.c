@@ -160,7 +160,8 @@ bool hub_may_log(struct gw_hub *h)
 
 	if (now - h->log_window_ms >= LOG_WINDOW_MS) {
 		if (h->log_lines > LOG_LINES)
-			log_warn("gateway", "%u refusals were not logged within the last minute", h->log_lines - LOG_LINES);
+			log_warn("gateway", "%u refusals were not logged within the last minute",
+				 h->log_lines - LOG_LINES);
 		h->log_window_ms = now;
 		h->log_lines = 0;
 	}
@@ -183,7 +184,8 @@ void hub_close_device(struct gw_hub *h, const char *device_id, enum gw_role role
 
 	for (struct gw_conn *c = h->head; c; c = next) {
 		next = c->next;
-		if (c->client && str_eq(c->client->device_id, device_id) && (!role || c->client->role == role))
+		if (c->client && str_eq(c->client->device_id, device_id) &&
+		    (!role || c->client->role == role))
 			conn_close(c, 4001, reason);
 	}
 }
@@ -223,8 +225,12 @@ const struct buf *hub_health(struct gw_hub *h)
 static void send_health(struct gw_hub *h, struct gw_conn *only)
 {
 	const struct buf *health = hub_health(h);
-	struct gw_event ev = { .name = "health", .payload = health->data, .len = health->len, .flags = GW_EV_DROP_IF_SLOW,
-			       .presence_version = h->gw->presence_version, .health_version = h->gw->health_version };
+	struct gw_event ev = {.name = "health",
+			      .payload = health->data,
+			      .len = health->len,
+			      .flags = GW_EV_DROP_IF_SLOW,
+			      .presence_version = h->gw->presence_version,
+			      .health_version = h->gw->health_version};
 
 	if (only)
 		gw_send_event(only, &ev);
@@ -277,7 +283,10 @@ static void presence_turn_ends(void *arg)
 		broadcast_presence(h);
 }
 
-/* Never sends at once: we may be inside a broadcast. The more clients, the rarer, so that a crowd costs no square. */
+/*
+ * Never sends at once: we may be inside a broadcast. The more clients, the rarer, so that a crowd costs no
+ * square.
+ */
 void hub_presence_changed(struct gw_hub *h)
 {
 	int64_t now = now_mono_ms(), gap = PRESENCE_GAP_MS + (int64_t)h->count * PRESENCE_GAP_PER_CLIENT_MS;
@@ -319,7 +328,8 @@ static void sweep(struct gw_hub *h, int64_t now)
 		next = c->next;
 		if (c->hs && c->phase != CONN_OPEN && now >= c->hs->deadline_ms) {
 			if (hub_may_log(h))
-				log_warn("gateway", "handshake timeout conn=%s peer=%s", c->id, c->hs->peer.ip);
+				log_warn("gateway", "handshake timeout conn=%s peer=%s", c->id,
+					 c->hs->peer.ip);
 			conn_close(c, 1000, NULL);
 		} else if (c->over_soft_since_ms) {
 			(void)conn_check_queue(c, now);

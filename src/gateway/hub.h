@@ -4,7 +4,8 @@
  * Owns    the list of connections, the per-address counts of those not yet
  *         authenticated, the calls in flight, pools of arenas and buffers.
  * Runs    one timer for everything: handshake deadlines, tick (GW_TICK_MS),
- *         health (GW_HEALTH_MS), slow readers, pairing requests that expired. It sleeps while nobody is connected.
+ *         health (GW_HEALTH_MS), slow readers, pairing requests that expired. It sleeps while nobody is
+ *         connected.
  */
 #ifndef CH_GATEWAY_HUB_H
 #define CH_GATEWAY_HUB_H

@@ -110,7 +110,8 @@ int64_t limiter_fail(struct limiter *l, const char *class_name, const char *sour
 	e->count++;
 	e->touched_ms = now;
 	if (is_exempt) {
-		e->delay_ms = e->delay_ms ? CH_MIN(e->delay_ms * 2, LIMITER_DELAY_MAX_MS) : LIMITER_DELAY_MIN_MS;
+		e->delay_ms =
+			e->delay_ms ? CH_MIN(e->delay_ms * 2, LIMITER_DELAY_MAX_MS) : LIMITER_DELAY_MIN_MS;
 		return e->delay_ms;
 	}
 	if (e->count >= l->opts.max_attempts)

@@ -111,7 +111,8 @@ static bool v4_is_loopback(const void *addr)
 
 static bool v6_is_loopback(const struct in6_addr *addr)
 {
-	return IN6_IS_ADDR_LOOPBACK(addr) || (IN6_IS_ADDR_V4MAPPED(addr) && v4_is_loopback(&addr->s6_addr[12]));
+	return IN6_IS_ADDR_LOOPBACK(addr) ||
+	       (IN6_IS_ADDR_V4MAPPED(addr) && v4_is_loopback(&addr->s6_addr[12]));
 }
 
 bool host_is_loopback(const char *host)

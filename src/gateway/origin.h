@@ -26,7 +26,14 @@ bool host_is_loopback(const char *host);
 bool host_is_private_ip(const char *host);
 bool host_is_ip(const char *host);
 
-enum origin_verdict { ORIGIN_ALLOWLIST, ORIGIN_HOST_FALLBACK, ORIGIN_SAME_HOST, ORIGIN_LOCAL, ORIGIN_INVALID, ORIGIN_DENIED };
+enum origin_verdict {
+	ORIGIN_ALLOWLIST,
+	ORIGIN_HOST_FALLBACK,
+	ORIGIN_SAME_HOST,
+	ORIGIN_LOCAL,
+	ORIGIN_INVALID,
+	ORIGIN_DENIED
+};
 
 struct origin_query {
 	const char *origin;              /* the header, or NULL */
@@ -46,7 +53,9 @@ struct host_query {
 	const char *public_origin;       /* gateway.publicOrigin, or NULL */
 	const char *machine_name;        /* or NULL */
 };
-/* May we answer to this name? IP literals cannot be rebound, so all are fine unless only loopback is bound. */
+/*
+ * May we answer to this name? IP literals cannot be rebound, so all are fine unless only loopback is bound.
+ */
 bool origin_host_allowed(struct arena *a, const struct host_query *q);
 
 #endif

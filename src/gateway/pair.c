@@ -38,7 +38,8 @@ ch_status pair_identity_load(struct db *db, struct gw_devices **ret, struct ch_e
 		ed25519_generate(d->private_key, unused);
 		hex_encode(d->private_key, sizeof(d->private_key), hex);
 		st = kv_put(db, "gateway.identity", hex, err);
-	} else if (!st && (strlen(seed) != 2 * ED25519_KEY_LEN || !hex_decode(seed, strlen(seed), d->private_key))) {
+	} else if (!st &&
+		   (strlen(seed) != 2 * ED25519_KEY_LEN || !hex_decode(seed, strlen(seed), d->private_key))) {
 		st = ch_fail(err, CH_E_INVALID, "the gateway's identity in the database is damaged");
 	}
 	if (st) {
@@ -96,8 +97,8 @@ static void write_token(struct jw *w, const struct device_token *t)
 	jw_end(w);
 }
 
-ch_status pair_write_device(struct gw *gw, struct arena *a, struct jw *w, const struct device *d, bool with_connected,
-			    struct ch_err *err)
+ch_status pair_write_device(struct gw *gw, struct arena *a, struct jw *w, const struct device *d,
+			    bool with_connected, struct ch_err *err)
 {
 	struct device_token tokens[2];
 	size_t count = 0;
@@ -186,7 +187,8 @@ static char *new_id(struct arena *a)
 }
 
 /* Writes r in place of `old` (when given), in one transaction. */
-static ch_status store_request(struct gw *gw, const struct pair_request *r, const struct pair_request *old, struct ch_err *err)
+static ch_status store_request(struct gw *gw, const struct pair_request *r, const struct pair_request *old,
+			       struct ch_err *err)
 {
 	ch_status st = db_begin(gw->db, err);
 
@@ -205,7 +207,8 @@ static ch_status store_request(struct gw *gw, const struct pair_request *r, cons
 	return db_commit(gw->db, err);
 }
 
-ch_status pair_ask(struct gw *gw, struct arena *a, const struct pair_request *ask, struct pair_request *ret, struct ch_err *err)
+ch_status pair_ask(struct gw *gw, struct arena *a, const struct pair_request *ask, struct pair_request *ret,
+		   struct ch_err *err)
 {
 	struct pair_request open, r;
 	int64_t now = now_wall_ms();
@@ -225,8 +228,8 @@ ch_status pair_ask(struct gw *gw, struct arena *a, const struct pair_request *as
 	if (!is_refresh) {
 		if (is_open)
 			tell_resolved(gw, open.id, open.device_id, "rejected");
-		log_info("gateway", "pairing requested device=%.12s role=%s reason=%s request=%s", r.device_id,
-			 role_name(r.role), r.reason, r.id);
+		log_info("gateway", "pairing requested device=%.12s role=%s reason=%s request=%s",
+			 r.device_id, role_name(r.role), r.reason, r.id);
 		tell_requested(gw, &r);
 	}
 	*ret = r;
@@ -236,8 +239,8 @@ ch_status pair_ask(struct gw *gw, struct arena *a, const struct pair_request *as
 /* -- approving -- */
 
 /* Grants what r asks for; called inside a transaction. Tokens of the role are void: the grant has changed. */
-static ch_status grant(struct gw *gw, struct arena *a, const struct pair_request *r, const char *via, struct device *ret,
-		       struct ch_err *err)
+static ch_status grant(struct gw *gw, struct arena *a, const struct pair_request *r, const char *via,
+		       struct device *ret, struct ch_err *err)
 {
 	struct device known, d;
 	ch_status st = device_find(gw->db, a, r->device_id, &known, err);
@@ -263,15 +266,16 @@ static ch_status prune_silent(struct gw *gw, struct arena *a, const struct devic
 	ch_status st = device_list(gw->db, a, &all, &count, err);
 
 	for (size_t i = 0; !st && i < count; i++) {
-		if (!pair_same_kind(fresh, &all[i]) || ++seen <= SILENT_KEPT || hub_has_device(gw->hub, all[i].id))
+		if (!pair_same_kind(fresh, &all[i]) || ++seen <= SILENT_KEPT ||
+		    hub_has_device(gw->hub, all[i].id))
 			continue;
 		st = device_delete(gw->db, all[i].id, err);
 	}
 	return st;
 }
 
-static ch_status in_transaction_silently(struct gw *gw, struct arena *a, const struct pair_request *ask, struct device *ret,
-					 struct ch_err *err)
+static ch_status in_transaction_silently(struct gw *gw, struct arena *a, const struct pair_request *ask,
+					 struct device *ret, struct ch_err *err)
 {
 	struct pair_request open;
 	ch_status st = grant(gw, a, ask, "silent", ret, err);
@@ -283,7 +287,8 @@ static ch_status in_transaction_silently(struct gw *gw, struct arena *a, const s
 	return st;
 }
 
-ch_status pair_approve_silently(struct gw *gw, struct arena *a, const struct pair_request *ask, struct device *ret, struct ch_err *err)
+ch_status pair_approve_silently(struct gw *gw, struct arena *a, const struct pair_request *ask,
+				struct device *ret, struct ch_err *err)
 {
 	ch_status st = db_begin(gw->db, err);
 
@@ -297,8 +302,8 @@ ch_status pair_approve_silently(struct gw *gw, struct arena *a, const struct pai
 	st = db_commit(gw->db, err);
 	if (st)
 		return st;
-	log_info("gateway", "device paired without asking (local) device=%.12s role=%s reason=%s client=%s", ask->device_id,
-		 role_name(ask->role), ask->reason, log_quote(ask->client_id));
+	log_info("gateway", "device paired without asking (local) device=%.12s role=%s reason=%s client=%s",
+		 ask->device_id, role_name(ask->role), ask->reason, log_quote(ask->client_id));
 	tell_resolved(gw, new_id(a), ask->device_id, "approved");
 	return CH_OK;
 }
@@ -314,7 +319,8 @@ ch_status pair_approve(struct gw *gw, struct arena *a, const char *request_id, c
 	if (st)
 		return st;
 	if (!pair_may_approve(&r, by)) {
-		log_warn("gateway", "approval of request=%s denied: it grants more than its approver holds", request_id);
+		log_warn("gateway", "approval of request=%s denied: it grants more than its approver holds",
+			 request_id);
 		return ch_fail(err, CH_E_INVALID, "device pairing approval denied");
 	}
 	st = db_begin(gw->db, err);
@@ -330,7 +336,8 @@ ch_status pair_approve(struct gw *gw, struct arena *a, const char *request_id, c
 	st = db_commit(gw->db, err);
 	if (st)
 		return st;
-	log_info("gateway", "device approved device=%.12s role=%s request=%s", r.device_id, role_name(r.role), r.id);
+	log_info("gateway", "device approved device=%.12s role=%s request=%s", r.device_id, role_name(r.role),
+		 r.id);
 	tell_resolved(gw, r.id, r.device_id, "approved");
 	return CH_OK;
 }
@@ -354,7 +361,8 @@ ch_status pair_reject(struct gw *gw, struct arena *a, const char *request_id, co
 
 /* -- devices -- */
 
-ch_status pair_remove(struct gw *gw, struct arena *a, const char *device_id, const struct pair_actor *by, struct ch_err *err)
+ch_status pair_remove(struct gw *gw, struct arena *a, const char *device_id, const struct pair_actor *by,
+		      struct ch_err *err)
 {
 	struct device d;
 	ch_status st = device_find(gw->db, a, device_id, &d, err);
@@ -370,7 +378,8 @@ ch_status pair_remove(struct gw *gw, struct arena *a, const char *device_id, con
 	return CH_OK;
 }
 
-ch_status pair_rename(struct gw *gw, const char *device_id, const char *label, const struct pair_actor *by, struct ch_err *err)
+ch_status pair_rename(struct gw *gw, const char *device_id, const char *label, const struct pair_actor *by,
+		      struct ch_err *err)
 {
 	ch_status st;
 
@@ -382,8 +391,9 @@ ch_status pair_rename(struct gw *gw, const char *device_id, const char *label, c
 	return st;
 }
 
-ch_status pair_rotate(struct gw *gw, struct arena *a, const char *device_id, enum gw_role role, const struct scope_list *scopes,
-		      const struct pair_actor *by, char *ret_token, struct device_token *ret, struct ch_err *err)
+ch_status pair_rotate(struct gw *gw, struct arena *a, const char *device_id, enum gw_role role,
+		      const struct scope_list *scopes, const struct pair_actor *by, char *ret_token,
+		      struct device_token *ret, struct ch_err *err)
 {
 	struct scope_list wanted = {0};
 	struct device d;
@@ -394,7 +404,8 @@ ch_status pair_rotate(struct gw *gw, struct arena *a, const char *device_id, enu
 		return st;
 	if (!st && role == GW_ROLE_OPERATOR)
 		wanted = scopes ? *scopes : d.scopes;
-	if (st || !role || !(d.roles & role) || !pair_may_manage(by, device_id, &d) || !pair_may_grant(by, &d, &wanted))
+	if (st || !role || !(d.roles & role) || !pair_may_manage(by, device_id, &d) ||
+	    !pair_may_grant(by, &d, &wanted))
 		return ch_fail(err, CH_E_INVALID, "device token rotation denied");
 	st = db_begin(gw->db, err);
 	if (st)
@@ -415,8 +426,8 @@ ch_status pair_rotate(struct gw *gw, struct arena *a, const char *device_id, enu
 	return CH_OK;
 }
 
-ch_status pair_revoke(struct gw *gw, struct arena *a, const char *device_id, enum gw_role role, const struct pair_actor *by,
-		      int64_t *ret_revoked_at, struct ch_err *err)
+ch_status pair_revoke(struct gw *gw, struct arena *a, const char *device_id, enum gw_role role,
+		      const struct pair_actor *by, int64_t *ret_revoked_at, struct ch_err *err)
 {
 	struct device d;
 	int64_t now = now_wall_ms();
@@ -443,5 +454,6 @@ void pair_expire(struct gw *gw)
 	struct ch_err err = {0};
 
 	if (pair_request_prune(gw->db, now_wall_ms(), &err))
-		log_warn("gateway", "pairing requests could not be tidied: %s; next try in %d s", err.text, GW_TICK_MS / 1000);
+		log_warn("gateway", "pairing requests could not be tidied: %s; next try in %d s", err.text,
+			 GW_TICK_MS / 1000);
 }

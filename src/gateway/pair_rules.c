@@ -27,7 +27,8 @@ struct pair_request pair_merge(const struct pair_request *open, const struct pai
 	return r;
 }
 
-struct device pair_granted(const struct device *known, const struct pair_request *r, const char *via, int64_t now_ms)
+struct device pair_granted(const struct device *known, const struct pair_request *r, const char *via,
+			   int64_t now_ms)
 {
 	struct device d = {
 		.id = r->device_id, .public_key = r->public_key, .display_name = r->display_name,

@@ -19,8 +19,10 @@ struct check {
 	size_t path_len;
 };
 
-static ch_status check_members(struct check *c, const struct gw_param *schema, bool is_open, const struct json *obj);
-static ch_status check_value(struct check *c, const struct gw_param *p, enum gw_param_type type, const struct json *v);
+static ch_status check_members(struct check *c, const struct gw_param *schema, bool is_open,
+			       const struct json *obj);
+static ch_status check_value(struct check *c, const struct gw_param *p, enum gw_param_type type,
+			     const struct json *v);
 
 static ch_status say(struct check *c, const char *fmt, ...) CH_PRINTF(2, 3);
 
@@ -106,7 +108,8 @@ static ch_status check_string(struct check *c, const struct gw_param *p, const s
 static ch_status check_choice(struct check *c, const struct gw_param *p, const struct json *v)
 {
 	for (size_t i = 0; p->choices[i]; i++)
-		if (json_is(v, JSON_STR) && strlen(p->choices[i]) == v->len && !memcmp(p->choices[i], v->str, v->len))
+		if (json_is(v, JSON_STR) && strlen(p->choices[i]) == v->len &&
+		    !memcmp(p->choices[i], v->str, v->len))
 			return CH_OK;
 	return say(c, "must be equal to one of the allowed values");
 }
@@ -136,7 +139,8 @@ static ch_status check_array(struct check *c, const struct gw_param *p, const st
 	return CH_OK;
 }
 
-static ch_status check_value(struct check *c, const struct gw_param *p, enum gw_param_type type, const struct json *v)
+static ch_status check_value(struct check *c, const struct gw_param *p, enum gw_param_type type,
+			     const struct json *v)
 {
 	switch (type) {
 	case GP_STR_OR_NULL:
@@ -182,7 +186,8 @@ static const struct gw_param *find_param(const struct gw_param *schema, const st
 	return NULL;
 }
 
-static ch_status check_members(struct check *c, const struct gw_param *schema, bool is_open, const struct json *obj)
+static ch_status check_members(struct check *c, const struct gw_param *schema, bool is_open,
+			       const struct json *obj)
 {
 	for (const struct gw_param *p = schema; p && p->name; p++)
 		if ((p->flags & GP_REQUIRED) && !json_get(obj, p->name))
@@ -192,7 +197,8 @@ static ch_status check_members(struct check *c, const struct gw_param *schema, b
 		if (is_open || find_param(schema, it))
 			continue;
 		return ch_fail(c->err, CH_E_INVALID, "%s: at %s: unexpected property '%.*s'", c->title,
-			       c->path_len ? c->path : "root", (int)utf8_cut(it->key, it->key_len, 80), it->key);
+			       c->path_len ? c->path : "root", (int)utf8_cut(it->key, it->key_len, 80),
+			       it->key);
 	}
 	json_each(it, obj)
 	{
@@ -211,8 +217,8 @@ static ch_status check_members(struct check *c, const struct gw_param *schema, b
 	return CH_OK;
 }
 
-ch_status gw_params_check_as(const char *title, const struct gw_param *schema, bool is_open, const struct json *params,
-			     struct ch_err *err)
+ch_status gw_params_check_as(const char *title, const struct gw_param *schema, bool is_open,
+			     const struct json *params, struct ch_err *err)
 {
 	struct check c = { .title = title, .err = err };
 
@@ -226,7 +232,8 @@ ch_status gw_params_check_as(const char *title, const struct gw_param *schema, b
 	return CH_OK;
 }
 
-ch_status gw_params_check(const char *what, const struct gw_param *schema, const struct json *params, struct ch_err *err)
+ch_status gw_params_check(const char *what, const struct gw_param *schema, const struct json *params,
+			  struct ch_err *err)
 {
 	char title[96];
 

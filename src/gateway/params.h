@@ -12,7 +12,19 @@
 #include "core/err.h"
 #include "core/json.h"
 
-enum gw_param_type { GP_STR = 1, GP_INT, GP_NUM, GP_BOOL, GP_ENUM, GP_ARR, GP_OBJ, GP_ANY, GP_STR_OR_NULL, GP_INT_OR_NULL, GP_BOOL_OR_NULL };
+enum gw_param_type {
+	GP_STR = 1,
+	GP_INT,
+	GP_NUM,
+	GP_BOOL,
+	GP_ENUM,
+	GP_ARR,
+	GP_OBJ,
+	GP_ANY,
+	GP_STR_OR_NULL,
+	GP_INT_OR_NULL,
+	GP_BOOL_OR_NULL
+};
 enum gw_param_flags { GP_REQUIRED = 1, GP_NON_EMPTY = 2, GP_OPEN = 4 /* GP_OBJ: further members allowed */ };
 
 struct gw_param {
@@ -26,9 +38,13 @@ struct gw_param {
 };
 
 /* params NULL or JSON null counts as {}; schema NULL: no member is known. */
-CH_MUST_USE ch_status gw_params_check(const char *what, const struct gw_param *schema, const struct json *params, struct ch_err *err);
-/* As above with the message's first words ("invalid request frame") and whether unknown members are let through. */
-CH_MUST_USE ch_status gw_params_check_as(const char *title, const struct gw_param *schema, bool is_open, const struct json *params,
-					 struct ch_err *err);
+CH_MUST_USE ch_status gw_params_check(const char *what, const struct gw_param *schema,
+				      const struct json *params, struct ch_err *err);
+/*
+ * As above with the message's first words ("invalid request frame") and whether unknown members are let
+ * through.
+ */
+CH_MUST_USE ch_status gw_params_check_as(const char *title, const struct gw_param *schema, bool is_open,
+					 const struct json *params, struct ch_err *err);
 
 #endif

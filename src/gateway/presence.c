@@ -14,7 +14,10 @@
 #define ADDRESS_KEPT_MS 60000
 #define PRESENCE_MAX 200                 /* entries told; a crowd must not cost a square */
 
-/* The first address of this machine that others could use; "" when there is none. Asked once a minute: it costs 50 us. */
+/*
+ * The first address of this machine that others could use; "" when there is none. Asked once a minute: it
+ * costs 50 us.
+ */
 static void find_address(char *buf, size_t cap)
 {
 	struct ifaddrs *all, *it;
@@ -25,7 +28,8 @@ static void find_address(char *buf, size_t cap)
 	for (it = all; it && !buf[0]; it = it->ifa_next) {
 		if (!it->ifa_addr || it->ifa_addr->sa_family != AF_INET || !strcmp(it->ifa_name, "lo"))
 			continue;
-		if (getnameinfo(it->ifa_addr, sizeof(struct sockaddr_in), buf, (socklen_t)cap, NULL, 0, NI_NUMERICHOST))
+		if (getnameinfo(it->ifa_addr, sizeof(struct sockaddr_in), buf, (socklen_t)cap, NULL, 0,
+				NI_NUMERICHOST))
 			buf[0] = '\0';
 	}
 	freeifaddrs(all);
@@ -50,7 +54,8 @@ static void write_self(struct gw *gw, struct jw *w)
 
 	uname(&u);
 	snprintf(platform, sizeof(platform), "linux %.64s", u.release);
-	snprintf(text, sizeof(text), "Gateway: %.64s%s%s%s \302\267 app %s \302\267 mode gateway \302\267 reason self",
+	snprintf(text, sizeof(text),
+		 "Gateway: %.64s%s%s%s \302\267 app %s \302\267 mode gateway \302\267 reason self",
 		 u.nodename, ip[0] ? " (" : "", ip, ip[0] ? ")" : "", gw->version);
 	jw_obj(w);
 	jw_kstr(w, "host", u.nodename);

@@ -15,8 +15,8 @@
 #include "gateway/origin.h"
 
 static const char *const forwarded_headers[] = {
-	"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip",
-	"tailscale-user-login", "tailscale-user-name",
+	"forwarded",        "x-forwarded-for", "x-forwarded-host",     "x-forwarded-proto",
+	"x-forwarded-port", "x-real-ip",       "tailscale-user-login", "tailscale-user-name",
 };
 
 static bool is_forwarded(const struct http_request *rq)
@@ -56,7 +56,10 @@ static bool is_proxy(struct gw *gw, struct arena *a, const char *ip)
 	return false;
 }
 
-/* The last entry of X-Forwarded-For that is not a proxy of ours; NULL when there is none that is an address. */
+/*
+ * The last entry of X-Forwarded-For that is not a proxy of ours; NULL when there is none that is an
+ * address.
+ */
 static const char *forwarded_client(struct gw *gw, const struct http_request *rq)
 {
 	const char *header = http_header(rq, "x-forwarded-for");
@@ -95,9 +98,12 @@ bool gw_admit(struct http_call *call, const struct http_request *rq, struct gw *
 {
 	if (is_forwarded(rq) && !is_proxy(gw, rq->arena, rq->peer_ip)) {
 		if (hub_may_log(gw->hub))
-			log_warn("gateway", "refused a forwarded request of %s: it is not in gateway.trustedProxies", rq->peer_ip);
+			log_warn("gateway",
+				 "refused a forwarded request of %s: it is not in gateway.trustedProxies",
+				 rq->peer_ip);
 		http_reply_error(call, 403, "proxy_attribution_required",
-				 "Proxy client attribution is required: add the proxy's address to gateway.trustedProxies, and "
+				 "Proxy client attribution is required: add the proxy's address to "
+				 "gateway.trustedProxies, and "
 				 "let it overwrite X-Forwarded-For");
 		return false;
 	}
@@ -108,7 +114,8 @@ bool gw_admit(struct http_call *call, const struct http_request *rq, struct gw *
 			log_warn("gateway", "refused Host %s of %s: not a name of this gateway",
 				 host ? log_quote(host) : "(none)", rq->peer_ip);
 		http_reply_error(call, 403, "host_not_allowed",
-				 "This name is not one of this gateway's. Use http://127.0.0.1 or http://localhost, or add the "
+				 "This name is not one of this gateway's. Use http://127.0.0.1 or "
+				 "http://localhost, or add the "
 				 "origin to gateway.controlUi.allowedOrigins");
 		return false;
 	}
@@ -141,8 +148,9 @@ void gw_upgrade(struct http_call *call, const struct http_request *rq, struct gw
 	if (gw->is_stopping || !hub_admits(gw->hub, peer.ip)) {
 		http_reply_header(call, "Retry-After", "5");
 		http_reply_error(call, 503, "unavailable",
-				 gw->is_stopping ? "The gateway is stopping" :
-						   "Too many connections of this address wait for authentication");
+				 gw->is_stopping
+					 ? "The gateway is stopping"
+					 : "Too many connections of this address wait for authentication");
 		conn_peer_done(&peer);
 		return;
 	}

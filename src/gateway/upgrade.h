@@ -11,7 +11,10 @@
  * from somebody who is no configured proxy get 403. False: answered.
  */
 bool gw_admit(struct http_call *call, const struct http_request *rq, struct gw *gw);
-/* Turns a WebSocket upgrade into a connection, or answers 503 when its address has too many unauthenticated ones. */
+/*
+ * Turns a WebSocket upgrade into a connection, or answers 503 when its address has too many unauthenticated
+ * ones.
+ */
 void gw_upgrade(struct http_call *call, const struct http_request *rq, struct gw *gw);
 
 #endif

@@ -15,11 +15,13 @@
 #define INDEX_MAX (1u << 20)
 #define SCRIPTS_MAX 32
 
-static const char csp_before[] = "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
-				 "frame-src 'self'; script-src 'self'";
-static const char csp_after[] = " 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; "
-				"font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self'; "
-				"connect-src 'self' ws: wss: data:";
+static const char csp_before[] =
+	"default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; "
+	"frame-src 'self'; script-src 'self'";
+static const char csp_after[] =
+	" 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob: https:; "
+	"font-src 'self' data:; media-src 'self' data: blob:; worker-src 'self'; "
+	"connect-src 'self' ws: wss: data:";
 
 static const char *find(const char *p, const char *end, const char *needle)
 {
@@ -42,7 +44,8 @@ static void put_script_hashes(struct buf *csp, const char *html, size_t len)
 	const char *p = html, *end = html + len;
 
 	for (int i = 0; i < SCRIPTS_MAX && (p = find(p, end, "<script")); i++) {
-		const char *open_end = find(p, end, ">"), *close = open_end ? find(open_end, end, "</script") : NULL;
+		const char *open_end = find(p, end, ">"),
+			   *close = open_end ? find(open_end, end, "</script") : NULL;
 
 		if (!close)
 			return;
@@ -75,7 +78,8 @@ static void adapt(struct buf *out, const char *html, size_t len, const char *bas
 	}
 	tag += strlen("<html");
 	buf_append(out, html, (size_t)(tag - html));
-	buf_printf(out, " data-openclaw-control-ui-base-path=\"%s\" data-openclaw-terminal-enabled=\"false\"", base);
+	buf_printf(out, " data-openclaw-control-ui-base-path=\"%s\" data-openclaw-terminal-enabled=\"false\"",
+		   base);
 	put_absolute(out, tag, end, base);
 }
 
@@ -88,7 +92,8 @@ static bool is_plain_path(const char *s)
 	return true;
 }
 
-static void serve_index(struct http_call *call, const struct http_request *rq, const char *root, const char *base)
+static void serve_index(struct http_call *call, const struct http_request *rq, const char *root,
+			const char *base)
 {
 	CH_AUTO_BUF struct buf html;
 	CH_AUTO_BUF struct buf page;
@@ -99,7 +104,8 @@ static void serve_index(struct http_call *call, const struct http_request *rq, c
 	buf_init(&csp, 16384);
 	if (file_read(arena_printf(rq->arena, "%s/index.html", root), INDEX_MAX, &html, &err)) {
 		log_warn("http", "gateway.controlUi.root: %s; answered 503", err.text);
-		http_reply_error(call, 503, "unavailable", "gateway.controlUi.root holds no readable index.html");
+		http_reply_error(call, 503, "unavailable",
+				 "gateway.controlUi.root holds no readable index.html");
 		return;
 	}
 	adapt(&page, buf_str(&html), html.len, is_plain_path(base) ? base : "");
@@ -112,8 +118,8 @@ static void serve_index(struct http_call *call, const struct http_request *rq, c
 	http_reply(call, 200, "text/html; charset=utf-8", buf_str(&page), page.len);
 }
 
-CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request *rq, const char *root, const char *base_path,
-			       const char *path)
+CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request *rq, const char *root,
+			       const char *base_path, const char *path)
 {
 	struct ch_err err;
 

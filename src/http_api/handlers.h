@@ -13,8 +13,8 @@ CH_FIBER void ui_config(struct http_call *call, const struct http_request *rq, v
 /* A file of the page, or the page for every address of its own. */
 CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, struct gw *gw);
 /* OpenClaw's own page from gateway.controlUi.root. */
-CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request *rq, const char *root, const char *base_path,
-			       const char *path);
+CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request *rq, const char *root,
+			       const char *base_path, const char *path);
 
 /* What every answer to a browser carries. csp NULL: none (files that are not pages). */
 void security_headers(struct http_call *call, struct gw *gw, const char *csp);

@@ -3,7 +3,7 @@
  *
  *	/health /healthz /ready /readyz /startup /startupz     probes
  *	/__openclaw__/… /api/… /v1/… /avatar/…                 nothing yet: 404, never the page
- *	anything else                                          a WebSocket upgrade, a file of the page, or the page
+ *	anything else                                          a WebSocket upgrade, a file of the page or it
  */
 #ifndef CH_HTTP_API_ROUTES_H
 #define CH_HTTP_API_ROUTES_H

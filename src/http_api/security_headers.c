@@ -8,13 +8,15 @@
 
 void security_headers(struct http_call *call, struct gw *gw, const char *csp)
 {
-	const char *hsts = json_str(config_get(gw_config(gw), "gateway.http.securityHeaders.strictTransportSecurity"));
+	const char *hsts =
+		json_str(config_get(gw_config(gw), "gateway.http.securityHeaders.strictTransportSecurity"));
 
 	http_reply_header(call, "Referrer-Policy", "no-referrer");
 	http_reply_header(call, "X-Frame-Options", "DENY");
 	http_reply_header(call, "Cross-Origin-Opener-Policy", "same-origin");
 	http_reply_header(call, "Cross-Origin-Resource-Policy", "same-origin");
-	http_reply_header(call, "Permissions-Policy", "camera=(self), microphone=(self), geolocation=(), clipboard-write=(self)");
+	http_reply_header(call, "Permissions-Policy",
+			  "camera=(self), microphone=(self), geolocation=(), clipboard-write=(self)");
 	if (csp)
 		http_reply_header(call, "Content-Security-Policy", csp);
 	if (gw->is_tls && !str_empty(hsts))

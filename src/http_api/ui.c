@@ -1,20 +1,23 @@
 /*
  * http_api/ui.c - the web page: the embedded one, or OpenClaw's own from a directory.
  *
- * An address without an extension belongs to the page, which routes it itself; a file that is not there is 404.
+ * An address without an extension belongs to the page, which routes it itself; a file that is not there is
+ * 404.
  */
 #include "core/str.h"
 #include "gateway/auth.h"
 #include "http_api/handlers.h"
 #include "http_api/ui_assets.h"
 
-static const char page_csp[] = "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'none'; "
-			       "script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-			       "font-src 'self'; connect-src 'self' ws: wss:; worker-src 'self'; manifest-src 'self'";
+static const char page_csp[] =
+	"default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'none'; "
+	"script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+	"font-src 'self'; connect-src 'self' ws: wss:; worker-src 'self'; manifest-src 'self'";
 
-static const char no_page[] = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chela</title>"
-			      "<h1>chela is running</h1><p>This binary was built without the web page. Build it with "
-			      "<code>make build</code> (Node.js and npm are needed), or use <code>chela chat</code>.</p></html>";
+static const char no_page[] =
+	"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>chela</title>"
+	"<h1>chela is running</h1><p>This binary was built without the web page. Build it with "
+	"<code>make build</code> (Node.js and npm are needed), or use <code>chela chat</code>.</p></html>";
 
 bool ui_is_page_path(const char *path)
 {
@@ -33,7 +36,8 @@ static const struct http_asset *find_asset(const char *path)
 	return NULL;
 }
 
-static void serve_embedded(struct http_call *call, const struct http_request *rq, struct gw *gw, const char *path)
+static void serve_embedded(struct http_call *call, const struct http_request *rq, struct gw *gw,
+			   const char *path)
 {
 	const struct http_asset *asset;
 	bool is_page = ui_is_page_path(path) || str_eq(path, "/index.html");
@@ -93,7 +97,8 @@ CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, st
 	const char *base = base_path(gw, rq->arena), *path = below_base(base, rq->path);
 
 	if (!config_bool(c, "gateway.controlUi.enabled", true)) {
-		http_reply_error(call, 404, "not_found", "The web page is switched off (gateway.controlUi.enabled)");
+		http_reply_error(call, 404, "not_found",
+				 "The web page is switched off (gateway.controlUi.enabled)");
 	} else if (lacks_base(base, rq->path)) {
 		http_reply_header(call, "Location", arena_printf(rq->arena, "%s/", base));
 		http_reply(call, 302, "text/plain; charset=utf-8", "", 0);

@@ -1,6 +1,7 @@
 /*
- * What a stranger can send before hello-ok: a frame, connect's parameters, a device proof; then the headers of the upgrade,
- * taken from the same bytes. Whatever comes in, the message that goes out is short and valid UTF-8.
+ * What a stranger can send before hello-ok: a frame, connect's parameters, a device proof; then the headers
+ * of the upgrade, taken from the same bytes. Whatever comes in, the message that goes out is short and
+ * valid UTF-8.
  */
 #include <string.h>
 
@@ -21,8 +22,12 @@ static void check_text(const char *text)
 
 static void judge(struct arena *a, const struct connect_params *p)
 {
-	struct connect_facts f = { .params = p, .role = role_find(p->role), .is_local = true, .shared_ok = true, .auth_ok = true,
-				   .method = AUTH_BY_TOKEN };
+	struct connect_facts f = {.params = p,
+				  .role = role_find(p->role),
+				  .is_local = true,
+				  .shared_ok = true,
+				  .auth_ok = true,
+				  .method = AUTH_BY_TOKEN};
 	const char *key = NULL;
 	struct scope_list scopes = {0};
 

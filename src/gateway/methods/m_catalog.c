@@ -64,7 +64,8 @@ static ch_status run_agents(struct gw_call *call, struct ch_err *err)
 /* The agent a client means: by id, by a session's key, else the default one. */
 static ch_status find_agent(struct gw_call *call, const struct agent_info **ret, struct ch_err *err)
 {
-	const char *id = json_get_str(call->params, "agentId"), *key = json_get_str(call->params, "sessionKey");
+	const char *id = json_get_str(call->params, "agentId"),
+		   *key = json_get_str(call->params, "sessionKey");
 	struct sess_key parsed;
 	ch_status st;
 

@@ -13,7 +13,8 @@ static struct pair_actor actor_of(const struct gw_call *call)
 {
 	const struct conn_client *cl = call->conn->client;
 
-	return (struct pair_actor){ .scopes = cl->scopes.bits, .device_id = cl->is_device_token ? cl->device_id : NULL };
+	return (struct pair_actor){.scopes = cl->scopes.bits,
+				   .device_id = cl->is_device_token ? cl->device_id : NULL};
 }
 
 /* Who came in by a device's token sees that device only, unless it is an administrator. */
@@ -122,7 +123,8 @@ static ch_status run_rename(struct gw_call *call, struct ch_err *err)
 	ch_status st;
 
 	if (!*label)
-		return ch_fail(err, CH_E_INVALID, "invalid device.pair.rename params: at /label: must not be blank");
+		return ch_fail(err, CH_E_INVALID,
+			       "invalid device.pair.rename params: at /label: must not be blank");
 	st = pair_rename(call->gw, id, label, &by, err);
 	if (st)
 		return st;

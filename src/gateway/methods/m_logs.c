@@ -1,8 +1,8 @@
 /*
  * gateway/methods/m_logs.c - logs.tail: the end of the log file, or what came since a cursor.
  *
- * A cursor is a byte offset. Only whole lines are given; a line not yet finished is left for the next call. The
- * file is read from the end, at most maxBytes of it, so its size does not matter.
+ * A cursor is a byte offset. Only whole lines are given; a line not yet finished is left for the next
+ * call. The file is read from the end, at most maxBytes of it, so its size does not matter.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,8 @@ static ch_status read_range(int fd, struct tail *t, struct ch_err *err)
 	if (!buf_reserve(&t->text, want + 1))
 		return buf_status(&t->text, err, "logs.tail");
 	while (t->text.len < want) {
-		ssize_t n = pread(fd, t->text.data + t->text.len, want - t->text.len, t->start + (int64_t)t->text.len);
+		ssize_t n = pread(fd, t->text.data + t->text.len, want - t->text.len,
+				  t->start + (int64_t)t->text.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -89,9 +90,11 @@ static void keep_last(struct tail *t, int64_t limit)
 }
 
 /* cursor < 0: none given. */
-static ch_status read_tail(const char *path, int64_t cursor, int64_t limit, int64_t max_bytes, struct tail *t, struct ch_err *err)
+static ch_status read_tail(const char *path, int64_t cursor, int64_t limit, int64_t max_bytes, struct tail *t,
+			   struct ch_err *err)
 {
-	__attribute__((cleanup(fd_close))) int fd = open(path, O_RDONLY | O_CLOEXEC);   /* raw: offsets, not whole files */
+	__attribute__((cleanup(fd_close))) int fd =
+		open(path, O_RDONLY | O_CLOEXEC); /* raw: offsets, not whole files */
 	bool began_inside;
 	struct stat info;
 	ch_status st;
@@ -140,7 +143,8 @@ static ch_status run_tail(struct gw_call *call, struct ch_err *err)
 	struct jw *w;
 
 	buf_init(&t.text, BYTES_MAX + 1);
-	st = read_tail(path, json_get_int(call->params, "cursor", -1), json_get_int(call->params, "limit", LIMIT_DEFAULT),
+	st = read_tail(path, json_get_int(call->params, "cursor", -1),
+		       json_get_int(call->params, "limit", LIMIT_DEFAULT),
 		       json_get_int(call->params, "maxBytes", BYTES_DEFAULT), &t, err);
 	if (st)
 		return st;

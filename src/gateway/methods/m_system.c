@@ -101,7 +101,8 @@ static ch_status write_all_sessions(struct gw_call *call, struct jw *w, struct c
 	struct gw *gw = call->gw;
 	const struct agent_info *agents;
 	size_t count = agents_list(gw_config(gw), gw->state_dir, call->arena, &agents);
-	const struct gw_model_facts *m = gw_render_model(gw->render, agent_default_id(gw_config(gw), call->arena), NULL);
+	const struct gw_model_facts *m =
+		gw_render_model(gw->render, agent_default_id(gw_config(gw), call->arena), NULL);
 	ch_status st;
 
 	jw_kobj(w, "sessions");
@@ -274,7 +275,10 @@ static void write_machine(struct gw_call *call, struct jw *w)
 	jw_kstr(w, "hostname", u.nodename);
 	jw_kstr(w, "platform", "linux");
 	jw_kstr(w, "release", u.release);
-	jw_kstr(w, "arch", str_eq(u.machine, "x86_64") ? "x64" : str_eq(u.machine, "aarch64") ? "arm64" : u.machine);
+	jw_kstr(w, "arch",
+		str_eq(u.machine, "x86_64")    ? "x64"
+		: str_eq(u.machine, "aarch64") ? "arm64"
+					       : u.machine);
 	jw_kstr(w, "osLabel", arena_printf(call->arena, "Linux %s", u.release));
 	jw_kint(w, "port", call->gw->port);
 	jw_kstr(w, "nodeVersion", "none");
@@ -291,7 +295,8 @@ static ch_status run_info(struct gw_call *call, struct ch_err *err)
 	struct sysinfo mem;
 
 	if (sysinfo(&mem))
-		return ch_fail(err, CH_E_IO, "system.info: the kernel does not tell how much memory there is");
+		return ch_fail(err, CH_E_IO,
+			       "system.info: the kernel does not tell how much memory there is");
 	jw_obj(w);
 	write_machine(call, w);
 	write_load(w);

@@ -58,12 +58,14 @@ static void test_modes(void **state)
 	static const struct mode_case rows[] = {
 		{ "{gateway:{auth:{token:'tok'}}}", AUTH_MODE_TOKEN, "tok", NULL },
 		{ "{gateway:{auth:{mode:'token',token:'tok',password:'pw'}}}", AUTH_MODE_TOKEN, "tok", NULL },
-		{ "{gateway:{auth:{mode:'password',token:'tok',password:'pw'}}}", AUTH_MODE_PASSWORD, "pw", NULL },
+		{ "{gateway:{auth:{mode:'password',token:'tok',password:'pw'}}}", AUTH_MODE_PASSWORD,
+		  "pw", NULL },
 		{ "{gateway:{auth:{password:'pw'}}}", AUTH_MODE_PASSWORD, "pw", NULL },
 		{ "{gateway:{auth:{token:'tok',password:'pw'}}}", AUTH_MODE_TOKEN, "tok", NULL },
 		{ "{gateway:{auth:{mode:'none'}}}", AUTH_MODE_NONE, NULL, NULL },
 		{ "{}", 0, NULL, "gateway.auth.token is not set" },
-		{ "{gateway:{auth:{mode:'password',token:'tok'}}}", 0, NULL, "gateway.auth.password is not set" },
+		{ "{gateway:{auth:{mode:'password',token:'tok'}}}", 0, NULL,
+		  "gateway.auth.password is not set" },
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
@@ -77,7 +79,8 @@ static void test_modes(void **state)
 			if (load(&l, rows[i].config))
 				fail_msg("row %zu: %s", i, l.err.text);
 			assert_int_equal(l.auth->mode, rows[i].mode);
-			assert_int_equal(secret_equal(l.auth->secret, rows[i].secret ? rows[i].secret : ""), rows[i].secret != NULL);
+			assert_int_equal(secret_equal(l.auth->secret, rows[i].secret ? rows[i].secret : ""),
+					 rows[i].secret != NULL);
 		}
 		end(&l);
 	}
@@ -129,7 +132,7 @@ static void test_shared(void **state)
 	begin(&l, NULL);
 	load(&l, "{gateway:{auth:{token:'tok'}}}");
 	assert_int_equal(auth_check_shared(l.auth, "tok", NULL), AUTH_OK);
-	assert_int_equal(auth_check_shared(l.auth, NULL, "tok"), AUTH_OK);       /* either field may carry it */
+	assert_int_equal(auth_check_shared(l.auth, NULL, "tok"), AUTH_OK); /* either field may carry it */
 	assert_int_equal(auth_check_shared(l.auth, "bad", "tok"), AUTH_OK);
 	assert_int_equal(auth_check_shared(l.auth, "to", NULL), AUTH_TOKEN_MISMATCH);
 	assert_int_equal(auth_check_shared(l.auth, "tok ", NULL), AUTH_TOKEN_MISMATCH);
@@ -153,7 +156,8 @@ static void test_texts(void **state)
 	struct connect_params page = { .client = { .id = "webchat-ui", .mode = "webchat" } };
 
 	assert_string_equal(auth_message(AUTH_TOKEN_MISMATCH, &cli, true),
-			    "unauthorized: gateway token mismatch (use this gateway's gateway.auth.token or pair the device)");
+			    "unauthorized: gateway token mismatch (use this gateway's gateway.auth.token or "
+			    "pair the device)");
 	assert_string_equal(auth_message(AUTH_TOKEN_MISMATCH, &app, true),
 			    "unauthorized: gateway token mismatch (provide gateway auth token)");
 	assert_non_null(strstr(auth_message(AUTH_TOKEN_MISMATCH, &cli, false), "gateway.remote.token"));

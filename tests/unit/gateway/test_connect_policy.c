@@ -8,8 +8,11 @@
 
 static struct connect_params client(const char *id, const char *mode)
 {
-	return (struct connect_params){ .client = { .id = id, .mode = mode, .platform = "linux", .device_family = "Linux" },
-					.role = "operator", .min_protocol = 4, .max_protocol = 4 };
+	return (struct connect_params){
+		.client = {.id = id, .mode = mode, .platform = "linux", .device_family = "Linux"},
+		.role = "operator",
+		.min_protocol = 4,
+		.max_protocol = 4};
 }
 
 struct protocol_case { const char *mode, *role; int min, max; bool fits; };
@@ -17,10 +20,18 @@ struct protocol_case { const char *mode, *role; int min, max; bool fits; };
 static void test_protocol(void **state)
 {
 	static const struct protocol_case rows[] = {
-		{ "cli", "operator", 4, 4, true },   { "cli", "operator", 3, 4, true },  { "cli", "operator", 4, 9, true },
-		{ "cli", "operator", 3, 3, false },  { "cli", "operator", 5, 5, false }, { "cli", "operator", 5, 4, false },
-		{ "probe", "operator", 3, 3, true }, { "probe", "operator", 3, 4, true }, { "probe", "operator", 1, 2, false },
-		{ "probe", "operator", 5, 6, false }, { "node", "node", 3, 3, true },    { "node", "operator", 3, 3, false },
+		{ "cli", "operator", 4, 4, true },
+		{ "cli", "operator", 3, 4, true },
+		{ "cli", "operator", 4, 9, true },
+		{ "cli", "operator", 3, 3, false },
+		{ "cli", "operator", 5, 5, false },
+		{ "cli", "operator", 5, 4, false },
+		{ "probe", "operator", 3, 3, true },
+		{ "probe", "operator", 3, 4, true },
+		{ "probe", "operator", 1, 2, false },
+		{ "probe", "operator", 5, 6, false },
+		{ "node", "node", 3, 3, true },
+		{ "node", "operator", 3, 3, false },
 		{ "ui", "node", 3, 3, false },       { "node", "node", 2, 2, false },
 	};
 
@@ -49,24 +60,40 @@ static void test_device_need(void **state)
 {
 	static const struct need_case rows[] = {
 		/* the local tools */
-		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, true },
-		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, true },
-		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, false, false, false, AUTH_BY_NONE, DEVICE_NOT_NEEDED, true },
+		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, true },
+		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, true },
+		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, false, false, false, AUTH_BY_NONE,
+		  DEVICE_NOT_NEEDED, true },
 		/* let in, but without scopes */
-		{ "cli", "probe", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, false },
-		{ "test", "test", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, false },
-		{ "cli", "cli", GW_ROLE_OPERATOR, true, true, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, false },
-		{ "cli", "cli", GW_ROLE_OPERATOR, false, false, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, false },
-		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, true, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, false },
-		{ "gateway-client", "backend", GW_ROLE_OPERATOR, false, false, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, false },
-		{ "webchat-ui", "webchat", GW_ROLE_OPERATOR, true, true, true, true, AUTH_BY_TOKEN, DEVICE_NOT_NEEDED, false },
+		{ "cli", "probe", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, false },
+		{ "test", "test", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, false },
+		{ "cli", "cli", GW_ROLE_OPERATOR, true, true, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, false },
+		{ "cli", "cli", GW_ROLE_OPERATOR, false, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, false },
+		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, true, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, false },
+		{ "gateway-client", "backend", GW_ROLE_OPERATOR, false, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, false },
+		{ "webchat-ui", "webchat", GW_ROLE_OPERATOR, true, true, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NOT_NEEDED, false },
 		/* refused */
-		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN, DEVICE_NEEDED_BY_UI, false },
-		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, true, true, true, true, AUTH_BY_TOKEN, DEVICE_NEEDED_BY_UI, false },
-		{ "node-host", "node", GW_ROLE_NODE, true, false, true, true, AUTH_BY_TOKEN, DEVICE_NEEDED, false },
-		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, false, false, AUTH_BY_TOKEN, DEVICE_NEEDED, false },
-		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, false, true, AUTH_BY_TOKEN, DEVICE_NEED_UNAUTHORIZED, false },
-		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, false, false, true, AUTH_BY_TOKEN, DEVICE_NEED_UNAUTHORIZED, false },
+		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NEEDED_BY_UI, false },
+		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, true, true, true, true,
+		  AUTH_BY_TOKEN, DEVICE_NEEDED_BY_UI, false },
+		{ "node-host", "node", GW_ROLE_NODE, true, false, true, true, AUTH_BY_TOKEN,
+		  DEVICE_NEEDED, false },
+		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, false, false, AUTH_BY_TOKEN, DEVICE_NEEDED,
+		  false },
+		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, false, true, AUTH_BY_TOKEN,
+		  DEVICE_NEED_UNAUTHORIZED, false },
+		{ "gateway-client", "backend", GW_ROLE_OPERATOR, true, false, false, true, AUTH_BY_TOKEN,
+		  DEVICE_NEED_UNAUTHORIZED, false },
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
@@ -78,8 +105,8 @@ static void test_device_need(void **state)
 
 		p.token = rows[i].has_token ? "t" : NULL;
 		if (policy_device_need(&f) != rows[i].need || policy_keeps_scopes(&f) != rows[i].keeps_scopes)
-			fail_msg("row %zu: %s/%s: need %d keeps %d", i, rows[i].id, rows[i].mode, policy_device_need(&f),
-				 policy_keeps_scopes(&f));
+			fail_msg("row %zu: %s/%s: need %d keeps %d", i, rows[i].id, rows[i].mode,
+				 policy_device_need(&f), policy_keeps_scopes(&f));
 		p.has_device = true;
 		assert_int_equal(policy_device_need(&f), DEVICE_NOT_NEEDED);
 	}
@@ -97,27 +124,41 @@ struct silent_case {
 static void test_silent(void **state)
 {
 	static const struct silent_case rows[] = {
-		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, true },
-		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, true, true, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, true },
-		{ "webchat-ui", "webchat", GW_ROLE_OPERATOR, true, true, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, true },
-		{ "node-host", "node", GW_ROLE_NODE, true, false, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, true },
-		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_TOKEN, PAIR_SCOPE, true },
-		{ "openclaw-macos", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_TOKEN, PAIR_METADATA, true },
-		{ "openclaw-macos", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_DEVICE_TOKEN, PAIR_METADATA, true },
+		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, false, AUTH_BY_TOKEN,
+		  PAIR_NOT_PAIRED, true },
+		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, true, true, false, AUTH_BY_TOKEN,
+		  PAIR_NOT_PAIRED, true },
+		{ "webchat-ui", "webchat", GW_ROLE_OPERATOR, true, true, false, AUTH_BY_TOKEN,
+		  PAIR_NOT_PAIRED, true },
+		{ "node-host", "node", GW_ROLE_NODE, true, false, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED,
+		  true },
+		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_TOKEN, PAIR_SCOPE,
+		  true },
+		{ "openclaw-macos", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_TOKEN,
+		  PAIR_METADATA, true },
+		{ "openclaw-macos", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_DEVICE_TOKEN,
+		  PAIR_METADATA, true },
 		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_TOKEN, PAIR_METADATA, true },
 		/* not from elsewhere */
-		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, false, false, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, false },
-		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, false, true, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, false },
+		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, false, false, false, AUTH_BY_TOKEN,
+		  PAIR_NOT_PAIRED, false },
+		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, false, true, false, AUTH_BY_TOKEN,
+		  PAIR_NOT_PAIRED, false },
 		/* not for a page that poses as another client */
 		{ "cli", "cli", GW_ROLE_OPERATOR, true, true, false, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, false },
 		/* not more scopes by a device's token, not another role for a known device */
-		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_DEVICE_TOKEN, PAIR_SCOPE, false },
+		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_DEVICE_TOKEN,
+		  PAIR_SCOPE, false },
 		{ "node-host", "node", GW_ROLE_NODE, true, false, true, AUTH_BY_TOKEN, PAIR_ROLE, false },
-		{ "node-host", "node", GW_ROLE_NODE, true, false, true, AUTH_BY_TOKEN, PAIR_NOT_PAIRED, false },
+		{ "node-host", "node", GW_ROLE_NODE, true, false, true, AUTH_BY_TOKEN, PAIR_NOT_PAIRED,
+		  false },
 		/* no page, and not everybody, may change what it is */
-		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, true, true, true, AUTH_BY_TOKEN, PAIR_METADATA, false },
-		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_TOKEN, PAIR_METADATA, false },
-		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_DEVICE_TOKEN, PAIR_METADATA, false },
+		{ "openclaw-control-ui", "webchat", GW_ROLE_OPERATOR, true, true, true, AUTH_BY_TOKEN,
+		  PAIR_METADATA, false },
+		{ "openclaw-tui", "ui", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_TOKEN, PAIR_METADATA,
+		  false },
+		{ "cli", "cli", GW_ROLE_OPERATOR, true, false, true, AUTH_BY_DEVICE_TOKEN, PAIR_METADATA,
+		  false },
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
@@ -188,15 +229,17 @@ static void test_texts(void **state)
 {
 	for (enum pair_reason r = PAIR_NOT_PAIRED; r <= PAIR_SCOPE; r++)
 		assert_true(str_starts(pair_reason_text(r)->message, "pairing required: "));
-	assert_string_equal(pair_reason_text(PAIR_NOT_PAIRED)->message, "pairing required: device is not approved yet");
+	assert_string_equal(pair_reason_text(PAIR_NOT_PAIRED)->message,
+			    "pairing required: device is not approved yet");
 	assert_string_equal(auth_method_name(AUTH_BY_DEVICE_TOKEN), "device-token");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_protocol), cmocka_unit_test(test_device_need),      cmocka_unit_test(test_silent),
-		cmocka_unit_test(test_reasons),  cmocka_unit_test(test_platform_refresh), cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_protocol),         cmocka_unit_test(test_device_need),
+		cmocka_unit_test(test_silent),           cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_platform_refresh), cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests_name("gateway/connect_policy", tests, NULL, NULL);

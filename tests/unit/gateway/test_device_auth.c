@@ -15,17 +15,24 @@
 #define SIG_V3 "4yJhnlnbzUd1AeRF2ioM8K1NBulNcGG3BssuSJsq95AoFgAcQWf_NeEMGMA4-ZW4spr3y9lWJTcQPjttO4JkBQ"
 #define SIG_V2 "D2rgK_YvzRSOp0HMGqqHV73XhjSvhgd3mFtTVrnLWZpo31QIGWW5TwFkNg5bBPj1GLOPFZS6sLE6ZdlJU9mJBA"
 #define SIG_V3_EMPTY "CEgKisj7PMXqRJ-h2i0qclZR9S7Ya-jpO92s7MeyAitNO61yCpoUUtJ-6uhZm8_q-toznSbjdV75QyVs0zjYCg"
-#define PAYLOAD_TAIL DEVICE_ID "|openclaw-tui|ui|operator|operator.admin,operator.read|1795333101809|tok-1|" NONCE
+#define PAYLOAD_TAIL                                                                                         \
+	DEVICE_ID "|openclaw-tui|ui|operator|operator.admin,operator.read|1795333101809|tok-1|" NONCE
 
 static struct connect_params params(struct arena *a)
 {
 	return (struct connect_params){
-		.client = { .id = "openclaw-tui", .mode = "ui", .platform = " Linux X86_64 ", .device_family = "Linux" },
+		.client = {.id = "openclaw-tui",
+			   .mode = "ui",
+			   .platform = " Linux X86_64 ",
+			   .device_family = "Linux"},
 		.role = "operator",
 		.scopes = quoted(a, "['operator.admin','operator.read']"),
 		.has_device = true,
-		.device = { .id = DEVICE_ID, .public_key = PUBLIC_KEY, .signature = SIG_V3, .nonce = NONCE,
-			    .signed_at = SIGNED_AT },
+		.device = {.id = DEVICE_ID,
+			   .public_key = PUBLIC_KEY,
+			   .signature = SIG_V3,
+			   .nonce = NONCE,
+			   .signed_at = SIGNED_AT},
 		.token = "tok-1",
 	};
 }
@@ -99,14 +106,29 @@ static void test_key_forms(void **state)
 	p.device.public_key = "IngGtEeocuLZ/MFhw8XW0ZuCptFvgKlR9j8hwRsDkLw=";
 	assert_int_equal(device_prove(a, &p, NONCE, SIGNED_AT, &key), DEVICE_PROOF_OK);
 	assert_string_equal(key, PUBLIC_KEY);
-	p.device.public_key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAIngGtEeocuLZ/MFhw8XW0ZuCptFvgKlR9j8hwRsDkLw=\n"
-			      "-----END PUBLIC KEY-----\n";
+	p.device.public_key =
+		"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAIngGtEeocuLZ/MFhw8XW0ZuCptFvgKlR9j8hwRsDkLw=\n"
+		"-----END PUBLIC KEY-----\n";
 	assert_int_equal(device_prove(a, &p, NONCE, SIGNED_AT, &key), DEVICE_PROOF_OK);
 	assert_string_equal(key, PUBLIC_KEY);
 }
 
-enum tampering { SCOPE_LESS, SCOPE_ORDER, ROLE, TOKEN, CLIENT_ID, CLIENT_MODE, PLATFORM, FAMILY, TIME, NO_SIG, SHORT_SIG, BAD_SIG, LONG_SIG,
-		 TAMPERINGS };
+enum tampering {
+	SCOPE_LESS,
+	SCOPE_ORDER,
+	ROLE,
+	TOKEN,
+	CLIENT_ID,
+	CLIENT_MODE,
+	PLATFORM,
+	FAMILY,
+	TIME,
+	NO_SIG,
+	SHORT_SIG,
+	BAD_SIG,
+	LONG_SIG,
+	TAMPERINGS
+};
 
 static void tamper(struct arena *a, struct connect_params *p, enum tampering what)
 {
@@ -188,8 +210,9 @@ static void test_error_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_payload),   cmocka_unit_test(test_payload_token), cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_key_forms), cmocka_unit_test(test_tampering),     cmocka_unit_test(test_order),
+		cmocka_unit_test(test_payload),     cmocka_unit_test(test_payload_token),
+		cmocka_unit_test(test_vectors),     cmocka_unit_test(test_key_forms),
+		cmocka_unit_test(test_tampering),   cmocka_unit_test(test_order),
 		cmocka_unit_test(test_error_texts),
 	};
 

@@ -1,5 +1,6 @@
 /*
- * gateway/devices, gateway/device_tokens: rows that go in come out, tokens are found by value and kept by hash.
+ * gateway/devices, gateway/device_tokens: rows that go in come out, tokens are found by value and kept by
+ * hash.
  */
 #include "gwtest.h"
 
@@ -36,10 +37,20 @@ static int tear_down(void **state)
 
 static struct device sample(const char *id)
 {
-	struct device d = { .id = id, .public_key = "key", .display_name = "lap\"top", .platform = "linux", .device_family = "Linux",
-			    .client_id = "openclaw-tui", .client_mode = "ui", .approved_via = "silent", .role = GW_ROLE_OPERATOR,
-			    .roles = GW_ROLE_OPERATOR, .created_at = 10, .approved_at = 20, .last_seen_at = 30,
-			    .last_seen_reason = "connect" };
+	struct device d = {.id = id,
+			   .public_key = "key",
+			   .display_name = "lap\"top",
+			   .platform = "linux",
+			   .device_family = "Linux",
+			   .client_id = "openclaw-tui",
+			   .client_mode = "ui",
+			   .approved_via = "silent",
+			   .role = GW_ROLE_OPERATOR,
+			   .roles = GW_ROLE_OPERATOR,
+			   .created_at = 10,
+			   .approved_at = 20,
+			   .last_seen_at = 30,
+			   .last_seen_reason = "connect"};
 
 	scope_list_add(&d.scopes, GW_SCOPE_WRITE);
 	scope_list_add(&d.scopes, GW_SCOPE_READ);
@@ -136,7 +147,8 @@ static void test_token_limit(void **state)
 
 	OK(device_save(f->db, &d, NULL));
 	for (int i = 0; i < DEVICE_TOKENS_MAX + 2; i++) {
-		OK(device_token_issue(f->db, "d1", GW_ROLE_OPERATOR, &d.scopes, 100 + i, false, tokens[i], NULL));
+		OK(device_token_issue(f->db, "d1", GW_ROLE_OPERATOR, &d.scopes, 100 + i, false, tokens[i],
+				      NULL));
 		if (i == 0)
 			OK(device_token_used(f->db, tokens[0], 5000, NULL));
 	}
@@ -154,8 +166,15 @@ static void test_token_limit(void **state)
 static void test_requests(void **state)
 {
 	struct fixture *f = *state;
-	struct pair_request r = { .id = "r1", .device_id = "d1", .public_key = "k", .reason = "not-paired", .role = GW_ROLE_NODE,
-				  .roles = GW_ROLE_NODE, .created_at = 900, .expires_at = 2000, .is_repair = true };
+	struct pair_request r = {.id = "r1",
+				 .device_id = "d1",
+				 .public_key = "k",
+				 .reason = "not-paired",
+				 .role = GW_ROLE_NODE,
+				 .roles = GW_ROLE_NODE,
+				 .created_at = 900,
+				 .expires_at = 2000,
+				 .is_repair = true};
 	struct pair_request got, *all;
 	size_t count;
 

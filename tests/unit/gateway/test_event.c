@@ -51,7 +51,8 @@ static void test_suffix(void **state)
 	ev.presence_version = 2;
 	ev.health_version = 9;
 	event_suffix(out, sizeof(out), 1, &ev, true);
-	assert_string_equal(out, ",\"seq\":1,\"stateVersion\":{\"presence\":2,\"health\":9},\"recipientProfileId\":\"gateway-owner\"}");
+	assert_string_equal(out, ",\"seq\":1,\"stateVersion\":{\"presence\":2,\"health\":9},"
+				 "\"recipientProfileId\":\"gateway-owner\"}");
 	ev.presence_version = 0;
 	event_suffix(out, sizeof(out), 1, &ev, false);
 	assert_string_equal(out, ",\"seq\":1,\"stateVersion\":{\"health\":9}}");
@@ -78,7 +79,8 @@ static struct conn_held held(const char *payload, size_t at, size_t len)
 static void test_join(void **state)
 {
 	struct conn_held h = held("{\"deltaText\":\"ab\",\"text\":\"ab\"}", AT, 2);
-	struct gw_event next = { .payload = "{\"deltaText\":\"c\\n\",\"text\":\"abc\\n\"}", .delta_at = AT, .delta_len = 3 };
+	struct gw_event next = {
+		.payload = "{\"deltaText\":\"c\\n\",\"text\":\"abc\\n\"}", .delta_at = AT, .delta_len = 3};
 
 	next.len = strlen(next.payload);
 	event_join_delta(&h, &next);
@@ -107,8 +109,9 @@ static void test_join_snapshot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table), cmocka_unit_test(test_advertised), cmocka_unit_test(test_suffix),
-		cmocka_unit_test(test_join),  cmocka_unit_test(test_join_snapshot),
+		cmocka_unit_test(test_table),         cmocka_unit_test(test_advertised),
+		cmocka_unit_test(test_suffix),        cmocka_unit_test(test_join),
+		cmocka_unit_test(test_join_snapshot),
 	};
 
 	return cmocka_run_group_tests_name("gateway/event", tests, NULL, NULL);

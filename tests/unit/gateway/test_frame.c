@@ -14,15 +14,20 @@ struct frame_case {
 static const struct frame_case cases[] = {
 	{ "{'type':'req','id':'1','method':'health'}", FRAME_REQ, "1", NULL },
 	{ "{'type':'req','id':'1','method':'health','params':{'probe':true}}", FRAME_REQ, "1", NULL },
-	{ "{'type':'req','id':'1','method':'x','params':null,'traceparent':'00-a','expectedProfileId':'p'}", FRAME_REQ, "1", NULL },
+	{ "{'type':'req','id':'1','method':'x','params':null,'traceparent':'00-a','expectedProfileId':'p'}",
+	  FRAME_REQ, "1", NULL },
 	{ "{'type':'req'}", FRAME_BAD, "invalid", "must have required property 'id'" },
 	{ "{'a':1}", FRAME_BAD, "invalid", "must have required property 'type'" },
 	{ "{'type':'req','id':'7'}", FRAME_BAD, "7", "must have required property 'method'" },
-	{ "{'type':'res','id':'7','method':'x'}", FRAME_BAD, "7", "at /type: must be equal to one of the allowed values" },
+	{ "{'type':'res','id':'7','method':'x'}", FRAME_BAD, "7",
+	  "at /type: must be equal to one of the allowed values" },
 	{ "{'type':'req','id':7,'method':'x'}", FRAME_BAD, "invalid", "at /id: must be string" },
-	{ "{'type':'req','id':'','method':'x'}", FRAME_BAD, "invalid", "at /id: must not have fewer than 1 characters" },
-	{ "{'type':'req','id':'7','method':''}", FRAME_BAD, "7", "at /method: must not have fewer than 1 characters" },
-	{ "{'type':'req','id':'7','method':'x','extra':1}", FRAME_BAD, "7", "at root: unexpected property 'extra'" },
+	{ "{'type':'req','id':'','method':'x'}", FRAME_BAD, "invalid",
+	  "at /id: must not have fewer than 1 characters" },
+	{ "{'type':'req','id':'7','method':''}", FRAME_BAD, "7",
+	  "at /method: must not have fewer than 1 characters" },
+	{ "{'type':'req','id':'7','method':'x','extra':1}", FRAME_BAD, "7",
+	  "at root: unexpected property 'extra'" },
 	{ "[]", FRAME_BAD, "invalid", "must be object" },
 	{ "'hello'", FRAME_BAD, "invalid", "must be object" },
 	{ "null", FRAME_BAD, "invalid", "must be object" },
@@ -48,7 +53,8 @@ static void test_parse(void **state)
 			fail_msg("%s: kind %d", text, f.kind);
 		assert_string_equal(f.id, cases[i].id);
 		if (cases[i].error)
-			assert_string_equal(err.text, arena_printf(a, "invalid request frame: %s", cases[i].error));
+			assert_string_equal(err.text,
+					    arena_printf(a, "invalid request frame: %s", cases[i].error));
 	}
 }
 
@@ -78,12 +84,16 @@ static void test_write(void **state)
 	assert_string_equal(buf_str(&out), "{\"type\":\"res\",\"id\":\"a\\\"b\",\"ok\":true,\"payload\":7}");
 	buf_clear(&out);
 	w = JW(&out);
-	frame_res_error(&w, "1", &(struct frame_error){ .code = "UNAVAILABLE", .message = "busy",
-							.details = quoted(a, "{'reason':'x'}"), .is_retryable = true,
-							.retry_after_ms = 250 });
-	assert_string_equal(buf_str(&out), "{\"type\":\"res\",\"id\":\"1\",\"ok\":false,\"error\":{\"code\":\"UNAVAILABLE\","
-					   "\"message\":\"busy\",\"details\":{\"reason\":\"x\"},\"retryable\":true,"
-					   "\"retryAfterMs\":250}}");
+	frame_res_error(&w, "1",
+			&(struct frame_error){.code = "UNAVAILABLE",
+					      .message = "busy",
+					      .details = quoted(a, "{'reason':'x'}"),
+					      .is_retryable = true,
+					      .retry_after_ms = 250});
+	assert_string_equal(buf_str(&out),
+			    "{\"type\":\"res\",\"id\":\"1\",\"ok\":false,\"error\":{\"code\":\"UNAVAILABLE\","
+			    "\"message\":\"busy\",\"details\":{\"reason\":\"x\"},\"retryable\":true,"
+			    "\"retryAfterMs\":250}}");
 }
 
 int main(void)

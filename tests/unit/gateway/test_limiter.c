@@ -103,8 +103,9 @@ static void test_many_sources(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lockout), cmocka_unit_test(test_window),       cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_exempt),  cmocka_unit_test(test_many_sources),
+		cmocka_unit_test(test_lockout),      cmocka_unit_test(test_window),
+		cmocka_unit_test(test_reset),        cmocka_unit_test(test_exempt),
+		cmocka_unit_test(test_many_sources),
 	};
 
 	return cmocka_run_group_tests_name("gateway/limiter", tests, NULL, NULL);

@@ -9,13 +9,43 @@
 static void test_parse(void **state)
 {
 	static const char *const bad[] = {
-		"", "null", "localhost", "//localhost", "ftp://localhost", "javascript://localhost", "file://",
-		"http://", "http:///", "http://localhost/", "http://localhost/x", "http://localhost?x", "http://localhost#x",
-		"http://user@localhost", "http://user:pw@localhost", "http://localhost:80@evil.example", "http://localhost.",
-		"http://127.0.0.1.", "http://.localhost", "http://local host", "http://localhost:", "http://localhost:0",
-		"http://localhost:65536", "http://localhost:-1", "http://localhost:1x", "http://localhost:80:80", "http://[::1",
-		"http://::1", "http://[::1]x", "http://[::1]:", "http://[localhost]", "http://[::1%25lo]", "http://loc\xc3\xa4lhost",
-		"http://localhost\\", "http://localhost\t", " http://localhost", "http://localhost,http://evil.example",
+		"",
+		"null",
+		"localhost",
+		"//localhost",
+		"ftp://localhost",
+		"javascript://localhost",
+		"file://",
+		"http://",
+		"http:///",
+		"http://localhost/",
+		"http://localhost/x",
+		"http://localhost?x",
+		"http://localhost#x",
+		"http://user@localhost",
+		"http://user:pw@localhost",
+		"http://localhost:80@evil.example",
+		"http://localhost.",
+		"http://127.0.0.1.",
+		"http://.localhost",
+		"http://local host",
+		"http://localhost:",
+		"http://localhost:0",
+		"http://localhost:65536",
+		"http://localhost:-1",
+		"http://localhost:1x",
+		"http://localhost:80:80",
+		"http://[::1",
+		"http://::1",
+		"http://[::1]x",
+		"http://[::1]:",
+		"http://[localhost]",
+		"http://[::1%25lo]",
+		"http://loc\xc3\xa4lhost",
+		"http://localhost\\",
+		"http://localhost\t",
+		" http://localhost",
+		"http://localhost,http://evil.example",
 		"chrome-extension://abcdefgh",
 	};
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -36,10 +66,24 @@ static void test_parse(void **state)
 
 static void test_loopback(void **state)
 {
-	static const char *const yes[] = { "localhost", "127.0.0.1", "127.255.1.2", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1" };
+	static const char *const yes[] = {"localhost", "127.0.0.1",       "127.255.1.2",
+					  "::1",       "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"};
 	static const char *const no[] = {
-		"localhost.evil.example", "evil-localhost", "127.0.0.1.evil.example", "127.0.0.1.nip.io", "0.0.0.0", "::",
-		"127.1", "0x7f.0.0.1", "2130706433", "0177.0.0.1", "128.0.0.1", "::2", "fe80::1", "localhost.", "",
+		"localhost.evil.example",
+		"evil-localhost",
+		"127.0.0.1.evil.example",
+		"127.0.0.1.nip.io",
+		"0.0.0.0",
+		"::",
+		"127.1",
+		"0x7f.0.0.1",
+		"2130706433",
+		"0177.0.0.1",
+		"128.0.0.1",
+		"::2",
+		"fe80::1",
+		"localhost.",
+		"",
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(yes); i++)
@@ -91,12 +135,15 @@ static const struct origin_case origin_cases[] = {
 	{ "http://user@localhost:18789", "localhost:18789", false, true, NULL, ORIGIN_INVALID },
 	/* the list of allowed origins, compared whole */
 	{ "https://chat.example", "10.0.0.1:18789", false, false, "https://chat.example", ORIGIN_ALLOWLIST },
-	{ "https://chat.example", "10.0.0.1:18789", false, false, "HTTPS://Chat.Example:443", ORIGIN_ALLOWLIST },
+	{ "https://chat.example", "10.0.0.1:18789", false, false, "HTTPS://Chat.Example:443",
+	  ORIGIN_ALLOWLIST },
 	{ "https://chat.example", "10.0.0.1:18789", false, false, "*", ORIGIN_ALLOWLIST },
 	{ "http://chat.example", "10.0.0.1:18789", false, false, "https://chat.example", ORIGIN_DENIED },
-	{ "https://chat.example:8443", "10.0.0.1:18789", false, false, "https://chat.example", ORIGIN_DENIED },
+	{ "https://chat.example:8443", "10.0.0.1:18789", false, false, "https://chat.example",
+	  ORIGIN_DENIED },
 	{ "https://a.chat.example", "10.0.0.1:18789", false, false, "https://chat.example", ORIGIN_DENIED },
-	{ "https://chat.example.evil", "10.0.0.1:18789", false, false, "https://chat.example", ORIGIN_DENIED },
+	{ "https://chat.example.evil", "10.0.0.1:18789", false, false, "https://chat.example",
+	  ORIGIN_DENIED },
 	{ "null", "10.0.0.1:18789", false, false, "*", ORIGIN_INVALID },
 };
 
@@ -107,12 +154,16 @@ static void test_corpus(void **state)
 	for (size_t i = 0; i < CH_ARRAY_LEN(origin_cases); i++) {
 		const struct origin_case *c = &origin_cases[i];
 		const char *const allowed[] = { c->allowed, NULL };
-		struct origin_query q = { .origin = c->origin, .host = c->host, .is_tls = c->is_tls, .is_local = c->is_local,
-					  .allowed = allowed };
+		struct origin_query q = {.origin = c->origin,
+					 .host = c->host,
+					 .is_tls = c->is_tls,
+					 .is_local = c->is_local,
+					 .allowed = allowed};
 		enum origin_verdict v = origin_check(a, &q);
 
 		if (v != c->verdict)
-			fail_msg("%s at %s: verdict %d, wanted %d", c->origin ? c->origin : "(none)", c->host, v, c->verdict);
+			fail_msg("%s at %s: verdict %d, wanted %d", c->origin ? c->origin : "(none)", c->host,
+				 v, c->verdict);
 	}
 }
 
@@ -132,9 +183,13 @@ static void test_fallback(void **state)
 
 static void test_hosts(void **state)
 {
-	static const char *const loopback_names[] = { "localhost", "localhost:18789", "127.0.0.1:18789", "[::1]:18789", "LOCALHOST" };
-	static const char *const strangers[] = { "evil.example", "evil.example:18789", "localhost.evil.example", "127.0.0.1.nip.io",
-						 "localhost.", "", "10.0.0.5:18789", "box.local", "a@localhost", "0.0.0.0:18789" };
+	static const char *const loopback_names[] = {"localhost", "localhost:18789", "127.0.0.1:18789",
+						     "[::1]:18789", "LOCALHOST"};
+	static const char *const strangers[] = {
+		"evil.example",     "evil.example:18789", "localhost.evil.example",
+		"127.0.0.1.nip.io", "localhost.",         "",
+		"10.0.0.5:18789",   "box.local",          "a@localhost",
+		"0.0.0.0:18789"};
 	const char *const allowed[] = { "https://chat.example", NULL };
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct host_query q = { .bind_is_loopback = true };
@@ -152,7 +207,8 @@ static void test_hosts(void **state)
 	assert_false(origin_host_allowed(a, &q));
 	q = (struct host_query){ .host = "chat.example", .bind_is_loopback = true, .allowed = allowed };
 	assert_true(origin_host_allowed(a, &q));
-	q = (struct host_query){ .host = "gw.example:8443", .bind_is_loopback = true, .public_origin = "https://gw.example" };
+	q = (struct host_query){
+		.host = "gw.example:8443", .bind_is_loopback = true, .public_origin = "https://gw.example"};
 	assert_true(origin_host_allowed(a, &q));
 	/* Beyond loopback an address cannot be rebound; names still can. */
 	q = (struct host_query){ .host = "10.0.0.5:18789", .machine_name = "box" };

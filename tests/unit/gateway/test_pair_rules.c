@@ -7,8 +7,12 @@
 
 static struct pair_request request(enum gw_role role, unsigned scopes)
 {
-	struct pair_request r = { .device_id = "d", .public_key = "k", .client_id = "c", .platform = "linux", .role = role,
-				  .roles = role };
+	struct pair_request r = {.device_id = "d",
+				 .public_key = "k",
+				 .client_id = "c",
+				 .platform = "linux",
+				 .role = role,
+				 .roles = role};
 
 	scope_list_add(&r.scopes, scopes);
 	return r;
@@ -16,7 +20,8 @@ static struct pair_request request(enum gw_role role, unsigned scopes)
 
 static void test_covers(void **state)
 {
-	struct pair_request have = request(GW_ROLE_OPERATOR, GW_SCOPE_WRITE), ask = request(GW_ROLE_OPERATOR, GW_SCOPE_READ);
+	struct pair_request have = request(GW_ROLE_OPERATOR, GW_SCOPE_WRITE),
+			    ask = request(GW_ROLE_OPERATOR, GW_SCOPE_READ);
 
 	assert_true(pair_covers(&have, &ask));
 	assert_false(pair_covers(&ask, &have));
@@ -53,8 +58,13 @@ static void test_merge(void **state)
 static void test_granted(void **state)
 {
 	struct pair_request r = request(GW_ROLE_OPERATOR, GW_SCOPE_WRITE);
-	struct device known = { .id = "d", .public_key = "k", .label = "mine", .display_name = "old", .roles = GW_ROLE_NODE,
-				.created_at = 5, .last_seen_at = 6 };
+	struct device known = {.id = "d",
+			       .public_key = "k",
+			       .label = "mine",
+			       .display_name = "old",
+			       .roles = GW_ROLE_NODE,
+			       .created_at = 5,
+			       .last_seen_at = 6};
 	struct device d;
 
 	scope_list_add(&known.scopes, GW_SCOPE_READ);
@@ -97,9 +107,11 @@ static void test_may_approve(void **state)
 
 static void test_may_manage(void **state)
 {
-	struct pair_actor shared = { .scopes = GW_SCOPE_PAIRING }, own = { .scopes = GW_SCOPE_PAIRING, .device_id = "d" };
+	struct pair_actor shared = {.scopes = GW_SCOPE_PAIRING},
+			  own = {.scopes = GW_SCOPE_PAIRING, .device_id = "d"};
 	struct pair_actor admin = { .scopes = GW_SCOPE_ADMIN, .device_id = "d" };
-	struct device plain = { .id = "d", .roles = GW_ROLE_OPERATOR }, node = { .id = "d", .roles = GW_ROLE_OPERATOR | GW_ROLE_NODE };
+	struct device plain = {.id = "d", .roles = GW_ROLE_OPERATOR},
+		      node = {.id = "d", .roles = GW_ROLE_OPERATOR | GW_ROLE_NODE};
 	struct scope_list read = { .bits = GW_SCOPE_READ };
 
 	assert_true(pair_may_manage(&shared, "any", NULL));
@@ -119,8 +131,9 @@ static void test_may_manage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_covers),      cmocka_unit_test(test_merge),      cmocka_unit_test(test_granted),
-		cmocka_unit_test(test_may_approve), cmocka_unit_test(test_may_manage),
+		cmocka_unit_test(test_covers),     cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_granted),    cmocka_unit_test(test_may_approve),
+		cmocka_unit_test(test_may_manage),
 	};
 
 	return cmocka_run_group_tests_name("gateway/pair_rules", tests, NULL, NULL);

@@ -39,7 +39,8 @@ static const struct check_case cases[] = {
 	{ "{'key':'a','limit':1,'ratio':0.5,'deep':true,'mode':'write','name':'ab'}", NULL },
 	{ "{'key':'a','limit':3.0}", NULL },
 	{ "{'key':'a','name':'\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4'}", NULL },
-	{ "{'key':'a','tags':['x','y'],'kinds':['read'],'peers':[{'id':'p'}],'at':{'id':'q','port':80}}", NULL },
+	{ "{'key':'a','tags':['x','y'],'kinds':['read'],'peers':[{'id':'p'}],'at':{'id':'q','port':80}}",
+	  NULL },
 	{ "{'key':'a','open':{'whatever':1},'label':null,'count':null,'flag':null,'any':[1,{}]}", NULL },
 	{ "{}", "must have required property 'key'" },
 	{ "[]", "must be object" },
@@ -103,7 +104,8 @@ static void test_absent(void **state)
 	assert_string_equal(err.text, "invalid m params: at root: unexpected property 'a'");
 	assert_int_equal(gw_params_check("m", schema, NULL, &err), CH_E_INVALID);
 	assert_string_equal(err.text, "invalid m params: must have required property 'key'");
-	assert_int_equal(gw_params_check_as("t", schema, true, quoted(a, "{'key':'k','more':1}"), &err), CH_OK);
+	assert_int_equal(gw_params_check_as("t", schema, true, quoted(a, "{'key':'k','more':1}"), &err),
+			 CH_OK);
 }
 
 /* A hostile name must not break the message: cut, and at a character. */

@@ -39,7 +39,8 @@ static void test_lists(void **state)
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct scope_list l = {0}, text = {0};
 
-	scope_list_from_json(&l, quoted(a, "['operator.write','operator.read','no.such',1,'operator.write']"));
+	scope_list_from_json(&l,
+			     quoted(a, "['operator.write','operator.read','no.such',1,'operator.write']"));
 	assert_string_equal(scope_list_text(a, &l), "operator.write,operator.read");
 	assert_int_equal(l.bits, GW_SCOPE_READ | GW_SCOPE_WRITE);
 	scope_list_from_text(&text, " operator.admin, operator.read operator.bad,,");
