@@ -55,7 +55,7 @@ ch_status device_token_issue(struct db *db, const char *device_id, enum gw_role 
 			     char *ret_token, struct ch_err *err)
 {
 	char token[DEVICE_TOKEN_LEN + 1], hash[2 * SHA256_LEN + 1];
-	ch_status st = db_begin(db, err);
+	ch_status st = db_begin_durable(db, err);
 
 	if (st)
 		return st;
@@ -134,14 +134,22 @@ ch_status device_token_revoke(struct db *db, const char *device_id, enum gw_role
 			      struct ch_err *err)
 {
 	int64_t changes;
-	ch_status st = run_for_role(db,
-				    "UPDATE device_tokens SET revoked_at = ?3 WHERE device_id = ?1 AND role "
-				    "= ?2 AND revoked_at = 0",
-				    device_id, role, now_ms, &changes, err);
+	/* Durable: a power loss must not give a token back that its owner took away. */
+	ch_status st = db_begin_durable(db, err);
 
+	if (st)
+		return st;
+	st = run_for_role(db,
+			  "UPDATE device_tokens SET revoked_at = ?3 WHERE device_id = ?1 AND role "
+			  "= ?2 AND revoked_at = 0",
+			  device_id, role, now_ms, &changes, err);
 	if (!st && changes == 0)
 		st = ch_fail(err, CH_E_NOT_FOUND, "the device holds no token of that role");
-	return st;
+	if (st) {
+		db_rollback(db);
+		return st;
+	}
+	return db_commit(db, err);
 }
 
 ch_status device_token_list(struct db *db, struct arena *a, const char *device_id, struct device_token ret[2],

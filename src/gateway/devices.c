@@ -219,7 +219,7 @@ static ch_status delete_by(struct db *db, const char *sql, const char *id, int64
 ch_status device_delete(struct db *db, const char *id, struct ch_err *err)
 {
 	int64_t changes = 0;
-	ch_status st = db_begin(db, err);
+	ch_status st = db_begin_durable(db, err);
 
 	if (st)
 		return st;

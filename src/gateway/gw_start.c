@@ -25,6 +25,9 @@
 #define QUIET_MS 5000                    /* for calls that were cancelled to return */
 #define SOCKETS_MS 2000                  /* for closing handshakes */
 
+/* How long a repeated chat.send still finds its first one; the transcript itself stays. */
+#define INPUT_KEPT_MS (30LL * 24 * 3600 * 1000)
+
 static struct config *current_config(void *gw)
 {
 	return gw_config(gw);
@@ -131,6 +134,8 @@ static ch_status open_sessions(struct gw *gw, struct ch_err *err)
 
 	gw->sessions = sess_store_new(gw->db);
 	st = input_recover(gw->sessions, tell_interrupted, gw, err);
+	if (!st)
+		st = input_prune(gw->sessions, now_wall_ms() - INPUT_KEPT_MS, err);
 	if (!st)
 		st = pair_identity_load(gw->db, &gw->devices, err);
 	return st ? st : note_owner(gw, err);

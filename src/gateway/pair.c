@@ -190,7 +190,7 @@ static char *new_id(struct arena *a)
 static ch_status store_request(struct gw *gw, const struct pair_request *r, const struct pair_request *old,
 			       struct ch_err *err)
 {
-	ch_status st = db_begin(gw->db, err);
+	ch_status st = db_begin_durable(gw->db, err);
 
 	if (st)
 		return st;
@@ -290,7 +290,7 @@ static ch_status in_transaction_silently(struct gw *gw, struct arena *a, const s
 ch_status pair_approve_silently(struct gw *gw, struct arena *a, const struct pair_request *ask,
 				struct device *ret, struct ch_err *err)
 {
-	ch_status st = db_begin(gw->db, err);
+	ch_status st = db_begin_durable(gw->db, err);
 
 	if (st)
 		return st;
@@ -323,7 +323,7 @@ ch_status pair_approve(struct gw *gw, struct arena *a, const char *request_id, c
 			 request_id);
 		return ch_fail(err, CH_E_INVALID, "device pairing approval denied");
 	}
-	st = db_begin(gw->db, err);
+	st = db_begin_durable(gw->db, err);
 	if (st)
 		return st;
 	st = grant(gw, a, &r, "owner", ret, err);
@@ -407,7 +407,7 @@ ch_status pair_rotate(struct gw *gw, struct arena *a, const char *device_id, enu
 	if (st || !role || !(d.roles & role) || !pair_may_manage(by, device_id, &d) ||
 	    !pair_may_grant(by, &d, &wanted))
 		return ch_fail(err, CH_E_INVALID, "device token rotation denied");
-	st = db_begin(gw->db, err);
+	st = db_begin_durable(gw->db, err);
 	if (st)
 		return st;
 	st = device_token_drop(gw->db, device_id, role, err);
