@@ -10,6 +10,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { connectParams, textOf } from './lib/client.mjs';
+import { Device } from './lib/device.mjs';
 import { Gateway, gatewayTest } from './lib/gateway.mjs';
 import { CHELA } from './lib/peers.mjs';
 import { cleanEnv, freePort, removeDir, run, tempDir } from './lib/proc.mjs';
@@ -168,6 +169,29 @@ gatewayTest('a changed model is used by the next turn', {
 	await c.event('config.changed');
 	assert.equal(textOf((await c.turn('main', 'hello')).message), 'from the double');
 	await c.close();
+});
+
+gatewayTest('stopping amid clients that leave and a turn that is aborted is clean', {
+	gateway: async (t) => {
+		t.model = await ModelDouble.start();
+		t.after(() => t.model.stop());
+		return { config: t.model.config };
+	},
+}, async (gw, t) => {
+	for (let i = 0; i < 15; i++) {
+		const c = await gw.connect({ client: { id: 'openclaw-tui', mode: 'ui' }, device: new Device() });
+		const ack = c.call('chat.send', { sessionKey: 'main', message: 'x', idempotencyKey: `stop-${i}` });
+		const call = await t.model.next();
+
+		await ack;
+		call.text('half');
+		await c.event('chat', (p) => p.state === 'delta');
+		c.send({ type: 'req', id: 'a', method: 'chat.abort', params: { sessionKey: 'main' } });
+		await call.gone;
+		c.terminate();
+		assert.deepEqual(await gw.proc.stop('SIGTERM'), { code: 0, signal: null }, gw.log());
+		await gw.launch();
+	}
 });
 
 /* -- the state directory -- */
