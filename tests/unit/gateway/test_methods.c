@@ -3,6 +3,7 @@
  */
 #include "gwtest.h"
 
+#include "core/file.h"
 #include "core/str.h"
 #include "gateway/scope.h"
 
@@ -110,11 +111,36 @@ static void test_promised(void **state)
 			fail_msg("%s is missing", names[i]);
 }
 
+/* docs/compatibility.md names what hello-ok names, and counts it. */
+static void test_documented(void **state)
+{
+	CH_AUTO_BUF struct buf doc = { 0 };
+	size_t families, advertised = 0;
+	const struct gw_method_family *f = gw_method_families(&families);
+	char quoted[80];
+
+	assert_int_equal(file_read(TEST_FIXTURES "/../../docs/compatibility.md", 1u << 20, &doc, NULL), CH_OK);
+	for (size_t i = 0; i < families; i++) {
+		for (size_t j = 0; j < *f[i].count; j++) {
+			if (f[i].rows[j].flags & GW_HIDDEN)
+				continue;
+			advertised++;
+			snprintf(quoted, sizeof(quoted), "`%s`", f[i].rows[j].name);
+			if (!strstr(buf_str(&doc), quoted))
+				fail_msg("docs/compatibility.md does not name %s", quoted);
+		}
+	}
+	snprintf(quoted, sizeof(quoted), "hello-ok names these %zu ", advertised);
+	if (!strstr(buf_str(&doc), quoted))
+		fail_msg("docs/compatibility.md does not say \"%s\"", quoted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_promised),
+		cmocka_unit_test(test_documented),
 	};
 
 	return cmocka_run_group_tests_name("gateway/method_table", tests, NULL, NULL);
