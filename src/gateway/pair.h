@@ -5,8 +5,8 @@
  *	                   '--reject, 5 min--> (none)      '--remove--> (none)
  *
  * Each step is one transaction, then it is told to operators with the pairing scope. Approval merges: a
- * device keeps what it had and gains what was asked. Whoever takes rights away (remove, rotate, revoke) closes
- * the device's live sockets with hub_close_device() once his reply is out: it may be his own socket.
+ * device keeps what it had and gains what was asked. Whoever takes rights away (remove, rotate, revoke)
+ * closes the device's live sockets with hub_close_device() once his reply is out: it may be his own.
  */
 #ifndef CH_GATEWAY_PAIR_H
 #define CH_GATEWAY_PAIR_H

@@ -36,7 +36,8 @@ static void write_sessions(struct gw *gw, struct jw *w, const char *agent_id)
 	jw_kstr(w, "path", db_path(gw->db));
 	jw_karr(w, "recent");
 	if (sess_list(gw->sessions, &q, &total, write_recent, &r, &err))
-		log_warn("gateway", "health: sessions are not listed: %s; shown again once that works", err.text);
+		log_warn("gateway", "health: sessions are not listed: %s; shown once that works",
+			 err.text);
 	jw_end(w);
 	jw_kint(w, "count", (int64_t)total);
 	jw_end(w);

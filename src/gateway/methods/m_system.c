@@ -107,7 +107,8 @@ static ch_status write_all_sessions(struct gw_call *call, struct jw *w, struct c
 
 	jw_kobj(w, "sessions");
 	jw_karr(w, "paths");
-	jw_str(w, db_path(gw->db));
+	if (gw_conn_has(call->conn, GW_SCOPE_ADMIN))
+		jw_str(w, db_path(gw->db));
 	jw_end(w);
 	jw_kobj(w, "defaults");
 	jw_kstr(w, "model", m->model);
@@ -118,7 +119,7 @@ static ch_status write_all_sessions(struct gw_call *call, struct jw *w, struct c
 	for (size_t i = 0; !st && i < count; i++) {
 		jw_obj(w);
 		jw_kstr(w, "agentId", agents[i].id);
-		jw_kstr(w, "path", db_path(gw->db));
+		jw_kstr(w, "path", gw_conn_has(call->conn, GW_SCOPE_ADMIN) ? db_path(gw->db) : "[redacted]");
 		st = write_sessions(call, w, agents[i].id, err);
 		jw_end(w);
 	}
@@ -160,13 +161,16 @@ static int64_t resident_bytes(void)
 	return n * sysconf(_SC_PAGESIZE);
 }
 
-static void write_config_state(struct gw *gw, struct jw *w)
+/* Where files are is for administrators. */
+static void write_config_state(struct gw_call *call, struct jw *w)
 {
+	struct gw *gw = call->gw;
 	size_t count;
 	const struct config_issue *issues = config_store_issues(gw->config, &count);
 
 	jw_kobj(w, "config");
-	jw_kstr(w, "path", config_store_path(gw->config));
+	if (gw_conn_has(call->conn, GW_SCOPE_ADMIN))
+		jw_kstr(w, "path", config_store_path(gw->config));
 	jw_kbool(w, "degraded", config_store_degraded(gw->config));
 	jw_karr(w, "issues");
 	for (size_t i = 0; i < count; i++) {
@@ -201,7 +205,7 @@ static ch_status run_status(struct gw_call *call, struct ch_err *err)
 	st = write_all_sessions(call, w, err);
 	if (st)
 		return st;
-	write_config_state(call->gw, w);
+	write_config_state(call, w);
 	jw_kobj(w, "processMemory");
 	jw_kint(w, "rssBytes", resident_bytes());
 	jw_end(w);
