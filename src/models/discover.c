@@ -8,6 +8,7 @@
 #include "core/str.h"
 #include "models/models_priv.h"
 #include "net/http_client.h"
+#include "net/probe.h"
 
 #define DISCOVER_MS 500
 #define MODELS_MAX 64
@@ -159,6 +160,12 @@ CH_FIBER void models_discover(struct models *m)
 		.deadline_ms = fiber_deadline(DISCOVER_MS),
 	};
 
+	/* Most machines have none: a refused connection is cheaper than loading libcurl for it. */
+	if (!probe_listens(m->opts.loop, q.base_url, q.deadline_ms)) {
+		log_debug("models", "no Ollama here: nobody listens at %s", q.base_url);
+		adopt(m, NULL, NULL, 0);
+		return;
+	}
 	if (ask(&q, "/api/tags", NULL, a, &tags, &err)) {
 		log_debug("models", "no Ollama here: %s", err.text);
 		adopt(m, NULL, NULL, 0);
