@@ -47,7 +47,8 @@ static void on_signal_closed(uv_handle_t *h)
 	fiber_wake(w->fiber);
 }
 
-static CH_FIBER void wait_for_signal(struct waiter *w, struct loop *l)
+/* Before anybody can connect: who sees us answer may tell us to stop, and that must be a clean stop. */
+static void watch_signals(struct waiter *w, struct loop *l)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 
@@ -58,6 +59,10 @@ static CH_FIBER void wait_for_signal(struct waiter *w, struct loop *l)
 		uv_signal_start(&w->handles[i], on_signal, signals[i]);
 		w->open++;
 	}
+}
+
+static CH_FIBER void wait_for_signal(struct waiter *w)
+{
 	/* Forever: a server runs until it is told to stop. */
 	while (!w->signal && fiber_park(FIBER_FOREVER) != CH_E_CANCELED)
 		;
@@ -119,11 +124,14 @@ static CH_FIBER ch_status run_gateway(struct cli *c, struct ch_err *err)
 		return ch_fail(err, CH_E_INVALID, "'%s' is not a port (1 to 65535)", port_text);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);        /* a write beyond the limit fails like any other */
+	watch_signals(&waiter, c->loop);
 	st = gw_start(c->loop, &opts, &gw, err);
-	if (st)
+	if (st) {
+		close_signals(&waiter);
 		return st;
+	}
 	print_welcome(c, gw);
-	wait_for_signal(&waiter, c->loop);
+	wait_for_signal(&waiter);
 	cli_print("\nchela is stopping (Ctrl+C again: at once)\n");
 	fflush(stdout);
 	gw_stop(gw, "gateway stopping", fiber_deadline(STOP_GRACE_MS));
