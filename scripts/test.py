@@ -135,7 +135,7 @@ def suite_fuzz(seconds=None):
                f"-artifact_prefix=build-fuzz/crash-{name}-"]
         if os.path.isdir(f"tests/fuzz/corpus/{name}"):
             cmd.insert(2, f"tests/fuzz/corpus/{name}")
-        dictionary = f"tests/fuzz/{name}.dict"
+        dictionary = f"tests/fuzz/dict/{name}.dict"
         if os.path.exists(dictionary):
             cmd.append(f"-dict={dictionary}")
         code, out = run(cmd, timeout=seconds + 120)

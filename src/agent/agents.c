@@ -72,7 +72,7 @@ static const char *value_of(struct arena *a, const char *line, size_t n, const c
 	size_t skip = strspn(line, " \t-*#_"), len = strlen(label);
 	char *value;
 
-	if (skip + len >= n || strncasecmp(line + skip, label, len))
+	if (skip + len >= n || strncasecmp(line + skip, label, len) != 0)
 		return NULL;
 	skip += len + strspn(line + skip + len, "*_ \t");
 	if (skip >= n || line[skip] != ':')

@@ -102,7 +102,7 @@ static ch_status follow(int workspace_fd, const char *rel, char *ret_rel, size_t
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	place_len = readlink(link, place, 2 * WS_PATH_MAX);
 	if (root_len <= 0 || place_len <= root_len + 1 || place_len == 2 * WS_PATH_MAX ||
-	    memcmp(place, root, (size_t)root_len) || place[root_len] != '/' || (size_t)(place_len - root_len) > cap)
+	    memcmp(place, root, (size_t)root_len) != 0 || place[root_len] != '/' || (size_t)(place_len - root_len) > cap)
 		return ch_fail(err, CH_E_DENIED, "'%s' is a link whose place cannot be told", rel);
 	memcpy(ret_rel, place + root_len + 1, (size_t)(place_len - root_len - 1));
 	ret_rel[place_len - root_len - 1] = '\0';

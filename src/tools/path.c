@@ -29,7 +29,7 @@ static const char *below(const char *path, const char *root)
 
 	while (n > 1 && root[n - 1] == '/')
 		n--;
-	if (strncmp(path, root, n) || (path[n] && path[n] != '/' && n > 1))
+	if (strncmp(path, root, n) != 0 || (path[n] && path[n] != '/' && n > 1))
 		return NULL;
 	path += n;
 	while (*path == '/')
