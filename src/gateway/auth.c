@@ -61,8 +61,7 @@ static const char *const token_missing[] = {
 static const char *const password_mismatch[] = {
 	"unauthorized: gateway password mismatch (provide gateway auth password)",
 	"unauthorized: gateway password mismatch (use this gateway's gateway.auth.password)",
-	"unauthorized: gateway password mismatch (set gateway.remote.password to match "
-	"gateway.auth.password)",
+	"unauthorized: gateway password mismatch (set gateway.remote.password to match gateway.auth.password)",
 	"unauthorized: gateway password mismatch (type the gateway's password again)",
 };
 static const char *const password_missing[] = {
