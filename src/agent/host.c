@@ -248,7 +248,7 @@ ch_status agent_abort(struct agent_host *h, const char *session_key, const char 
 	ch_status st;
 
 	*ret_run_ids = ids;
-	if (!desk_is_busy(d) || (run_id && (!one || one->abort_origin)))
+	if (!d || !desk_is_busy(d) || (run_id && (!one || one->abort_origin)))
 		return CH_OK;
 	if (one)
 		why = arena_strdup(one->arena, origin);

@@ -354,7 +354,6 @@ static CH_FIBER ch_status run_chat(struct cli *c, struct ch_err *err)
 		}
 		if (st)                  /* a failed turn ends the turn, not the conversation */
 			fprintf(stderr, "chela: %s\n", cli_safe(c->arena, turn_err.text));
-		st = CH_OK;
 	}
 	close_turn(&t);
 	return st;

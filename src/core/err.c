@@ -99,7 +99,7 @@ static CH_PRINTF(4, 0) void fill(struct ch_err *err, ch_status code, const char 
 	set_text(err, text, CH_MIN((size_t)n, sizeof(text) - 1));
 }
 
-ch_status ch_fail(struct ch_err *err, ch_status code, const char *fmt, ...)
+ch_status (ch_fail)(struct ch_err *err, ch_status code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -112,7 +112,7 @@ ch_status ch_fail(struct ch_err *err, ch_status code, const char *fmt, ...)
 	return code;
 }
 
-ch_status ch_fail_errno(struct ch_err *err, ch_status code, int saved_errno, const char *fmt, ...)
+ch_status (ch_fail_errno)(struct ch_err *err, ch_status code, int saved_errno, const char *fmt, ...)
 {
 	char reason[96];
 	va_list ap;

@@ -50,6 +50,22 @@ ch_status ch_fail(struct ch_err *err, ch_status code, const char *fmt, ...) CH_P
 /* As ch_fail with ": strerror(saved_errno)" appended. */
 ch_status ch_fail_errno(struct ch_err *err, ch_status code, int saved_errno, const char *fmt, ...)
 	CH_PRINTF(4, 5);
+/*
+ * The value is the code that was given; as macros they let the compiler and the analyzer see that, so
+ * that "written only on success" can be checked.
+ */
+#define ch_fail(err, code, ...)                                                  \
+	__extension__({                                                          \
+		const ch_status fail_code_ = (code);                             \
+		(void)ch_fail((err), fail_code_, __VA_ARGS__);                   \
+		fail_code_;                                                      \
+	})
+#define ch_fail_errno(err, code, saved_errno, ...)                               \
+	__extension__({                                                          \
+		const ch_status fail_code_ = (code);                             \
+		(void)ch_fail_errno((err), fail_code_, (saved_errno), __VA_ARGS__); \
+		fail_code_;                                                      \
+	})
 /* Puts "context: " in front of err's text; returns err->code (CH_E_BUG when err is NULL). */
 ch_status ch_wrap(struct ch_err *err, const char *fmt, ...) CH_PRINTF(2, 3);
 /* "ok", "invalid", … for logs. */

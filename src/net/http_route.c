@@ -34,6 +34,8 @@ const struct http_route *http_route_find(const struct http_route *routes, const 
 			*ret_allow = NULL;
 			return row;
 		}
+		if (allow && strstr(allow, row->method))
+			continue;
 		allow = allow ? arena_printf(rq->arena, "%s, %s", allow, row->method) : row->method;
 		if (str_eq(row->method, "GET"))
 			allow = arena_printf(rq->arena, "%s, HEAD", allow);

@@ -168,7 +168,7 @@ ch_status db_step(struct db_stmt *s, bool *ret_row, struct ch_err *err)
 ch_status db_run(struct db_stmt *s, int64_t *ret_changes, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *mine = s;
-	bool row;
+	bool row = false;
 	ch_status st = db_step(mine, &row, err);
 
 	if (st)
