@@ -108,5 +108,7 @@ ch_status error_chunk(const struct ch_err *why, struct model_result *ret, struct
 
 /* A flag of models.providers.<id>.models[].compat. */
 bool compat_flag(const struct model_entry *m, const char *name, bool def);
+/* The "tools" member in OpenAI's form, which Ollama took over; nothing when there are none or the model takes none. */
+void dialect_write_tools(struct jw *w, const struct model_call *call, const struct model_entry *m);
 
 #endif

@@ -86,27 +86,6 @@ static void write_message(struct writer *x, const struct msg *m)
 	jw_end(&x->w);
 }
 
-static void write_tools(struct writer *x)
-{
-	if (!x->call->tool_count || !compat_flag(x->m, "supportsTools", true))
-		return;
-	jw_karr(&x->w, "tools");
-	for (size_t i = 0; i < x->call->tool_count; i++) {
-		const struct model_tool *t = &x->call->tools[i];
-		const char *schema = t->schema_json ? t->schema_json : "{\"type\":\"object\",\"properties\":{}}";
-
-		jw_obj(&x->w);
-		jw_kstr(&x->w, "type", "function");
-		jw_kobj(&x->w, "function");
-		jw_kstr(&x->w, "name", t->name);
-		jw_kstr_opt(&x->w, "description", t->description);
-		jw_kraw(&x->w, "parameters", schema, strlen(schema));
-		jw_end(&x->w);
-		jw_end(&x->w);
-	}
-	jw_end(&x->w);
-}
-
 /* gpt-oss takes a level, the others yes or no; models that do not think refuse the field. */
 static void write_think(struct writer *x)
 {
@@ -149,7 +128,7 @@ static ch_status ollama_build(struct arena *a, const struct model_call *call, co
 	for (const struct msg *msg = x.history.first; msg; msg = msg->next)
 		write_message(&x, msg);
 	jw_end(&x.w);
-	write_tools(&x);
+	dialect_write_tools(&x.w, x.call, x.m);
 	jw_kbool(&x.w, "stream", true);
 	write_think(&x);
 	write_options(&x);

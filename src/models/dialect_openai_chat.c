@@ -172,27 +172,6 @@ static void write_cache_key(struct writer *x)
 	jw_strn(&x->w, digest, 32);
 }
 
-static void write_tools(struct writer *x)
-{
-	if (!x->call->tool_count || !compat_flag(x->m, "supportsTools", true))
-		return;
-	jw_karr(&x->w, "tools");
-	for (size_t i = 0; i < x->call->tool_count; i++) {
-		const struct model_tool *t = &x->call->tools[i];
-		const char *schema = t->schema_json ? t->schema_json : "{\"type\":\"object\",\"properties\":{}}";
-
-		jw_obj(&x->w);
-		jw_kstr(&x->w, "type", "function");
-		jw_kobj(&x->w, "function");
-		jw_kstr(&x->w, "name", t->name);
-		jw_kstr_opt(&x->w, "description", t->description);
-		jw_kraw(&x->w, "parameters", schema, strlen(schema));
-		jw_end(&x->w);
-		jw_end(&x->w);
-	}
-	jw_end(&x->w);
-}
-
 static void write_system(struct writer *x)
 {
 	const char *stable = x->call->system_stable, *more = x->call->system_volatile;
@@ -373,7 +352,7 @@ static ch_status openai_build(struct arena *a, const struct model_call *call, co
 	jw_obj(&x.w);
 	jw_kstr(&x.w, "model", m->id);
 	write_messages(&x);
-	write_tools(&x);
+	dialect_write_tools(&x.w, x.call, x.m);
 	jw_kbool(&x.w, "stream", true);
 	if (compat_flag(m, "supportsUsageInStreaming", true)) {
 		jw_kobj(&x.w, "stream_options");

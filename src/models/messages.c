@@ -260,3 +260,24 @@ ch_status history_prepare(struct arena *a, const struct json *messages, bool wit
 	*ret = h;
 	return CH_OK;
 }
+
+void dialect_write_tools(struct jw *w, const struct model_call *call, const struct model_entry *m)
+{
+	if (!call->tool_count || !compat_flag(m, "supportsTools", true))
+		return;
+	jw_karr(w, "tools");
+	for (size_t i = 0; i < call->tool_count; i++) {
+		const struct model_tool *t = &call->tools[i];
+		const char *schema = t->schema_json ? t->schema_json : "{\"type\":\"object\",\"properties\":{}}";
+
+		jw_obj(w);
+		jw_kstr(w, "type", "function");
+		jw_kobj(w, "function");
+		jw_kstr(w, "name", t->name);
+		jw_kstr_opt(w, "description", t->description);
+		jw_kraw(w, "parameters", schema, strlen(schema));
+		jw_end(w);
+		jw_end(w);
+	}
+	jw_end(w);
+}
