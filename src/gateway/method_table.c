@@ -3,20 +3,22 @@
  */
 #include "gateway/methods/methods.h"
 
+#define FAMILY(name) { name, &name##_count }
+
 /* The order of features.methods. */
 static const struct gw_method_family families[] = {
-	{ gwm_system, &gwm_system_count },
-	{ gwm_logs, &gwm_logs_count },
-	{ gwm_config, &gwm_config_count },
-	{ gwm_models, &gwm_models_count },
-	{ gwm_catalog, &gwm_catalog_count },
-	{ gwm_agent, &gwm_agent_count },
-	{ gwm_chat, &gwm_chat_count },
-	{ gwm_chat_history, &gwm_chat_history_count },
-	{ gwm_sessions, &gwm_sessions_count },
-	{ gwm_sessions_write, &gwm_sessions_write_count },
-	{ gwm_device, &gwm_device_count },
-	{ gwm_users, &gwm_users_count },
+	FAMILY(gwm_system),
+	FAMILY(gwm_logs),
+	FAMILY(gwm_config),
+	FAMILY(gwm_models),
+	FAMILY(gwm_catalog),
+	FAMILY(gwm_agent),
+	FAMILY(gwm_chat),
+	FAMILY(gwm_chat_history),
+	FAMILY(gwm_sessions),
+	FAMILY(gwm_sessions_write),
+	FAMILY(gwm_device),
+	FAMILY(gwm_users),
 };
 
 const struct gw_method_family *gw_method_families(size_t *ret_count)

@@ -8,6 +8,7 @@
 #ifndef CH_MODELS_ATTEMPT_H
 #define CH_MODELS_ATTEMPT_H
 
+#include "models/auth.h"
 #include "models/models_priv.h"
 #include "net/http_client.h"
 
@@ -25,7 +26,7 @@ struct model_target {
 	const struct model_entry *entry;
 	const struct dialect *dialect;
 	struct config *config;
-	struct secret *key;
+	struct auth_lease lease;
 	struct buf credentials;          /* the authorisation header's value; wiped */
 	VEC(struct http_header) headers;
 	VEC(struct secret *) held;       /* what values of headers point into */

@@ -67,7 +67,8 @@ static int64_t budget_of(enum thinking_level level)
 	case THINK_ADAPTIVE: return 10240;
 	case THINK_HIGH: return 20480;
 	case THINK_XHIGH:
-	case THINK_MAX: return 32768;
+	case THINK_MAX:
+	case THINK_ULTRA: return 32768;
 	}
 	return 0;
 }
@@ -82,7 +83,8 @@ static const char *effort_of(enum thinking_level level)
 	case THINK_MEDIUM: return "medium";
 	case THINK_HIGH: return "high";
 	case THINK_XHIGH: return "xhigh";
-	case THINK_MAX: return "max";
+	case THINK_MAX:
+	case THINK_ULTRA: return "max";
 	}
 	return NULL;
 }

@@ -92,6 +92,7 @@ static void write_think(struct writer *x)
 	static const char *const levels[] = {
 		[THINK_OFF] = "low",   [THINK_MINIMAL] = "low", [THINK_LOW] = "low",         [THINK_MEDIUM] = "medium",
 		[THINK_HIGH] = "high", [THINK_XHIGH] = "high",  [THINK_ADAPTIVE] = "medium", [THINK_MAX] = "high",
+		[THINK_ULTRA] = "high",
 	};
 
 	if (!x->m->reasoning)

@@ -20,6 +20,7 @@ static const char *reason_name(enum model_reason r)
 		[MODEL_FOR_TITLE] = "title",
 		[MODEL_FOR_COMPACTION] = "compaction",
 		[MODEL_FOR_PROBE] = "probe",
+		[MODEL_FOR_SILENT] = "silent",
 	};
 
 	return names[r];

@@ -25,11 +25,12 @@ struct http_client;
 
 struct model_tool { const char *name, *description, *schema_json; };
 
-enum thinking_level { THINK_OFF, THINK_MINIMAL, THINK_LOW, THINK_MEDIUM, THINK_HIGH, THINK_XHIGH, THINK_ADAPTIVE, THINK_MAX };
+enum thinking_level { THINK_OFF, THINK_MINIMAL, THINK_LOW, THINK_MEDIUM, THINK_HIGH, THINK_XHIGH, THINK_ADAPTIVE, THINK_MAX, THINK_ULTRA };
 bool thinking_parse(const char *name, enum thinking_level *ret);
 const char *thinking_name(enum thinking_level l);
 
-enum model_reason { MODEL_FOR_TURN, MODEL_FOR_TITLE, MODEL_FOR_COMPACTION, MODEL_FOR_PROBE };
+/* MODEL_FOR_SILENT: upkeep that nobody asked for just then. */
+enum model_reason { MODEL_FOR_TURN, MODEL_FOR_TITLE, MODEL_FOR_COMPACTION, MODEL_FOR_PROBE, MODEL_FOR_SILENT };
 
 struct model_call {
 	const char *ref;                 /* "provider/model", resolved by model_resolve() */
@@ -42,6 +43,12 @@ struct model_call {
 	enum thinking_level thinking;
 	enum model_reason reason;
 	const char *agent_id, *session_key, *run_id;   /* for the ledger and cache keys */
+	/* What a user or the configuration asks beyond that; all may be left zero. */
+	const char *auth_profile;        /* this credential and no other (models/auth.h) */
+	const struct json *params;       /* agents.defaults.models[ref].params and the agent's, merged: temperature, cacheRetention, … */
+	const char *tool_choice;         /* NULL: "auto"; "none", "required", or a tool's name */
+	const struct json *stop;         /* array of strings */
+	bool is_fast;                    /* the provider's faster service tier, where it has one */
 };
 
 /* -- what comes back -- */

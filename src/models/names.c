@@ -10,6 +10,7 @@
 static const char *const thinking_names[] = {
 	[THINK_OFF] = "off",       [THINK_MINIMAL] = "minimal", [THINK_LOW] = "low",           [THINK_MEDIUM] = "medium",
 	[THINK_HIGH] = "high",     [THINK_XHIGH] = "xhigh",     [THINK_ADAPTIVE] = "adaptive", [THINK_MAX] = "max",
+	[THINK_ULTRA] = "ultra",
 };
 
 bool thinking_parse(const char *name, enum thinking_level *ret)

@@ -96,10 +96,14 @@ static bool wants_bearer(const struct model_target *t)
 	return str_eq(auth, "token") || str_eq(auth, "oauth") || json_get_bool(conf, "authHeader", false);
 }
 
-static CH_FIBER ch_status credentials(struct model_target *t, struct ch_err *err)
+static CH_FIBER ch_status credentials(struct model_target *t, const struct model_call *call, struct ch_err *err)
 {
-	ch_status st = key_find(t->m, t->config, t->entry->provider, &t->key, err);
-	const char *key = secret_reveal(t->key);
+	const struct auth_want want = {
+		.provider = t->entry->provider, .model = t->entry->id, .agent_id = call->agent_id,
+		.session_key = call->session_key, .profile = call->auth_profile,
+	};
+	ch_status st = auth_acquire(t->m, t->config, &want, &t->lease, err);
+	const char *key = secret_reveal(t->lease.secret);
 
 	if (st || str_empty(key))
 		return st;
@@ -173,7 +177,7 @@ CH_FIBER ch_status model_target_init(struct model_target *t, struct models *m, s
 	t->body_len = body->len;
 	for (size_t i = 0; http.headers[i]; i++)
 		push_line(t, a, http.headers[i]);
-	st = credentials(t, err);
+	st = credentials(t, call, err);
 	return st ? st : configured_headers(t, a, err);
 }
 
@@ -186,6 +190,6 @@ void model_target_done(struct model_target *t)
 	for (size_t i = 0; i < t->held.len; i++)
 		secret_unref(t->held.at[i]);
 	vec_done(&t->held);
-	secret_unref(t->key);
+	auth_release(&t->lease);
 	config_unref(t->config);
 }

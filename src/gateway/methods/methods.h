@@ -8,14 +8,20 @@
 
 #include "gateway/gw.h"
 
-extern const struct gw_method gwm_agent[], gwm_chat[], gwm_chat_history[], gwm_sessions[],
-	gwm_sessions_write[];
-extern const size_t gwm_agent_count, gwm_chat_count, gwm_chat_history_count, gwm_sessions_count,
-	gwm_sessions_write_count;
-extern const struct gw_method gwm_system[], gwm_logs[], gwm_config[], gwm_models[], gwm_catalog[],
-	gwm_device[], gwm_users[];
-extern const size_t gwm_system_count, gwm_logs_count, gwm_config_count, gwm_models_count, gwm_catalog_count,
-	gwm_device_count, gwm_users_count;
+/* One line a family. */
+#define GWM_FAMILY(name) extern const struct gw_method name[]; extern const size_t name##_count
+GWM_FAMILY(gwm_agent);
+GWM_FAMILY(gwm_catalog);
+GWM_FAMILY(gwm_chat);
+GWM_FAMILY(gwm_chat_history);
+GWM_FAMILY(gwm_config);
+GWM_FAMILY(gwm_device);
+GWM_FAMILY(gwm_logs);
+GWM_FAMILY(gwm_models);
+GWM_FAMILY(gwm_sessions);
+GWM_FAMILY(gwm_sessions_write);
+GWM_FAMILY(gwm_system);
+GWM_FAMILY(gwm_users);
 
 /* The arrays of models.list and commands.list; chat.metadata carries them too. */
 void gw_render_models(struct gw *gw, struct jw *w);

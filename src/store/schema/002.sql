@@ -1,0 +1,104 @@
+-- Schema 2: credentials, budgets, branches, groups, preferences, the audit trail.
+-- The conventions are those of 001.sql.
+
+-- ---- credentials (models/auth.h) ----
+
+-- A credential of a provider: what `chela models auth` keeps. The file is
+-- readable by its owner only; nothing here ever leaves it but to the provider.
+-- agent_id '' is shared by all agents; a row of an agent goes before it.
+CREATE TABLE auth_profiles (
+	agent_id TEXT NOT NULL DEFAULT '',
+	profile_id TEXT NOT NULL,                -- "openai:default", "openai:me@example.org"
+	provider TEXT NOT NULL,
+	kind TEXT NOT NULL CHECK (kind IN ('api_key', 'token', 'oauth')),
+	created_at INTEGER NOT NULL,
+	updated_at INTEGER NOT NULL,
+	last_used_at INTEGER NOT NULL DEFAULT 0,
+	expires_at INTEGER NOT NULL DEFAULT 0,   -- of the access token; 0: does not expire
+	email TEXT,
+	account_id TEXT,
+	extra TEXT,                              -- JSON: endpoints of an OAuth provider and the like
+	refresh_token TEXT,
+	secret TEXT NOT NULL,                    -- the key, the token, or the access token
+	PRIMARY KEY (agent_id, profile_id)
+) WITHOUT ROWID;
+CREATE INDEX auth_profiles_by_provider ON auth_profiles (provider);
+
+-- In which order a provider's credentials are tried; none: by kind and age.
+CREATE TABLE auth_order (
+	agent_id TEXT NOT NULL DEFAULT '',
+	provider TEXT NOT NULL,
+	profiles TEXT NOT NULL,                  -- JSON array of profile ids
+	PRIMARY KEY (agent_id, provider)
+) WITHOUT ROWID;
+
+-- How a credential fared: until when it is left alone. model '' is all models.
+CREATE TABLE auth_health (
+	profile_id TEXT NOT NULL,
+	model TEXT NOT NULL DEFAULT '',
+	failures INTEGER NOT NULL DEFAULT 0,     -- in a row
+	reason TEXT,
+	failed_at INTEGER NOT NULL DEFAULT 0,
+	blocked_until INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (profile_id, model)
+) WITHOUT ROWID;
+
+-- ---- the bill (models/ledger.c, models/budget.h) ----
+
+ALTER TABLE ledger ADD COLUMN auth_profile TEXT;
+CREATE INDEX ledger_by_run ON ledger (run_id) WHERE run_id IS NOT NULL;
+
+-- ---- sessions ----
+
+-- A window that began as a part of another one: a fork, a rewind.
+ALTER TABLE session_windows ADD COLUMN parent_id TEXT;
+ALTER TABLE session_windows ADD COLUMN parent_entry TEXT;        -- the last entry that both have
+
+-- Groups of the session list, in their order.
+CREATE TABLE session_groups (
+	name TEXT PRIMARY KEY,
+	position INTEGER NOT NULL,
+	cwd TEXT,
+	worktree INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- ---- people ----
+
+-- Preferences of a person's pages; values are JSON.
+CREATE TABLE user_prefs (
+	profile_id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	updated_at INTEGER NOT NULL,
+	value TEXT NOT NULL,
+	PRIMARY KEY (profile_id, name)
+) WITHOUT ROWID;
+
+-- ---- the audit trail ----
+
+-- What was done and by whom, never what was said. Runs, tool calls, messages
+-- and changes to the configuration; a row is written once and read by people.
+CREATE TABLE audit (
+	id INTEGER PRIMARY KEY,
+	at INTEGER NOT NULL,
+	kind TEXT NOT NULL,                      -- "agent_run", "tool_action", "message", "config"
+	action TEXT NOT NULL,
+	status TEXT NOT NULL,
+	actor TEXT,
+	agent_id TEXT,
+	session_key TEXT,
+	run_id TEXT,
+	channel TEXT,
+	direction TEXT,
+	detail TEXT                              -- JSON object
+);
+CREATE INDEX audit_by_time ON audit (at);
+
+-- ---- agents ----
+
+-- Workspaces that were set up once: one that is gone is not silently made anew.
+CREATE TABLE workspaces (
+	path TEXT PRIMARY KEY,
+	agent_id TEXT NOT NULL,
+	seeded_at INTEGER NOT NULL,
+	configured_at INTEGER NOT NULL DEFAULT 0 -- the ritual of the first talk is over
+) WITHOUT ROWID;
