@@ -135,10 +135,12 @@ static ch_status take_step(struct db *db, const struct migration *step, struct c
 ch_status migrate_run(struct db *db, const struct migration *steps, size_t n, struct ch_err *err)
 {
 	int version;
+	bool is_fresh;
 	ch_status st = migrate_version(db, &version, err);
 
 	if (st)
 		return st;
+	is_fresh = version == 0;
 	CH_BUG_ON(n == 0 || n > SCHEMA_MAX);
 	if (version > steps[n - 1].version)
 		return ch_fail(err, CH_E_UNSUPPORTED,
@@ -147,7 +149,7 @@ ch_status migrate_run(struct db *db, const struct migration *steps, size_t n, st
 			       db->path, version, steps[n - 1].version);
 	for (size_t i = (size_t)version; i < n; i++) {
 		CH_BUG_ON(steps[i].version != (int)i + 1);
-		if (i > 0 && sqlite3_db_filename(db->handle, "main")[0])
+		if (!is_fresh && sqlite3_db_filename(db->handle, "main")[0])
 			st = back_up(db, (int)i, err);
 		if (!st)
 			st = take_step(db, &steps[i], err);

@@ -141,7 +141,7 @@ static void test_constraints(void **state)
 	ASSERT_OK(db_prep(db, insert, &s, err));
 	db_bind_text(s, 1, "m");
 	ASSERT_FAILS(db_run(s, NULL, err), CH_E_CONFLICT, "NOT NULL");
-	ASSERT_FAILS(db_exec(db, "INSERT INTO session_windows VALUES ('a', 'no such session', 0, 0, 'x')", err),
+	ASSERT_FAILS(db_exec(db, "INSERT INTO session_windows (session_id, session_key, opened_at, reason) VALUES ('a', 'no such session', 0, 'x')", err),
 		     CH_E_CONFLICT, "FOREIGN KEY");
 }
 

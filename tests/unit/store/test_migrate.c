@@ -12,21 +12,35 @@
 #include "sessions/input.h"
 #include "store/migrate.h"
 
-#define STEPS_MAX 4
+#define NEWEST ((int)db_migrations_count)
+#define STEPS_MAX 32
 
 /* The real steps and those of a future program. */
-static const struct migration *with_future(const char *sql2, const char *sql3, size_t *ret_n)
+static const struct migration *with_future(const char *next, const char *after, size_t *ret_n)
 {
 	static struct migration steps[STEPS_MAX];
-	size_t n = 0;
+	size_t n = db_migrations_count;
 
-	assert_int_equal(db_migrations_count, 1);        /* with schema 2 this test needs new numbers */
-	steps[n++] = db_migrations[0];
-	steps[n++] = (struct migration){ 2, sql2 };
-	if (sql3)
-		steps[n++] = (struct migration){ 3, sql3 };
+	assert_true(n + 2 <= STEPS_MAX);
+	for (size_t i = 0; i < n; i++)
+		steps[i] = db_migrations[i];
+	steps[n] = (struct migration){ NEWEST + 1, next };
+	n++;
+	if (after) {
+		steps[n] = (struct migration){ NEWEST + 2, after };
+		n++;
+	}
 	*ret_n = n;
 	return steps;
+}
+
+/* "schema 3: " and the like. */
+static const char *schema_words(const char *before, int version, const char *after)
+{
+	static char words[40];
+
+	snprintf(words, sizeof(words), "%s%d%s", before, version, after);
+	return words;
 }
 
 static char *backup_of(int version)
@@ -39,7 +53,7 @@ static void test_fresh_file(void **state)
 	struct db *d;
 
 	ASSERT_OK(db_open(scratch_db, DB_CREATE, &d, err));
-	assert_int_equal(db_schema_version(d), db_migrations[db_migrations_count - 1].version);
+	assert_int_equal(db_schema_version(d), NEWEST);
 	assert_int_equal(scratch_int(d, "SELECT count(*) FROM migrations"), db_migrations_count);
 	assert_null(migrate_newest_backup(scratch_db));          /* nothing to lose, nothing backed up */
 	db_close(d);
@@ -47,7 +61,7 @@ static void test_fresh_file(void **state)
 
 static void test_steps(void **state)
 {
-	CH_AUTO_STR char *one = backup_of(1), *two = backup_of(2);
+	CH_AUTO_STR char *one = backup_of(NEWEST), *two = backup_of(NEWEST + 1);
 	const struct migration *steps;
 	struct db *d, *old;
 	struct stat st;
@@ -57,20 +71,20 @@ static void test_steps(void **state)
 	ASSERT_OK(kv_put(d, "a", "1", err));
 	steps = with_future("ALTER TABLE kv ADD COLUMN note TEXT; UPDATE kv SET note = 'n';", "CREATE TABLE more (x);", &n);
 	ASSERT_OK(migrate_run(d, steps, n, err));
-	assert_int_equal(db_schema_version(d), 3);
+	assert_int_equal(db_schema_version(d), NEWEST + 2);
 	assert_int_equal(scratch_int(d, "SELECT count(*) FROM kv WHERE note = 'n'"), 1);
-	assert_int_equal(scratch_int(d, "SELECT count(*) FROM migrations WHERE applied_at > 0"), 3);
+	assert_int_equal(scratch_int(d, "SELECT count(*) FROM migrations WHERE applied_at > 0"), NEWEST + 2);
 	ASSERT_OK(migrate_run(d, steps, n, err));                /* again: nothing to do */
 	assert_int_equal(stat(one, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_true(file_exists(two));
 	db_close(d);
 	ASSERT_FAILS(db_open(scratch_db, 0, &d, err), CH_E_UNSUPPORTED, "newer chela");
-	ASSERT_FAILS(db_open(scratch_db, DB_READ_ONLY, &d, err), CH_E_UNSUPPORTED, "schema 3");
+	ASSERT_FAILS(db_open(scratch_db, DB_READ_ONLY, &d, err), CH_E_UNSUPPORTED, schema_words("schema ", NEWEST + 2, ""));
 	/* The way back that the text names: put the backup in the file's place. */
 	assert_int_equal(rename(one, scratch_db), 0);
 	ASSERT_OK(db_open(scratch_db, 0, &old, err));
-	assert_int_equal(db_schema_version(old), 1);
+	assert_int_equal(db_schema_version(old), NEWEST);
 	assert_int_equal(scratch_int(old, "SELECT count(*) FROM kv WHERE name = 'a' AND value = '1'"), 1);
 	ASSERT_OK(db_check(old, err));
 	db_close(old);
@@ -85,13 +99,13 @@ static void test_failed_step_leaves_the_old(void **state)
 	ASSERT_OK(db_open(scratch_db, DB_CREATE, &d, err));
 	ASSERT_OK(kv_put(d, "a", "1", err));
 	steps = with_future("CREATE TABLE more (x); INSERT INTO more VALUES (1); INSERT INTO nowhere VALUES (1);", NULL, &n);
-	ASSERT_FAILS(migrate_run(d, steps, n, err), CH_E_BUG, "schema 2: ");
-	assert_int_equal(db_schema_version(d), 1);
+	ASSERT_FAILS(migrate_run(d, steps, n, err), CH_E_BUG, schema_words("schema ", NEWEST + 1, ": "));
+	assert_int_equal(db_schema_version(d), NEWEST);
 	assert_int_equal(scratch_int(d, "SELECT count(*) FROM sqlite_master WHERE name = 'more'"), 0);
 	/* The first of two holds when the second fails. */
 	steps = with_future("CREATE TABLE more (x);", "INSERT INTO nowhere VALUES (1);", &n);
-	ASSERT_FAILS(migrate_run(d, steps, n, err), CH_E_BUG, "schema 3: ");
-	assert_int_equal(db_schema_version(d), 2);
+	ASSERT_FAILS(migrate_run(d, steps, n, err), CH_E_BUG, schema_words("schema ", NEWEST + 2, ": "));
+	assert_int_equal(db_schema_version(d), NEWEST + 1);
 	db_close(d);
 }
 
@@ -108,19 +122,19 @@ static void test_every_fault_in_a_step(void **state)
 		db_fail_nth(d, fault);
 		if (!migrate_run(d, steps, n, NULL))
 			break;
-		assert_int_equal(db_schema_version(d), 1);
+		assert_int_equal(db_schema_version(d), NEWEST);
 		assert_int_equal(db_tx_depth(d), 0);
 	}
 	db_fail_nth(d, 0);
 	assert_int_equal(fault, 5);              /* the SQL, the row, the version, the commit */
-	assert_int_equal(db_schema_version(d), 2);
+	assert_int_equal(db_schema_version(d), NEWEST + 1);
 	db_close(d);
 }
 
 /* Without its backup no step is taken. */
 static void test_no_backup_no_step(void **state)
 {
-	CH_AUTO_STR char *one = backup_of(1);
+	CH_AUTO_STR char *one = backup_of(NEWEST);
 	const struct migration *steps;
 	struct db *d;
 	size_t n;
@@ -128,8 +142,8 @@ static void test_no_backup_no_step(void **state)
 	ASSERT_OK(db_open(scratch_db, DB_CREATE, &d, err));
 	assert_int_equal(mkdir(one, 0700), 0);   /* a name that a file cannot take */
 	steps = with_future("CREATE TABLE more (x);", NULL, &n);
-	ASSERT_FAILS(migrate_run(d, steps, n, err), CH_E_IO, ".schema-1.bak");
-	assert_int_equal(db_schema_version(d), 1);
+	ASSERT_FAILS(migrate_run(d, steps, n, err), CH_E_IO, schema_words(".schema-", NEWEST, ".bak"));
+	assert_int_equal(db_schema_version(d), NEWEST);
 	db_close(d);
 }
 
@@ -184,14 +198,12 @@ static void check_fixture(struct db *d)
 
 static void test_every_shipped_schema(void **state)
 {
-	int newest = db_migrations[db_migrations_count - 1].version;
-
-	for (int version = 1; version <= newest; version++) {
+	for (int version = 1; version <= NEWEST; version++) {
 		struct db *d;
 
 		copy_fixture(version);
 		ASSERT_OK(db_open(scratch_db, 0, &d, err));
-		assert_int_equal(db_schema_version(d), newest);
+		assert_int_equal(db_schema_version(d), NEWEST);
 		check_fixture(d);
 		db_close(d);
 	}
@@ -205,7 +217,7 @@ static void test_same_schema_from_everywhere(void **state)
 	CH_AUTO_STR char *attach = ch_asprintf("ATTACH '%s' AS f", scratch_db);
 	struct db *fresh, *migrated;
 
-	for (int version = 1; version <= db_migrations[db_migrations_count - 1].version; version++) {
+	for (int version = 1; version <= NEWEST; version++) {
 		copy_fixture(version);
 		ASSERT_OK(db_open(scratch_db, 0, &migrated, err));
 		db_close(migrated);
