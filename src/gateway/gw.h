@@ -74,6 +74,8 @@ struct gw_method {
 	unsigned flags;
 	const struct gw_param *params;       /* {0}-ended; NULL: takes no parameters */
 	unsigned (*dynamic_scope)(const struct gw_call *call);   /* or NULL */
+	/* gateway/absent.h: the JSON that is always answered, or what is missing; NULL: run decides. */
+	const char *answer;
 };
 /* A family: its table and its length; gateway/method_table.c lists them all. */
 struct gw_method_family { const struct gw_method *rows; const size_t *count; };
