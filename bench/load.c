@@ -3,7 +3,9 @@
  *
  *	load rpc   PORT TOKEN CONNS INFLIGHT SECONDS METHOD [PARAMS]
  *	load idle  PORT TOKEN CONNS              connects, prints, holds until stdin ends
+ *	load repeat PORT TOKEN COUNT INFLIGHT METHOD [PARAMS]   so many calls; each "%u" in PARAMS becomes the call's number
  *	load turns PORT TOKEN SESSIONS TURNS MESSAGE    one connection, a turn at a time per session
+ *	load fanout PORT TOKEN CLIENTS TURNS MESSAGE    one session; a turn ends when every client has seen its end
  *
  * Each prints one JSON line. Client frames are masked with a zero key (RFC 6455 allows any).
  * Not part of the gateway.
@@ -48,7 +50,8 @@ static struct {
 	int64_t frames, bytes;
 	struct session sessions[SESSIONS_MAX];
 	int sessions_done, turn_errors;
-	unsigned next_run;
+	unsigned next_run, next_call;
+	int call_count, finals;          /* repeat; fanout: clients that saw the end of this turn */
 } g;
 
 static int64_t now_ns(void)
@@ -125,10 +128,31 @@ static void send_text(struct conn *c, const char *text, size_t n)
 	send_raw(c, frame, h + 4 + n);
 }
 
+/* The parameters of the next call: each "%u" is its number. */
+static size_t write_params(char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (const char *p = g.params; *p && n + 16 < cap; p++) {
+		if (p[0] == '%' && p[1] == 'u') {
+			n += (size_t)snprintf(out + n, cap - n, "%u", g.next_call);
+			p++;
+		} else {
+			out[n++] = *p;
+		}
+	}
+	out[n] = '\0';
+	g.next_call++;
+	return n;
+}
+
 static void send_rpc(struct conn *c)
 {
-	char text[4096];
-	int n = snprintf(text, sizeof(text), "{\"type\":\"req\",\"id\":\"r\",\"method\":\"%s\",\"params\":%s}", g.method, g.params);
+	char params[3500], text[4096];
+	int n;
+
+	write_params(params, sizeof(params));
+	n = snprintf(text, sizeof(text), "{\"type\":\"req\",\"id\":\"r\",\"method\":\"%s\",\"params\":%s}", g.method, params);
 
 	c->sent_ns[c->head++ % 64] = now_ns();
 	send_text(c, text, (size_t)n);
@@ -193,6 +217,9 @@ static void on_chat(struct conn *c, const char *text)
 
 	if (!is_final && !is_error)
 		return;
+	if (strcmp(g.mode, "fanout") == 0 && ++g.finals < g.conns)
+		return;
+	g.finals = 0;
 	g.turn_errors += is_error;
 	s->waiting = false;
 	keep(&g.lat, &g.lat_len, &g.lat_cap, now_ns() - s->sent_ns);
@@ -202,18 +229,42 @@ static void on_chat(struct conn *c, const char *text)
 		g.sessions_done++;
 }
 
+/* repeat: the next call, as long as there are any left. */
+static void on_answer(struct conn *c, const char *text)
+{
+	keep(&g.lat, &g.lat_len, &g.lat_cap, now_ns() - c->sent_ns[c->tail++ % 64]);
+	if (strstr(text, "\"ok\":false")) {
+		fprintf(stderr, "load: %s was refused: %.300s\n", g.method, text);
+		exit(1);
+	}
+	if (g.call_count ? (int)g.next_call < g.call_count : now_ns() < g.until_ns)
+		send_rpc(c);
+}
+
+static bool is_calling(void)
+{
+	return strcmp(g.mode, "rpc") == 0 || strcmp(g.mode, "repeat") == 0;
+}
+
+static bool is_turning(void)
+{
+	return strcmp(g.mode, "turns") == 0 || strcmp(g.mode, "fanout") == 0;
+}
+
 static void on_open(struct conn *c)
 {
 	c->state = ST_OPEN;
 	g.open++;
-	if (strcmp(g.mode, "rpc") == 0)
+	if (is_calling())
 		for (int i = 0; i < g.inflight; i++)
 			send_rpc(c);
-	if (strcmp(g.mode, "turns") != 0)
+	if (!is_turning())
 		return;
 	static const char subscribe[] = "{\"type\":\"req\",\"id\":\"s\",\"method\":\"sessions.subscribe\",\"params\":{}}";
 
 	send_text(c, subscribe, sizeof(subscribe) - 1);
+	if (g.open < g.conns)            /* the last one talks, when all listen */
+		return;
 	for (int i = 0; i < g.session_count; i++) {
 		struct session *s = &g.sessions[i];
 		char text[256];
@@ -250,11 +301,9 @@ static void on_text(struct conn *c, const char *text, size_t n)
 			exit(1);
 		}
 		on_open(c);
-	} else if (strcmp(g.mode, "rpc") == 0 && strncmp(text, "{\"type\":\"res\"", 13) == 0) {
-		keep(&g.lat, &g.lat_len, &g.lat_cap, now_ns() - c->sent_ns[c->tail++ % 64]);
-		if (now_ns() < g.until_ns)
-			send_rpc(c);
-	} else if (strcmp(g.mode, "turns") == 0 && strncmp(text, "{\"type\":\"event\",\"event\":\"chat\",", 31) == 0) {
+	} else if (is_calling() && strncmp(text, "{\"type\":\"res\"", 13) == 0) {
+		on_answer(c, text);
+	} else if (is_turning() && strncmp(text, "{\"type\":\"event\",\"event\":\"chat\",", 31) == 0) {
 		on_chat(c, text);
 	}
 }
@@ -340,7 +389,7 @@ static bool on_readable(struct conn *c)
 	return true;
 }
 
-/* -- the three modes -- */
+/* -- the modes -- */
 
 static void open_conn(struct conn *c)
 {
@@ -421,7 +470,7 @@ int main(int argc, char **argv)
 	struct rlimit files = { 65536, 65536 };
 
 	if (argc < 5)
-		return fprintf(stderr, "usage: load rpc|idle|turns PORT TOKEN N …\n"), 2;
+		return fprintf(stderr, "usage: load rpc|repeat|idle|turns|fanout PORT TOKEN N …\n"), 2;
 	setrlimit(RLIMIT_NOFILE, &files);
 	g.mode = argv[1];
 	g.port = (int)strtol(argv[2], NULL, 10);
@@ -438,6 +487,16 @@ int main(int argc, char **argv)
 		g.conns = 1;
 		g.turns = (int)strtol(argv[5], NULL, 10);
 		g.message = argv[6];
+	} else if (strcmp(g.mode, "fanout") == 0 && argc >= 7) {
+		g.session_count = 1;
+		g.turns = (int)strtol(argv[5], NULL, 10);
+		g.message = argv[6];
+	} else if (strcmp(g.mode, "repeat") == 0 && argc >= 7) {
+		g.call_count = g.conns;
+		g.conns = 1;
+		g.inflight = (int)strtol(argv[5], NULL, 10);
+		g.method = argv[6];
+		g.params = argc > 7 ? argv[7] : "{}";
 	} else if (strcmp(g.mode, "idle") != 0) {
 		return fprintf(stderr, "load: wrong arguments\n"), 2;
 	}
@@ -455,6 +514,12 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(g.mode, "rpc") == 0) {
 		while (now_ns() < g.until_ns || g.lat_len == 0)
+			poll_once(1000);
+		report(now_ns() - begun);
+		return 0;
+	}
+	if (strcmp(g.mode, "repeat") == 0) {
+		while (g.lat_len < (size_t)g.call_count)
 			poll_once(1000);
 		report(now_ns() - begun);
 		return 0;

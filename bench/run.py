@@ -91,7 +91,7 @@ class Gateway:
                 "baseUrl": f"http://127.0.0.1:{self.mock_port}/v1", "apiKey": "sk-local", "api": "openai-completions",
                 "models": [{"id": "mock-1", "name": "Mock", "reasoning": False, "input": ["text"], "contextWindow": 200000,
                             "maxTokens": 8192, "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}}]}}},
-            "agents": {"defaults": {"model": {"primary": "mock/mock-1"}}},
+            "agents": {"defaults": {"model": {"primary": "mock/mock-1"}, "maxConcurrent": 128}},
         }
         self.config_path = os.path.join(self.state, config_name + ".json")
         with open(self.config_path, "w") as f:
@@ -232,11 +232,44 @@ def measure_turns(g, r):
     r["turn with a tool: send to final p50, ms"] = got["p50_us"] / 1e3
 
 
+def measure_streams(g, r):
+    """As many replies at once as a busy household has: each of 100 sessions streams one."""
+    sessions = 20 if QUICK else 100
+    text = "MOCK{n=100;us=5000;tool=none}"
+    before, rss = cpu_ns(g.pid()), pss_kib(g.pid())
+    got = g.load("turns", sessions, 1, text)
+    r[f"{sessions} streams at once: CPU ms/turn"] = (cpu_ns(g.pid()) - before) / 1e6 / got["count"]
+    r[f"{sessions} streams at once: send to first delta p50, ms"] = got["first_p50_us"] / 1e3
+    r[f"{sessions} streams at once: all ended after, s"] = got["seconds"]
+    r[f"{sessions} streams at once: PSS growth, MiB"] = (pss_kib(g.pid()) - rss) / 1024
+
+
+def measure_fanout(g, r):
+    clients = 20 if QUICK else 100
+    turns = 5 if QUICK or g.name != "chela" else 50
+    text = "MOCK{n=50;us=0;tool=none}"
+    g.load("fanout", clients, 1, text)
+    before = cpu_ns(g.pid())
+    got = g.load("fanout", clients, turns, text)
+    r[f"fan-out to {clients} clients: CPU ms/turn"] = (cpu_ns(g.pid()) - before) / 1e6 / got["count"]
+    r[f"fan-out to {clients} clients: send to last final p50, ms"] = got["p50_us"] / 1e3
+
+
 def measure_history(g, r):
-    turns = 40 if QUICK or g.name != "chela" else 600
-    g.load("turns", 1, turns, "MOCK{n=3;us=0;tool=none}")
-    newest = g.call("sessions.list", {"limit": 1})["sessions"][0]["key"]
-    rpc(g, r, "chat.history(200)", 1, 4, "chat.history", json.dumps({"sessionKey": newest, "limit": 200}))
+    """chat.inject writes the messages: 5,000 turns would take the reference an hour."""
+    wanted = 500 if QUICK else 5000
+    key = "agent:main:bench-history"
+    g.call("sessions.create", {"key": key, "agentId": "main"})
+    g.load("repeat", wanted, 1, "chat.inject",
+           json.dumps({"sessionKey": key, "message": "message %u: the quick brown fox jumps over the lazy dog"}))
+    rpc(g, r, f"chat.history, last 200 of {wanted:,} messages", 1, 4, "chat.history", json.dumps({"sessionKey": key, "limit": 200}))
+
+
+def measure_many_sessions(g, r):
+    wanted = 100 if QUICK else 1000
+    g.load("repeat", wanted, 1, "sessions.create", json.dumps({"key": "agent:main:bench-list-%u", "agentId": "main"}))
+    rpc(g, r, f"sessions.list, 50 of {wanted:,}", 1, 4, "sessions.list", '{"limit":50}')
+    rpc(g, r, f"sessions.list, all {wanted:,}", 1, 1, "sessions.list", '{"limit":1000}')
 
 
 def measure_clients(g, r):
@@ -278,7 +311,8 @@ def measure_cli(g, r):
 
 
 PARTS = [("start", measure_start), ("idle", measure_idle), ("rpc", measure_rpc), ("clients", measure_clients),
-         ("turns", measure_turns), ("history", measure_history), ("cli", measure_cli), ("soak", measure_soak)]
+         ("turns", measure_turns), ("streams", measure_streams), ("fanout", measure_fanout), ("history", measure_history),
+         ("sessions", measure_many_sessions), ("cli", measure_cli), ("soak", measure_soak)]
 
 BUDGETS = [
     ("start on existing state, fastest, ms", "<=", 12),
