@@ -2,7 +2,7 @@
  * agent/turn.h - what the files of a turn share (private to turn*.c).
  *
  * turn.c says in which order; turn_rows.c writes the transcript, turn_ask.c talks to the model,
- * turn_settle.c ends it.
+ * turn_window.c chooses what of the conversation it is sent, turn_settle.c ends it.
  */
 #ifndef CH_AGENT_TURN_H
 #define CH_AGENT_TURN_H
@@ -43,6 +43,18 @@ CH_MUST_USE ch_status turn_absorb(struct run *r, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status turn_ask(struct turn *t, struct ch_err *err);
 /* What the client left empty in r->result is what we asked for. */
 void turn_fill_result(struct run *r);
+
+/* -- turn_window.c -- */
+struct window {
+	int64_t budget;                  /* tokens of history */
+	size_t dropped;                  /* messages left out of the last view */
+	int shrinks;
+};
+void window_open(const struct run *r, struct window *ret);
+/* Lives until the history changes. */
+void window_view(const struct run *r, struct window *w, struct json *ret_view);
+/* The provider found the last request too long (st, err). CH_OK: ask again, with less. */
+CH_MUST_USE ch_status window_shrink(const struct run *r, struct window *w, ch_status st, struct ch_err *err);
 
 /* -- turn_settle.c -- */
 /* st: how the rounds ended. */

@@ -1,16 +1,11 @@
 /*
- * agent/turn_ask.c - one request to the model: what fits into its window, the stream, what it cost.
+ * agent/turn_ask.c - one request to the model: the stream, what it cost. What of the conversation goes out is
+ * turn_window.c's business.
  */
 #include "agent/turn.h"
 
-#include "agent/history.h"
 #include "agent/home.h"
 #include "agent/run_events.h"
-#include "core/log.h"
-
-#define RESERVE_TOKENS 20000             /* of the context window, for the reply; a quarter at most */
-#define WINDOW_UNKNOWN 128000
-#define SHRINKS_MAX 3                    /* retries with half the history when the provider finds it too long */
 
 static enum thinking_level thinking_of(const struct run *r)
 {
@@ -22,13 +17,6 @@ static enum thinking_level thinking_of(const struct run *r)
 	    thinking_parse(home_setting_str(host_config(r->host), r->agent_id, "thinkingDefault"), &level))
 		return level;
 	return THINK_MEDIUM;
-}
-
-static int64_t history_budget(const struct run *r)
-{
-	int64_t window = r->entry.context_window ? r->entry.context_window : WINDOW_UNKNOWN;
-
-	return window - CH_MIN(RESERVE_TOKENS, window / 4) - r->prompt->tokens;
 }
 
 static void count_usage(struct run *r)
@@ -66,7 +54,7 @@ void turn_fill_result(struct run *r)
 		snprintf(res->api, sizeof(res->api), "%s", r->entry.api ? r->entry.api : "");
 }
 
-static ch_status ask_once(struct turn *t, int64_t budget, size_t *ret_dropped, struct ch_err *err)
+static ch_status ask_once(struct turn *t, struct window *w, struct ch_err *err)
 {
 	struct run *r = t->r;
 	struct agent_host *h = r->host;
@@ -78,10 +66,7 @@ static ch_status ask_once(struct turn *t, int64_t budget, size_t *ret_dropped, s
 	struct json view;
 	ch_status st;
 
-	history_view(r->desk->history, budget, &view, ret_dropped);
-	if (*ret_dropped)
-		log_info("agent", "session=%s run=%s: the context is full, the oldest %zu messages are left out of the request",
-			 r->session_key, r->event_id, *ret_dropped);
+	window_view(r, w, &view);
 	call.messages = &view;
 	r->result = (struct model_result){ 0 };
 	arena_clear(r->round);
@@ -94,35 +79,15 @@ static ch_status ask_once(struct turn *t, int64_t budget, size_t *ret_dropped, s
 	return st;
 }
 
-/* A budget that leaves out more than before; 0: the last turn alone is too long, asking again would not help. */
-static int64_t smaller_budget(const struct run *r, int64_t budget, size_t dropped)
-{
-	struct json view;
-	size_t now;
-
-	do {
-		budget /= 2;
-		history_view(r->desk->history, budget, &view, &now);
-	} while (budget > 0 && now == dropped);
-	return budget;
-}
-
-static ch_status say_way_out(struct ch_err *err, ch_status st)
-{
-	struct ch_err why = *err;
-
-	return ch_fail(err, st, "%.160s This message alone does not fit; /new starts a fresh conversation.", why.text);
-}
-
 ch_status turn_ask(struct turn *t, struct ch_err *err)
 {
 	struct run *r = t->r;
-	int64_t budget = history_budget(r);
-	size_t dropped;
+	struct window w;
 	ch_status st;
 
-	for (int i = 0; ; i++) {
-		st = ask_once(t, budget, &dropped, err);
+	window_open(r, &w);
+	for (;;) {
+		st = ask_once(t, &w, err);
 		if (r->abort_origin)
 			return ch_fail(err, CH_E_CANCELED, "aborted");
 		if (!st)
@@ -130,11 +95,11 @@ ch_status turn_ask(struct turn *t, struct ch_err *err)
 		if (t->stream.block.failed || r->reply.failed)
 			return stream_finish(&t->stream, err);
 		r->failure_class = r->result.error_class;
-		if (r->result.error_class != MODEL_ERR_CONTEXT || i == SHRINKS_MAX || r->msg_end > r->msg_start)
+		if (r->result.error_class != MODEL_ERR_CONTEXT || r->msg_end > r->msg_start)
 			return st;
-		budget = smaller_budget(r, budget, dropped);
-		if (budget <= 0)
-			return say_way_out(err, st);
+		st = window_shrink(r, &w, st, err);
+		if (st)
+			return st;
 	}
 	r->failure_class = MODEL_ERR_NONE;
 	st = stream_finish(&t->stream, err);
