@@ -43,7 +43,7 @@ static ch_status say(struct check *c, const char *fmt, ...)
 static size_t path_push(struct check *c, const char *name, size_t index)
 {
 	size_t before = c->path_len, room = sizeof(c->path) - before;
-	int n = name ? snprintf(c->path + before, room, "/%s", name) :
+	int n = name ? snprintf(c->path + before, room, "/%.*s", (int)utf8_cut(name, strlen(name), 40), name) :
 		       snprintf(c->path + before, room, "/%zu", index);
 
 	c->path_len = CH_MIN(before + (size_t)CH_MAX(n, 0), sizeof(c->path) - 1);
@@ -114,6 +114,43 @@ static ch_status check_choice(struct check *c, const struct gw_param *p, const s
 	return say(c, "must be equal to one of the allowed values");
 }
 
+/* Lists of names are short: their tables say so with max. */
+static ch_status check_unique(struct check *c, const struct json *v)
+{
+	json_each(item, v)
+		for (const struct json *other = item->next; other; other = other->next)
+			if (json_equal(item, other))
+				return say(c, "must not have duplicate items");
+	return CH_OK;
+}
+
+/* An object used as a map: names are free, each value is of the table's item type. */
+static ch_status check_map(struct check *c, const struct gw_param *p, const struct json *v)
+{
+	json_each(it, v)
+	{
+		struct gw_param each = { .flags = p->flags & GP_NON_EMPTY, .item = GP_STR };
+		size_t before = path_push(c, it->key, 0);
+		ch_status st = check_value(c, &each, p->item, it);
+
+		if (st)
+			return st;
+		path_pop(c, before);
+	}
+	return CH_OK;
+}
+
+static ch_status check_object(struct check *c, const struct gw_param *p, const struct json *v)
+{
+	if (p->max > p->min && (int64_t)json_len(v) > p->max)
+		return say(c, "must not have more than %" PRId64 " properties", p->max);
+	if (p->max > p->min && (int64_t)json_len(v) < p->min)
+		return say(c, "must not have fewer than %" PRId64 " properties", p->min);
+	if (!p->members && p->item)
+		return check_map(c, p, v);
+	return check_members(c, p->members, (p->flags & GP_OPEN) || !p->members, v);
+}
+
 static ch_status check_array(struct check *c, const struct gw_param *p, const struct json *v)
 {
 	size_t i = 0;
@@ -123,6 +160,12 @@ static ch_status check_array(struct check *c, const struct gw_param *p, const st
 			return say(c, "must not have fewer than %" PRId64 " items", p->min);
 		if ((int64_t)json_len(v) > p->max)
 			return say(c, "must not have more than %" PRId64 " items", p->max);
+	}
+	if (p->flags & GP_UNIQUE) {
+		ch_status st = check_unique(c, v);
+
+		if (st)
+			return st;
 	}
 	json_each(item, v)
 	{
@@ -142,6 +185,8 @@ static ch_status check_array(struct check *c, const struct gw_param *p, const st
 static ch_status check_value(struct check *c, const struct gw_param *p, enum gw_param_type type,
 			     const struct json *v)
 {
+	if ((p->flags & GP_NULLABLE) && json_is(v, JSON_NULL))
+		return CH_OK;
 	switch (type) {
 	case GP_STR_OR_NULL:
 		if (json_is(v, JSON_NULL))
@@ -169,9 +214,11 @@ static ch_status check_value(struct check *c, const struct gw_param *p, enum gw_
 	case GP_ARR:
 		return json_is(v, JSON_ARR) ? check_array(c, p, v) : say(c, "must be array");
 	case GP_OBJ:
-		if (!json_is(v, JSON_OBJ))
-			return say(c, "must be object");
-		return check_members(c, p->members, (p->flags & GP_OPEN) || !p->members, v);
+		return json_is(v, JSON_OBJ) ? check_object(c, p, v) : say(c, "must be object");
+	case GP_TRUE:
+		return json_bool_or(v, false) ? CH_OK : say(c, "must be equal to constant");
+	case GP_BOOL_OR_ENUM:
+		return json_is(v, JSON_BOOL) ? CH_OK : check_choice(c, p, v);
 	case GP_ANY:
 		return CH_OK;
 	}

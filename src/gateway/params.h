@@ -23,9 +23,17 @@ enum gw_param_type {
 	GP_ANY,
 	GP_STR_OR_NULL,
 	GP_INT_OR_NULL,
-	GP_BOOL_OR_NULL
+	GP_BOOL_OR_NULL,
+	GP_TRUE,                 /* only true */
+	GP_BOOL_OR_ENUM          /* a boolean or one of the choices */
 };
-enum gw_param_flags { GP_REQUIRED = 1, GP_NON_EMPTY = 2, GP_OPEN = 4 /* GP_OBJ: further members allowed */ };
+enum gw_param_flags {
+	GP_REQUIRED = 1,
+	GP_NON_EMPTY = 2,
+	GP_OPEN = 4,             /* GP_OBJ: further members allowed */
+	GP_NULLABLE = 8,         /* any type: null is allowed too */
+	GP_UNIQUE = 16           /* GP_ARR of strings: no string twice */
+};
 
 struct gw_param {
 	const char *name;
@@ -34,7 +42,7 @@ struct gw_param {
 	int64_t min, max;                /* INT, NUM: value; STR, ARR: length; checked when max > min */
 	const char *const *choices;      /* ENUM (and strings in ARR): NULL-ended */
 	const struct gw_param *members;  /* OBJ; ARR of OBJ: of each item */
-	enum gw_param_type item;         /* ARR: item type, 0: any */
+	enum gw_param_type item;         /* ARR: item type, 0: any; OBJ without members: type of each value */
 };
 
 /* params NULL or JSON null counts as {}; schema NULL: no member is known. */

@@ -30,7 +30,7 @@ static void check_row(const struct gw_method *m)
 static void check_params(const struct gw_method *m, const struct gw_param *params, int depth)
 {
 	for (const struct gw_param *p = params; p && p->name; p++) {
-		if (p->type == GP_ENUM && !p->choices)
+		if ((p->type == GP_ENUM || p->type == GP_BOOL_OR_ENUM) && !p->choices)
 			fail_msg("%s: %s has no choices", m->name, p->name);
 		if (p->members && p->type != GP_OBJ && !(p->type == GP_ARR && p->item == GP_OBJ))
 			fail_msg("%s: %s has members but is no object", m->name, p->name);
