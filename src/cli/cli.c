@@ -24,18 +24,29 @@ static const struct cli_opt common_opts[] = {
 
 static size_t word_count(const struct cli_command *cmd)
 {
-	return strchr(cmd->name, ' ') ? 2 : 1;
+	size_t n = 1;
+
+	for (const char *p = cmd->name; *p; p++)
+		n += *p == ' ';
+	return n;
 }
 
 /* Does the command line start with this command's words? */
 static bool matches(const struct cli_command *cmd, int argc, char **argv)
 {
-	const char *space = strchr(cmd->name, ' ');
-	size_t first = space ? (size_t)(space - cmd->name) : strlen(cmd->name);
+	const char *at = cmd->name;
+	size_t words = word_count(cmd);
 
-	if (argc < 1 || strlen(argv[0]) != first || memcmp(argv[0], cmd->name, first) != 0)
+	if (argc < 0 || (size_t)argc < words)
 		return false;
-	return !space || (argc >= 2 && str_eq(argv[1], space + 1));
+	for (size_t i = 0; i < words; i++) {
+		size_t len = strcspn(at, " ");
+
+		if (strlen(argv[i]) != len || memcmp(argv[i], at, len) != 0)
+			return false;
+		at += len + (at[len] == ' ');
+	}
+	return true;
 }
 
 static const struct cli_command *find_command(int argc, char **argv)
@@ -43,10 +54,14 @@ static const struct cli_command *find_command(int argc, char **argv)
 	size_t n;
 	const struct cli_command *const *all = cli_commands(&n);
 
-	for (size_t i = 0; i < n; i++)
-		if (matches(all[i], argc, argv))
-			return all[i];
-	return NULL;
+	const struct cli_command *best = NULL;
+
+	/* "models auth order set" goes before "models auth order", should both be there. */
+	for (size_t i = 0; i < n; i++) {
+		if (matches(all[i], argc, argv) && (!best || word_count(all[i]) > word_count(best)))
+			best = all[i];
+	}
+	return best;
 }
 
 /* -- help -- */
@@ -88,7 +103,7 @@ static void print_help(const char *family)
 
 		if (family && (strncmp(all[i]->name, family, len) != 0 || all[i]->name[len] != ' '))
 			continue;
-		printf("  %-18s %s\n", all[i]->name, all[i]->summary);
+		printf("  %-24s %s\n", all[i]->name, all[i]->summary);
 	}
 	if (!family)
 		printf("\nGlobal:\n  --version          print the version\n  --help             this text; also after a command\n"
@@ -320,31 +335,49 @@ static int run(struct cli *c, int argc, char **argv)
 	return code;
 }
 
-/* No such command: a family's list, or the nearest name. */
-static int unknown(int argc, char **argv)
+static bool is_family(const char *words)
+{
+	size_t n, len = strlen(words);
+	const struct cli_command *const *all = cli_commands(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(all[i]->name, words, len) == 0 && all[i]->name[len] == ' ')
+			return true;
+	}
+	return false;
+}
+
+static int unknown_word(const char *word)
 {
 	size_t n;
 	const struct cli_command *const *all = cli_commands(&n);
-	const char *names[64];
-	size_t len = strlen(argv[0]);
+	const char *names[128];
 
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(all[i]->name, argv[0], len) == 0 && all[i]->name[len] == ' ') {
-			bool asked = argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h");
+	for (size_t i = 0; i < CH_MIN(n, CH_ARRAY_LEN(names)); i++)
+		names[i] = all[i]->name;
+	const char *near = str_nearest(word, names, CH_MIN(n, CH_ARRAY_LEN(names)));
 
-			if (!asked)
-				fprintf(stderr, "chela: '%s' has no command '%s'\n", argv[0], argv[1]);
-			print_help(argv[0]);
-			return asked ? 0 : 1;
-		}
-		if (i < CH_ARRAY_LEN(names))
-			names[i] = all[i]->name;
-	}
-	const char *near = str_nearest(argv[0], names, CH_MIN(n, CH_ARRAY_LEN(names)));
-
-	fprintf(stderr, "chela: no command '%s'%s%s%s (see: chela --help)\n", argv[0], near ? "; did you mean '" : "",
+	fprintf(stderr, "chela: no command '%s'%s%s%s (see: chela --help)\n", word, near ? "; did you mean '" : "",
 		near ? near : "", near ? "'?" : "");
 	return 1;
+}
+
+/* No such command: the list of the longest family that the words name, or the nearest name. */
+static int unknown(struct arena *a, int argc, char **argv)
+{
+	const char *family = argv[0];
+	bool asked;
+	int i = 1;
+
+	if (!is_family(family))
+		return unknown_word(family);
+	while (i < argc && is_family(arena_printf(a, "%s %s", family, argv[i])))
+		family = arena_printf(a, "%s %s", family, argv[i++]);
+	asked = i >= argc || str_eq(argv[i], "--help") || str_eq(argv[i], "-h");
+	if (!asked)
+		fprintf(stderr, "chela: '%s' has no command '%s'\n", family, argv[i]);
+	print_help(family);
+	return asked ? 0 : 1;
 }
 
 int cli_main(int argc, char **argv)
@@ -361,5 +394,5 @@ int cli_main(int argc, char **argv)
 		return 0;
 	}
 	c.command = find_command(argc - 1, argv + 1);
-	return c.command ? run(&c, argc - 1, argv + 1) : unknown(argc - 1, argv + 1);
+	return c.command ? run(&c, argc - 1, argv + 1) : unknown(arena, argc - 1, argv + 1);
 }

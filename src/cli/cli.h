@@ -42,7 +42,7 @@ struct cli {
 };
 
 struct cli_command {
-	const char *name;                /* "gateway run": one or two words */
+	const char *name;                /* "gateway run": one word or more */
 	const char *summary;
 	const char *args;                /* "<method>", or NULL */
 	size_t args_min, args_max;

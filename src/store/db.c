@@ -17,7 +17,7 @@
 #include "store/migrate.h"
 
 #define BUSY_TIMEOUT_MS 250              /* another program at the file; it stops the loop meanwhile */
-#define READER_TIMEOUT_MS 2000
+#define GUEST_TIMEOUT_MS 2000             /* a command beside a gateway may wait */
 #define VALUE_MAX_BYTES (64 << 20)       /* a single text or blob; stops runaway rows */
 #define QUICK_CHECK_MS 500               /* of the start after an unclean end */
 
@@ -47,7 +47,7 @@ static ch_status connect_file(struct db *db, int flags, struct ch_err *err)
 
 	if (rc)
 		return db_fail(db, rc, "opening the database", err);
-	sqlite3_busy_timeout(db->handle, flags & DB_READ_ONLY ? READER_TIMEOUT_MS : BUSY_TIMEOUT_MS);
+	sqlite3_busy_timeout(db->handle, flags & (DB_READ_ONLY | DB_BESIDE) ? GUEST_TIMEOUT_MS : BUSY_TIMEOUT_MS);
 	sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES);
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	rc = sqlite3_exec(db->handle, flags & DB_READ_ONLY ? reader_setup : writer_setup, NULL, NULL, NULL);
@@ -59,7 +59,7 @@ static ch_status connect_file(struct db *db, int flags, struct ch_err *err)
 	return CH_OK;
 }
 
-static ch_status check_reader_schema(struct db *db, struct ch_err *err)
+static ch_status check_guest_schema(struct db *db, struct ch_err *err)
 {
 	int wanted = db_migrations[db_migrations_count - 1].version, version;
 	ch_status st = migrate_version(db, &version, err);
@@ -68,7 +68,7 @@ static ch_status check_reader_schema(struct db *db, struct ch_err *err)
 		return st;
 	if (version != wanted)
 		return ch_fail(err, CH_E_UNSUPPORTED,
-			       "%s has schema %d and this program reads schema %d; start the "
+			       "%s has schema %d and this program knows schema %d; start the "
 			       "gateway of the same version first",
 			       db->path, version, wanted);
 	return CH_OK;
@@ -80,8 +80,8 @@ static ch_status bring_up(struct db *db, int flags, struct ch_err *err)
 
 	if (st)
 		return st;
-	if (flags & DB_READ_ONLY)
-		return check_reader_schema(db, err);
+	if (flags & (DB_READ_ONLY | DB_BESIDE))
+		return check_guest_schema(db, err);
 	if (db->was_unclean)
 		st = db_check_quick(db, QUICK_CHECK_MS, err);
 	if (st)
@@ -110,13 +110,14 @@ ch_status db_open(const char *path, int flags, struct db **ret, struct ch_err *e
 	db->path = ch_strdup(path);
 	db->stmts = map_new();
 	db->is_read_only = flags & DB_READ_ONLY;
+	db->is_beside = flags & DB_BESIDE;
 	if (!in_memory) {
 		st = db_files_prepare(path, flags, err);
 		if (!st && flags & DB_LOCK)
 			st = take_lock(db, err);
 		if (st)
 			return st;
-		db->was_unclean = !db->is_read_only && db_files_unclean(path);
+		db->was_unclean = !db->is_read_only && !db->is_beside && db_files_unclean(path);
 	}
 	st = bring_up(db, flags, err);
 	if (st)
@@ -158,7 +159,7 @@ void db_close(struct db *db)
 	db_done(db->commit);
 	db_done(db->rollback);
 	free_stmts(db);
-	if (db->handle && !db->is_read_only)
+	if (db->handle && !db->is_read_only && !db->is_beside)
 		empty_log(db);
 	CH_BUG_ON(sqlite3_close(db->handle) != SQLITE_OK);
 	lock_release(db->lock);

@@ -26,9 +26,10 @@ enum db_open_flags {
 	DB_CREATE = 1,           /* make directory and file when missing */
 	DB_LOCK = 2,             /* take the one-gateway lock */
 	DB_READ_ONLY = 4,        /* CLI reading beside a gateway */
+	DB_BESIDE = 8,           /* CLI writing a row beside a gateway that holds the lock: neither checks nor migrates */
 };
 
-/* path "<state>/chela.sqlite", or ":memory:" for tests. Migrates to the newest schema unless read-only. */
+/* path "<state>/chela.sqlite", or ":memory:" for tests. Migrates to the newest schema unless read-only or beside. */
 CH_MUST_USE ch_status db_open(const char *path, int flags, struct db **ret, struct ch_err *err);
 void db_close(struct db *db);                    /* NULL is fine; marks a clean shutdown */
 int db_schema_version(struct db *db);

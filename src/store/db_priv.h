@@ -42,6 +42,7 @@ struct db {
 	uint64_t undone;                 /* transactions that were, having changed something */
 	bool is_poisoned;
 	bool is_read_only;
+	bool is_beside;                  /* another program owns the file: its log is not ours to empty */
 	bool is_tx_durable;              /* of the open transaction */
 	bool is_sync_full;               /* PRAGMA synchronous stands at FULL; NORMAL between transactions */
 	bool was_unclean;

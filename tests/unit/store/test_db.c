@@ -424,6 +424,26 @@ static void test_reader_beside_gateway(void **state)
 	db_close(reader);
 }
 
+static void test_writer_beside_gateway(void **state)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct db *owner, *guest = NULL;
+
+	ASSERT_FAILS(db_open(scratch_db, DB_BESIDE, &guest, err), CH_E_NOT_FOUND, "no database");
+	ASSERT_OK(db_open(scratch_db, DB_CREATE | DB_LOCK, &owner, err));
+	put(owner, "a", "1");
+	ASSERT_OK(db_open(scratch_db, DB_BESIDE, &guest, err));
+	put(guest, "a", "2");
+	assert_string_equal(get(owner, a, "a"), "2");
+	put(owner, "a", "3");
+	assert_string_equal(get(guest, a, "a"), "3");
+	db_close(guest);
+	put(owner, "a", "4");
+	ASSERT_OK(db_exec(owner, "PRAGMA user_version = 9999", err));
+	ASSERT_FAILS(db_open(scratch_db, DB_BESIDE, &guest, err), CH_E_UNSUPPORTED, "9999");
+	db_close(owner);
+}
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "we");
@@ -722,6 +742,7 @@ int main(void)
 		ON_DISK(test_modes),
 		ON_DISK(test_missing),
 		ON_DISK(test_reader_beside_gateway),
+		ON_DISK(test_writer_beside_gateway),
 		ON_DISK(test_not_a_database),
 		ON_DISK(test_damage_is_found),
 		ON_DISK(test_unclean_end),
