@@ -153,14 +153,40 @@ size_t agents_list(const struct config *c, const char *state_dir, struct arena *
 const struct agent_info *agent_find(const struct config *c, const char *state_dir, struct arena *a, const char *id);
 const char *agent_default_id(const struct config *c, struct arena *a);
 
-/* -- slash commands -- */
+/* -- slash commands: a row each in cmd_*.c, listed in commands.c -- */
+struct run;
+struct slash_arg {
+	const char *name, *description;
+	const char *const *choices;      /* NULL-ended, or NULL */
+	bool is_required;
+	bool is_dynamic;                 /* the choices depend on the session's model: its thinking levels */
+};
+enum slash_when {
+	SLASH_BESIDE,                    /* answered at once, also while a turn runs */
+	SLASH_IN_TURN,                   /* in the session's lane: after the turn that runs, before what waits */
+	SLASH_ENDS_RUNS,                 /* ends what runs, cancels what waits, then runs in the lane */
+};
+enum slash_flags {
+	SLASH_HIDDEN = 1,                /* answers that it has no subject here; not listed */
+	SLASH_DIRECTIVE = 2,             /* also within a message, for that message (directive.c) */
+	SLASH_PARKS = 4,                 /* run() may park: BESIDE gives it a fiber of its own */
+};
 struct slash_command {
 	const char *name;                /* "status" */
 	const char *const *aliases;      /* NULL-ended, or NULL */
 	const char *description;
-	const char *args_hint;           /* "[model]", or NULL */
+	const char *args_hint;           /* "[model]", or NULL: takes none, "/status of what" goes to the model */
 	const char *category;
+	const struct slash_arg *args;    /* {0}-ended, or NULL */
+	enum slash_when when;
+	unsigned flags;
+	const char *needs;               /* configuration flag without which it is not there, or NULL */
+	/* Appends the answer; an error's text is the answer. */
+	ch_status (*run)(struct run *r, const char *args, struct buf *out, struct ch_err *err);
 };
-const struct slash_command *slash_commands(size_t *ret_count);
+/* All of them, sorted by name. */
+const struct slash_command *const *slash_commands(size_t *ret_count);
+/* Is it there for users by this configuration? */
+bool slash_is_listed(const struct slash_command *cmd, const struct config *c);
 
 #endif

@@ -1,13 +1,14 @@
 /*
  * agent/commands.c - slash commands: a message that is nothing but "/name arguments".
  *
- * Answered by the gateway itself, without a model and outside the model's context. Those that
- * only look are answered beside an active turn; the others end it first. Unknown names are no
- * commands: the message goes to the model.
+ * Answered by the gateway itself, outside the model's context. Those that only look are
+ * answered beside an active turn; the others wait for it, or end it. Unknown names are no
+ * commands: the message goes to the model. The rows are in cmd_*.c.
  */
+#include "agent/command.h"
+
 #include <string.h>
 
-#include "agent/host.h"
 #include "agent/messages.h"
 #include "agent/run_events.h"
 #include "core/clock.h"
@@ -16,32 +17,37 @@
 
 #define ANSWER_MAX (256u << 10)
 
-static const char *const help_aliases[] = { "commands", NULL };
-static const char *const whoami_aliases[] = { "id", NULL };
-static const char *const stop_aliases[] = { "abort", NULL };
-
-enum { HELP, MODEL, NEW, RESET, STATUS, STOP, WHOAMI };
-
 /* Sorted by name. */
-static const struct slash_command commands[] = {
-	[HELP] = { "help", help_aliases, "Show the commands.", NULL, "status" },
-	[MODEL] = { "model", NULL, "Show or choose this session's model.", "[ref | list | default]", "options" },
-	[NEW] = { "new", NULL, "Start a new conversation; the old one is kept.", "[model]", "session" },
-	[RESET] = { "reset", NULL, "Forget this conversation's context, in place.", NULL, "session" },
-	[STATUS] = { "status", NULL, "Show model, context, cost and queue of this session.", NULL, "status" },
-	[STOP] = { "stop", stop_aliases, "Stop what runs and waits in this session.", NULL, "session" },
-	[WHOAMI] = { "whoami", whoami_aliases, "Show who you are to the gateway.", NULL, "status" },
+static const struct slash_command *const commands[] = {
+	&cmd_agents,
+	&cmd_commands,
+	&cmd_diagnostics,
+	&cmd_help,
+	&cmd_model,
+	&cmd_models,
+	&cmd_name,
+	&cmd_new,
+	&cmd_reset,
+	&cmd_status,
+	&cmd_stop,
+	&cmd_tools,
+	&cmd_whoami,
 };
 
-const struct slash_command *slash_commands(size_t *ret_count)
+const struct slash_command *const *slash_commands(size_t *ret_count)
 {
 	*ret_count = CH_ARRAY_LEN(commands);
 	return commands;
 }
 
-bool command_is_immediate(const struct slash_command *c)
+static bool is_enabled(const struct slash_command *cmd, const struct config *c)
 {
-	return c != &commands[NEW] && c != &commands[RESET] && c != &commands[STOP];
+	return !cmd->needs || config_bool(c, cmd->needs, false);
+}
+
+bool slash_is_listed(const struct slash_command *cmd, const struct config *c)
+{
+	return !(cmd->flags & SLASH_HIDDEN) && is_enabled(cmd, c);
 }
 
 static bool is_named(const struct slash_command *c, const char *name)
@@ -54,168 +60,43 @@ static bool is_named(const struct slash_command *c, const char *name)
 	return false;
 }
 
-const struct slash_command *command_parse(const char *text, struct arena *a, const char **ret_args)
+const struct slash_command *command_find(const char *name)
 {
-	const char *whole = str_trim(a, text), *name;
+	for (size_t i = 0; i < CH_ARRAY_LEN(commands); i++)
+		if (is_named(commands[i], name))
+			return commands[i];
+	return NULL;
+}
+
+const struct slash_command *command_parse(const struct config *c, const char *text, struct arena *a,
+					  const char **ret_args)
+{
+	const char *whole = str_trim(a, text), *args;
+	const struct slash_command *cmd;
 	size_t n;
 
 	if (whole[0] != '/' || strpbrk(whole, "\r\n"))
 		return NULL;
 	n = strcspn(whole + 1, " \t:");
-	name = arena_strndup(a, whole + 1, n);
-	for (size_t i = 0; i < CH_ARRAY_LEN(commands); i++) {
-		const struct slash_command *c = &commands[i];
-		const char *args = whole + 1 + n;
-
-		if (!is_named(c, name))
-			continue;
-		args += strspn(args, " \t:");
-		if (*args && !c->args_hint)
-			return NULL;     /* "/help me with this" is for the model */
-		*ret_args = args;
-		return c;
-	}
-	return NULL;
+	cmd = command_find(arena_strndup(a, whole + 1, n));
+	if (!cmd || !is_enabled(cmd, c))
+		return NULL;
+	args = whole + 1 + n;
+	args += strspn(args, " \t:");
+	if (*args && !cmd->args_hint)
+		return NULL;             /* "/help me with this" is for the model */
+	*ret_args = args;
+	return cmd;
 }
 
-/* -- answers -- */
-
-static ch_status do_help(struct run *r, const char *args, struct buf *out, struct ch_err *err)
+const char *command_word(struct arena *a, const char **args)
 {
-	buf_puts(out, "Commands:\n\n");
-	for (size_t i = 0; i < CH_ARRAY_LEN(commands); i++) {
-		const struct slash_command *c = &commands[i];
+	const char *start = *args + strspn(*args, " \t");
+	size_t n = strcspn(start, " \t");
 
-		buf_printf(out, "- `/%s%s%s` - %s\n", c->name, c->args_hint ? " " : "", c->args_hint ? c->args_hint : "",
-			   c->description);
-	}
-	buf_puts(out, "\nEverything else goes to the model.");
-	return CH_OK;
+	*args = start + n + strspn(start + n, " \t");
+	return n ? arena_strndup(a, start, n) : NULL;
 }
-
-static bool list_model(void *arg, const struct model_entry *e)
-{
-	struct buf *out = arg;
-
-	buf_printf(out, "- `%s`\n", e->ref);
-	return out->len < ANSWER_MAX / 2;
-}
-
-static ch_status pin_model(struct run *r, const char *wanted, struct buf *out, struct ch_err *err)
-{
-	struct sess *s = r->sess;
-	struct model_entry m;
-	const char *source;
-	ch_status st;
-
-	st = r->host->model_ops.resolve(r->host->model_ops.arg, wanted, r->agent_id, r->arena, &m, &source, err);
-	if (st)
-		return st;
-	sess_set_str(s, &s->model_provider, m.provider);
-	sess_set_str(s, &s->model, m.id);
-	sess_set_str(s, &s->model_override_source, "user");
-	st = sess_save(s, err);
-	if (!st)
-		buf_printf(out, "Model of this session: `%s`.", m.ref);
-	return st;
-}
-
-static ch_status unpin_model(struct run *r, struct buf *out, struct ch_err *err)
-{
-	struct sess *s = r->sess;
-	ch_status st;
-
-	sess_set_str(s, &s->model_provider, NULL);
-	sess_set_str(s, &s->model, NULL);
-	sess_set_str(s, &s->model_override_source, NULL);
-	st = sess_save(s, err);
-	if (!st)
-		buf_puts(out, "This session uses the default model again.");
-	return st;
-}
-
-static ch_status show_model(struct run *r, struct buf *out, struct ch_err *err)
-{
-	const char *wanted = NULL, *source;
-	struct sess *s = r->sess;
-	struct model_entry m;
-	ch_status st;
-
-	if (s->model_override_source && s->model_provider && s->model)
-		wanted = arena_printf(r->arena, "%s/%s", s->model_provider, s->model);
-	st = r->host->model_ops.resolve(r->host->model_ops.arg, wanted, r->agent_id, r->arena, &m, &source, err);
-	if (!st)
-		buf_printf(out, "Model: `%s` (from: %s). `/model <ref>` chooses another, `/model list` shows what there is.",
-			   m.ref, source);
-	return st;
-}
-
-static ch_status do_model(struct run *r, const char *args, struct buf *out, struct ch_err *err)
-{
-	if (!*args || str_ieq(args, "status"))
-		return show_model(r, out, err);
-	if (str_ieq(args, "default"))
-		return unpin_model(r, out, err);
-	if (!str_ieq(args, "list"))
-		return pin_model(r, args, out, err);
-	buf_puts(out, "Models:\n\n");
-	if (r->host->opts.models)
-		models_each(r->host->opts.models, list_model, out);
-	return CH_OK;
-}
-
-static ch_status do_new(struct run *r, const char *args, struct buf *out, struct ch_err *err)
-{
-	ch_status st;
-
-	st = sess_rotate(r->sess, "new", err);
-	if (st)
-		return st;
-	r->session_id = arena_strdup(r->arena, r->sess->session_id);
-	buf_puts(out, "✅ New session started.");
-	if (!*args)
-		return CH_OK;
-	buf_putc(out, ' ');
-	return pin_model(r, args, out, err);
-}
-
-static ch_status do_reset(struct run *r, const char *args, struct buf *out, struct ch_err *err)
-{
-	ch_status st;
-
-	st = sess_reset(r->sess, "reset", err);
-	if (!st)
-		buf_puts(out, "✅ Session reset.");
-	return st;
-}
-
-static ch_status do_status(struct run *r, const char *args, struct buf *out, struct ch_err *err)
-{
-	return status_text(r->host, r->sess, out, err);
-}
-
-static ch_status do_stop(struct run *r, const char *args, struct buf *out, struct ch_err *err)
-{
-	if (r->stopped)
-		buf_printf(out, "⏹ Stopped %zu run%s.", r->stopped, r->stopped == 1 ? "" : "s");
-	else
-		buf_puts(out, "Nothing is running in this session.");
-	return CH_OK;
-}
-
-static ch_status do_whoami(struct run *r, const char *args, struct buf *out, struct ch_err *err)
-{
-	buf_printf(out, "You are the owner of this gateway, writing by `%s` in session `%s` of agent `%s`.",
-		   r->channel ? r->channel : "unknown", r->session_key, r->agent_id);
-	return CH_OK;
-}
-
-typedef ch_status (*command_fn)(struct run *r, const char *args, struct buf *out, struct ch_err *err);
-
-static const command_fn actions[CH_ARRAY_LEN(commands)] = {
-	[HELP] = do_help, [MODEL] = do_model, [NEW] = do_new, [RESET] = do_reset,
-	[STATUS] = do_status, [STOP] = do_stop, [WHOAMI] = do_whoami,
-};
 
 /* -- running -- */
 
@@ -266,20 +147,13 @@ static ch_status commit_rows(struct run *r, struct exchange *x, struct ch_err *e
 	return st ? st : db_commit(CH_TAKE(tx), err);
 }
 
-void command_run(struct run *r)
+static void settle(struct run *r, const struct buf *answer)
 {
 	struct exchange x = { 0 };
-	CH_AUTO_BUF struct buf answer;
-	struct ch_err err = { 0 };
 
-	buf_init(&answer, ANSWER_MAX);
 	buf_init(&x.row, TR_MESSAGE_MAX);
 	buf_init(&x.frame, TR_MESSAGE_MAX);
-	if (actions[r->command - commands](r, r->command_args, &answer, &err)) {
-		buf_clear(&answer);
-		buf_printf(&answer, "⚠️ %s", err.text);
-	}
-	fill(r, &answer, &x);
+	fill(r, answer, &x);
 	r->ended_at = now_wall_ms();
 	if (commit_rows(r, &x, &r->failure)) {
 		log_error("agent", "session=%s run=%s: the answer to /%s could not be written: %s", r->session_key, r->run_id,
@@ -292,4 +166,36 @@ void command_run(struct run *r)
 	}
 	buf_done(&x.row);
 	buf_done(&x.frame);
+}
+
+void command_run(struct run *r)
+{
+	CH_AUTO_BUF struct buf answer;
+	struct ch_err err = { 0 };
+
+	buf_init(&answer, ANSWER_MAX);
+	if (r->command->run(r, r->command_args, &answer, &err)) {
+		buf_clear(&answer);
+		buf_printf(&answer, "⚠️ %s", err.text);
+	}
+	settle(r, &answer);
+}
+
+static void beside_fiber(void *arg)
+{
+	CH_AUTO(run_unref) struct run *r = arg;
+
+	command_run(r);
+	r->fiber = NULL;
+	host_left(r->host);
+}
+
+void command_start(struct run *r)
+{
+	if (!(r->command->flags & SLASH_PARKS)) {
+		command_run(r);
+		return;
+	}
+	r->host->active++;
+	r->fiber = fiber_spawn(r->host->opts.loop, "command", FIBER_DETACHED, beside_fiber, run_ref(r));
 }

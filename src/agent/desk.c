@@ -75,6 +75,16 @@ void desk_free(struct desk *d)
 	ch_free(d);
 }
 
+void desk_forget_history(struct agent_host *h, const char *key)
+{
+	struct desk *d = desk_find(h, key);
+
+	if (!d || !d->history)
+		return;
+	history_free(d->history);
+	d->history = NULL;
+}
+
 struct run *desk_find_run(struct desk *d, const char *run_id)
 {
 	if (!d)
@@ -252,9 +262,7 @@ static void leave_desk(struct desk *d)
 		history_free(d->history);
 		d->history = NULL;
 	}
-	h->active--;
-	if (!h->active)
-		fiber_cond_broadcast(&h->idle);
+	host_left(h);
 }
 
 void run_ended(struct run *r)

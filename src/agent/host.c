@@ -175,6 +175,13 @@ static void abort_all(struct agent_host *h)
 	}
 }
 
+void host_left(struct agent_host *h)
+{
+	h->active--;
+	if (!h->active)
+		fiber_cond_broadcast(&h->idle);
+}
+
 static void wait_idle(struct agent_host *h, int64_t deadline_ms)
 {
 	while (h->active)
@@ -205,8 +212,8 @@ void host_announce(void *host)
 		struct run *r = h->to_announce.at[i];
 
 		ev_accepted(r);
-		if (r->command && command_is_immediate(r->command))
-			command_run(r);
+		if (r->command && r->command->when == SLASH_BESIDE)
+			command_start(r);
 		else if (r->phase == RUN_QUEUED && r->was_queued && r->mode != QUEUE_STEER)
 			ev_queued(r);
 		run_unref(r);

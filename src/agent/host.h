@@ -56,19 +56,25 @@ void desk_go(struct desk *d);
 struct run *desk_take_steered(struct desk *d);
 bool desk_has_steered(const struct desk *d);
 bool desk_remove(struct desk *d, struct run *r);
+/* The next turn reads the conversation and the workspace anew. */
+void desk_forget_history(struct agent_host *h, const char *key);
 /* The run is over: it leaves its desk, waiters wake. Its last events are told after this. */
 void run_ended(struct run *r);
 /* Tells what is due of accepted runs and answers commands that need no turn. */
 void host_announce(void *host);
 
 /* -- host.c -- */
+/* One of h->active is over; wakes the drain when it was the last. */
+void host_left(struct agent_host *h);
 /* A queued run ends without having run: durable, then told. */
 CH_MUST_USE ch_status host_cancel_queued(struct run *r, const char *reason, struct ch_err *err);
 
 /* -- commands.c -- */
-const struct slash_command *command_parse(const char *text, struct arena *a, const char **ret_args);
-/* May it run beside an active run? */
-bool command_is_immediate(const struct slash_command *c);
+const struct slash_command *command_parse(const struct config *c, const char *text, struct arena *a,
+					  const char **ret_args);
+/* Answers it: in the caller, or in a fiber of its own when it may park. */
+void command_start(struct run *r);
+/* Answers it in the caller. */
 void command_run(struct run *r);
 
 /* -- status.c -- */

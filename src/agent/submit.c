@@ -69,7 +69,7 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
 	if (in->sender_is_owner && !json_len(in->attachments) && config_bool(host_config(h), "commands.text", true))
-		r->command = command_parse(r->text, a, &r->command_args);
+		r->command = command_parse(host_config(h), r->text, a, &r->command_args);
 	st = render_message(r, in, err);
 	if (st)
 		return st;
@@ -175,10 +175,11 @@ static enum submit_status place(struct desk *d, struct run *r, bool *ret_interru
 {
 	bool is_going = d->active && !d->active->abort_origin;
 
-	if (r->command && command_is_immediate(r->command))
+	if (r->command && r->command->when == SLASH_BESIDE)
 		return SUBMIT_COMMAND;
 	if (r->command) {
-		clear_for_command(d, r);
+		if (r->command->when == SLASH_ENDS_RUNS)
+			clear_for_command(d, r);
 		desk_push(d, r, true);
 		return SUBMIT_COMMAND;
 	}

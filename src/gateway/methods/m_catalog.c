@@ -144,11 +144,11 @@ static void write_command(struct jw *w, const struct slash_command *c)
 void gw_render_commands(struct jw *w)
 {
 	size_t count;
-	const struct slash_command *all = slash_commands(&count);
+	const struct slash_command *const *all = slash_commands(&count);
 
 	jw_arr(w);
 	for (size_t i = 0; i < count; i++)
-		write_command(w, &all[i]);
+		write_command(w, all[i]);
 	jw_end(w);
 }
 
