@@ -20,6 +20,7 @@
 #include "sessions/session.h"
 
 struct agent_host;
+struct run_extras;
 
 /* -- what is told upwards -- */
 
@@ -79,6 +80,8 @@ struct run_input {
 	const char *owner_conn;          /* connection id, or NULL */
 	bool sender_is_owner;
 	bool session_is_new;             /* the caller has just made the session for this input */
+	bool is_plain;                   /* slash commands are text like any other */
+	const struct run_extras *extras; /* agent/extras.h: what a client of an HTTP API brings along, or NULL */
 };
 
 enum submit_status { SUBMIT_STARTED, SUBMIT_QUEUED, SUBMIT_IN_FLIGHT, SUBMIT_ENDED, SUBMIT_COMMAND };

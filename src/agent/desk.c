@@ -273,6 +273,7 @@ void run_ended(struct run *r)
 	if (r->phase == RUN_ENDED)
 		return;
 	r->phase = RUN_ENDED;
+	follow_end(r);
 	r->desk = NULL;
 	forget_id(h, r->run_id, r);
 	forget_id(h, r->event_id, r);

@@ -14,6 +14,8 @@
 #include "core/mem.h"
 #include "core/str.h"
 
+#define MALFORMED_ARGS "The arguments of this call are not valid JSON (%s). They began: %.200s"
+
 struct slot {
 	struct run *r;
 	struct run_call *call;
@@ -216,6 +218,10 @@ static bool admit(struct run *r, struct run_call *call)
 {
 	struct arena *a = r->round;
 
+	if (extras_has_tool(r, call->name)) {
+		refuse(r, call, arena_printf(a, MALFORMED_ARGS, call->args_error, call->args_text));
+		return false;
+	}
 	if (!usable(r, call->name)) {
 		refuse(r, call, arena_printf(a, "%s '%.80s'. The tools are: %s.",
 					     tool_find(call->name) ? "The configuration does not allow the tool"
@@ -223,8 +229,7 @@ static bool admit(struct run *r, struct run_call *call)
 		return false;
 	}
 	if (call->args_error) {
-		refuse(r, call, arena_printf(a, "The arguments of this call are not valid JSON (%s). They began: %.200s",
-					     call->args_error, call->args_text));
+		refuse(r, call, arena_printf(a, MALFORMED_ARGS, call->args_error, call->args_text));
 		return false;
 	}
 	if (r->same_calls >= RUN_SAME_CALLS_MAX) {

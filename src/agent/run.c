@@ -66,6 +66,7 @@ void run_unref(struct run *r)
 	arena_unref(r->round);
 	vec_done(&r->calls);
 	vec_done(&r->tools_used);
+	vec_done(&r->handed);
 	ch_free(r->last_call);
 	buf_done(&r->reply);
 	buf_done(&r->scratch);

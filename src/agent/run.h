@@ -9,7 +9,7 @@
 #ifndef CH_AGENT_RUN_H
 #define CH_AGENT_RUN_H
 
-#include "agent/agent.h"
+#include "agent/extras.h"
 #include "core/fiber.h"
 #include "core/vec.h"
 
@@ -74,6 +74,7 @@ struct run {
 	int64_t timeout_ms;
 	int64_t accepted_at, accepted_mono_ms;
 	bool is_new_session, is_announced, was_queued, is_told_settled;
+	struct run_extras *extras;       /* NULL: none; history and the like of an API client */
 
 	/* the turn */
 	int64_t seq, started_at, ended_at, epoch;
@@ -84,6 +85,8 @@ struct run {
 	struct arena *round;             /* cleared before each model request */
 	VEC(struct run_call) calls;      /* of the reply at hand; gone once their results are in the transcript */
 	VEC(const char *) tools_used;    /* names that succeeded, once each */
+	VEC(struct run_handed) handed;   /* calls of the client's tools: the turn ends with them */
+	bool is_followed;                /* the follower was told text of the message at hand */
 	struct run_spent spent;
 	struct model_result result;      /* of the last request */
 	int rounds;

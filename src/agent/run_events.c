@@ -97,7 +97,8 @@ void ev_row(struct run *r, const struct tr_entry *entry)
 
 void ev_started(struct run *r, const struct tr_entry *entry)
 {
-	ev_row(r, entry);
+	if (str_eq(entry->role, "user"))
+		ev_row(r, entry);
 	rf_timing(r, "agent-run-started");
 	start_frame(r);
 	rf_status(r, "starting_model");

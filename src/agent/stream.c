@@ -46,6 +46,7 @@ void stream_begin(struct stream *s)
 	forget(s);
 	s->started_at = now_wall_ms();
 	r->msg_start = r->msg_end = r->reply.len;
+	r->is_followed = false;
 }
 
 static void close_block(struct stream *s, const char *signature)
@@ -76,12 +77,13 @@ static void tell_text(struct stream *s)
 {
 	struct run *r = s->run;
 	const char *text = buf_str(&s->block);
-	size_t end = s->block.len;
+	size_t end = s->block.len, before;
 
 	while (end > s->told && strchr(BLANKS, text[end - 1]))
 		end--;
 	if (end == s->told)
 		return;
+	before = r->reply.len;
 	if (!s->told) {
 		s->told = strspn(text, BLANKS);
 		if (r->reply.len)
@@ -92,6 +94,8 @@ static void tell_text(struct stream *s)
 	buf_append(&r->reply, text + s->told, end - s->told);
 	s->told = end;
 	r->msg_end = r->reply.len;
+	if (!r->reply.failed)
+		follow_text(r, buf_str(&r->reply) + before, r->reply.len - before);
 	ev_text(r);
 }
 
@@ -174,6 +178,8 @@ bool stream_event(void *stream, const struct model_event *ev)
 		add_call(s, ev);
 		break;
 	case MODEL_EV_RETRY:
+		if (!follow_allows_retry(r))
+			return false;
 		start_over(s, ev);
 		break;
 	case MODEL_EV_START:

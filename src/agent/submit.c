@@ -16,7 +16,7 @@ static ch_status check_input(const struct run_input *in, struct ch_err *err)
 
 	if (!n || n > RUN_ID_MAX)
 		return ch_fail(err, CH_E_INVALID, "the run id must have 1 to %d bytes", RUN_ID_MAX);
-	if (str_empty(in->text) && !json_len(in->attachments))
+	if (str_empty(in->text) && !json_len(in->attachments) && !(in->extras && in->extras->result))
 		return ch_fail(err, CH_E_INVALID, "the message is empty");
 	json_each(att, in->attachments) {
 		const char *mime = json_get_str(att, "mimeType");
@@ -37,7 +37,10 @@ static ch_status render_message(struct run *r, const struct run_input *in, struc
 	ch_status st;
 
 	buf_init(&out, TR_MESSAGE_MAX);
-	msg_user(&out, in, r->accepted_at, is_command);
+	if (extras_message(r))
+		buf_puts(&out, extras_message(r));
+	else
+		msg_user(&out, in, r->accepted_at, is_command);
 	st = buf_status(&out, err, "the message");
 	if (st)
 		return st;
@@ -68,9 +71,12 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->channel = arena_strdup(a, in->client_mode);
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
-	if (in->sender_is_owner && !json_len(in->attachments) && config_bool(host_config(h), "commands.text", true))
+	if (in->sender_is_owner && !in->is_plain && !json_len(in->attachments) &&
+	    config_bool(host_config(h), "commands.text", true))
 		r->command = command_parse(host_config(h), r->text, a, &r->command_args);
-	st = render_message(r, in, err);
+	st = extras_take(r, in->extras, err);
+	if (!st)
+		st = render_message(r, in, err);
 	if (st)
 		return st;
 	*ret = CH_TAKE(r);

@@ -21,7 +21,8 @@
 
 /* -- the rounds -- */
 
-/* One model request and what follows from it. *ret_done: the reply at hand is the last one, not yet committed. */
+/* One model request and what follows from it. *ret_done: the reply at hand is the last one, not yet committed
+ * unless it was handed out. */
 static ch_status round_of(struct turn *t, bool *ret_done, struct ch_err *err)
 {
 	struct run *r = t->r;
@@ -40,6 +41,8 @@ static ch_status round_of(struct turn *t, bool *ret_done, struct ch_err *err)
 	st = turn_commit_reply(t, err);
 	if (st)
 		r->calls.len = 0;
+	else
+		t->is_handed_out = extras_hand_out(r);
 	if (!st && r->calls.len) {
 		st = dispatch_calls(r, err);
 		if (!st)
@@ -47,7 +50,8 @@ static ch_status round_of(struct turn *t, bool *ret_done, struct ch_err *err)
 	}
 	if (!st && r->abort_origin)
 		st = ch_fail(err, CH_E_CANCELED, "aborted");
-	if (!st)
+	*ret_done = t->is_handed_out;
+	if (!st && !t->is_handed_out)
 		st = turn_absorb(r, err);
 	return st;
 }
@@ -123,6 +127,7 @@ static ch_status gather(struct turn *t, const struct tr_entry *user, struct ch_e
 	if (st)
 		return st;
 	prompt_volatile(&t->volatile_prompt, r);
+	extras_prompt(&t->volatile_prompt, r);
 	return buf_status(&t->volatile_prompt, err, "the system prompt");
 }
 

@@ -18,6 +18,7 @@ struct turn {
 	struct stream stream;
 	struct buf volatile_prompt;
 	struct buf row;                  /* JSON of the row at hand */
+	bool is_handed_out;              /* the last reply calls tools of the client; it is in the transcript */
 };
 
 /* -- turn_rows.c: one transaction each, or in the open one where said -- */

@@ -70,6 +70,7 @@ static ch_status ask_once(struct turn *t, struct window *w, struct ch_err *err)
 	call.messages = &view;
 	r->result = (struct model_result){ 0 };
 	arena_clear(r->round);
+	extras_apply(r, &call);
 	stream_begin(&t->stream);
 	ev_model(r);
 	st = h->model_ops.stream(h->model_ops.arg, &call, stream_event, &t->stream, &r->result, err);

@@ -68,7 +68,9 @@ static ch_status begin_rows(struct run *r, struct tr_entry *user, struct ch_err 
 
 	st = tr_claim(r->sess, r->event_id, &r->epoch, err);
 	if (!st)
-		st = turn_append(r, user, "user", err);
+		st = extras_append_history(r, err);
+	if (!st)
+		st = turn_append(r, user, extras_role(r), err);
 	if (!st)
 		st = input_start(r->host->opts.sessions, r->session_key, r->run_id, err);
 	if (st)

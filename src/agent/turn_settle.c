@@ -54,7 +54,7 @@ static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch
 	if (end->user)
 		st = tr_claim(r->sess, r->event_id, &r->epoch, err);
 	if (!st && end->user)
-		st = turn_append(r, end->user, "user", err);
+		st = turn_append(r, end->user, extras_role(r), err);
 	if (!st && r->calls.len)
 		st = turn_append_results(r, results, err);
 	if (!st && end->row)
@@ -101,17 +101,20 @@ static ch_status finish_done(struct turn *t, struct ch_err *err)
 {
 	struct run *r = t->r;
 	struct tr_entry e;
-	struct ending end = { .state = INPUT_DONE, .session_status = "done", .row = &e };
-	ch_status st;
+	struct ending end = { .state = INPUT_DONE, .session_status = "done", .row = t->is_handed_out ? NULL : &e };
+	ch_status st = CH_OK;
 
-	r->stop_reason = model_stop_name(r->result.stop);
-	turn_reply_entry(t, &e);
-	st = buf_status(&t->row, err, "the reply");
+	r->stop_reason = model_stop_name(t->is_handed_out ? MODEL_STOP_TOOLS : r->result.stop);
+	if (end.row) {
+		turn_reply_entry(t, &e);
+		st = buf_status(&t->row, err, "the reply");
+	}
 	if (!st)
 		st = settle(t, &end, err);
 	if (st)
 		return st;
-	ev_row(r, &e);
+	if (end.row)
+		ev_row(r, &e);
 	ev_finishing(r);
 	run_ended(r);
 	ev_done(r);

@@ -114,8 +114,11 @@ static ch_status append_user(struct recovery *r, struct sess *s, const char *win
 	};
 	struct json *message;
 
-	if (!json_parse(r->arena, in->message, strlen(in->message), JSON_STRICT, &message, NULL))
+	if (!json_parse(r->arena, in->message, strlen(in->message), JSON_STRICT, &message, NULL)) {
 		entry.search_text = json_get_str(message, "content");
+		if (str_eq(json_get_str(message, "role"), "toolResult"))
+			entry.role = "toolResult";       /* an API client's input that goes on with a turn */
+	}
 	return append_once(s, window, &entry, r->arena, err);
 }
 
