@@ -218,3 +218,8 @@ bool compat_flag(const struct model_entry *m, const char *name, bool def)
 {
 	return json_get_bool(m->compat, name, def);
 }
+
+bool compat_has(const struct model_entry *m, const char *name)
+{
+	return json_get(m->compat, name) != NULL;
+}

@@ -63,7 +63,7 @@ struct block {
 	enum block_kind kind;
 	const char *text;                /* TEXT, THINKING; IMAGE: base64 */
 	const char *mime;                /* IMAGE */
-	const char *signature;           /* THINKING, or NULL */
+	const char *signature;           /* THINKING, CALL (Google signs calls); or NULL */
 	const char *id, *name;           /* CALL */
 	const struct json *args;         /* CALL: an object */
 };
@@ -86,9 +86,48 @@ struct history {
  */
 CH_MUST_USE ch_status history_prepare(struct arena *a, const struct json *messages, bool with_images,
 				      struct history *ret, struct ch_err *err);
+/* Said by this very model over this API: only then do signatures and encrypted reasoning mean anything to it. */
+bool msg_is_from(const struct msg *m, const struct model_entry *e);
+/* Replies behind the last user's or tool's message go: they would be continued instead of answered. */
+void history_drop_trailing_replies(struct history *h);
 /* The texts of a message, joined by newlines; "" when there is none. */
 const char *msg_text(struct arena *a, const struct msg *m);
 bool msg_has(const struct msg *m, enum block_kind kind);
+
+/* -- ids of tool calls: providers differ in what they take; calls and results change alike -- */
+
+struct id_form {
+	size_t min, max;
+	bool is_alnum;                   /* letters and digits only; else '_' and '-' too */
+};
+extern const struct id_form id_form_anthropic, id_form_openai, id_form_mistral, id_form_google;
+/* The id itself when it has the form (a part behind '|' is another API's item id and goes), else one made of it. */
+const char *id_fit(struct arena *a, const char *id, const struct id_form *form);
+
+/* -- what the configuration asks of a request (call->params), by either spelling of a name -- */
+
+const struct json *param_get(const struct model_call *call, const char *name, const char *snake_name);
+enum retention { RETAIN_DEFAULT, RETAIN_NONE, RETAIN_SHORT, RETAIN_LONG };
+/* params.cacheRetention, else OPENCLAW_CACHE_RETENTION; *ret_is_explicit (NULL is fine) tells the first. */
+enum retention param_retention(const struct model_call *call, bool *ret_is_explicit);
+/* The call's limit, else params.maxTokens; 0: none. */
+int64_t param_max_tokens(const struct model_call *call);
+bool param_is_fast(const struct model_call *call);
+/* params.serviceTier, or NULL. */
+const char *param_tier(const struct model_call *call);
+/* temperature and topP as members of these names, where the model takes them (compat.supportsTemperature). */
+void param_write_sampling(struct jw *w, const struct model_call *call, const struct model_entry *m, const char *temperature,
+			  const char *top_p);
+/* call->stop as a member of this name. */
+void param_write_stop(struct jw *w, const struct model_call *call, const char *name);
+
+/* -- what may be called -- */
+
+enum tool_mode { TOOLS_AUTO, TOOLS_NONE, TOOLS_ANY, TOOLS_ONE };
+/* call->tool_choice; AUTO also when what it names is not offered. */
+enum tool_mode tool_mode(const struct model_call *call);
+/* The tool's schema, or that of no parameters. */
+const char *tool_schema(const struct model_tool *t);
 
 /* -- errors -- */
 
@@ -108,6 +147,9 @@ ch_status error_chunk(const struct ch_err *why, struct model_result *ret, struct
 
 /* A flag of models.providers.<id>.models[].compat. */
 bool compat_flag(const struct model_entry *m, const char *name, bool def);
+bool compat_has(const struct model_entry *m, const char *name);
+/* The stable and the volatile system text in one; NULL when there is none. */
+const char *dialect_system(struct arena *a, const struct model_call *call);
 /* The "tools" member in OpenAI's form, which Ollama took over; nothing when there are none or the model takes none. */
 void dialect_write_tools(struct jw *w, const struct model_call *call, const struct model_entry *m);
 

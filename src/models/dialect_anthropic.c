@@ -19,7 +19,6 @@
 #define DEFAULT_MAX_TOKENS 8192          /* when the model's own limit is unknown */
 #define USUAL_MAX_TOKENS 32000           /* input and this must fit the window together, so not the most there is */
 #define REDACTED "redacted:"
-#define ID_MAX 64
 
 /* -- request -- */
 
@@ -49,6 +48,7 @@ static int model_version(const char *id)
 enum think_mode { THINKS_NOT, THINKS_BY_EFFORT, THINKS_BY_BUDGET };
 
 struct plan {
+	struct arena *arena;
 	const struct model_call *call;
 	const struct model_entry *m;
 	struct history history;
@@ -89,11 +89,6 @@ static const char *effort_of(enum thinking_level level)
 	return NULL;
 }
 
-static bool is_own_reply(const struct msg *m, const struct model_entry *e)
-{
-	return str_eq(m->api, "anthropic-messages") && str_eq(m->model, e->id);
-}
-
 /* With a budget, a turn that goes on after tool calls must begin with the thinking that led to them. */
 static bool open_turn_lacks_thinking(const struct plan *p)
 {
@@ -107,7 +102,7 @@ static bool open_turn_lacks_thinking(const struct plan *p)
 	}
 	if (!reply || !msg_has(reply, BLOCK_CALL))
 		return false;
-	return !is_own_reply(reply, p->m) || reply->first->kind != BLOCK_THINKING || !reply->first->signature;
+	return !msg_is_from(reply, p->m) || reply->first->kind != BLOCK_THINKING || !reply->first->signature;
 }
 
 static void plan_thinking(struct plan *p)
@@ -159,7 +154,7 @@ static void write_tools(struct jw *w, const struct model_call *call)
 	jw_karr(w, "tools");
 	for (size_t i = 0; i < call->tool_count; i++) {
 		const struct model_tool *t = &call->tools[i];
-		const char *schema = t->schema_json ? t->schema_json : "{\"type\":\"object\",\"properties\":{}}";
+		const char *schema = tool_schema(t);
 
 		jw_obj(w);
 		jw_kstr(w, "name", t->name);
@@ -170,22 +165,6 @@ static void write_tools(struct jw *w, const struct model_call *call)
 		jw_end(w);
 	}
 	jw_end(w);
-}
-
-/* Ids of other providers may hold what this one refuses; calls and results change alike. */
-static void write_id(struct jw *w, const char *key, const char *id)
-{
-	char clean[ID_MAX + 1];
-	size_t n = 0;
-
-	for (; id[n] && n < ID_MAX; n++) {
-		char c = id[n];
-		bool ok = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '-';
-
-		clean[n] = ok ? c : '_';
-	}
-	clean[n] = '\0';
-	jw_kstr(w, key, clean);
 }
 
 static void write_image(struct jw *w, const struct block *b)
@@ -210,7 +189,7 @@ static void write_thinking(struct jw *w, const struct block *b)
 	jw_kstr(w, "signature", b->signature);
 }
 
-static void write_block(struct jw *w, const struct block *b, bool is_boundary)
+static void write_block(struct jw *w, const struct plan *p, const struct block *b, bool is_boundary)
 {
 	jw_obj(w);
 	switch (b->kind) {
@@ -222,7 +201,7 @@ static void write_block(struct jw *w, const struct block *b, bool is_boundary)
 	case BLOCK_THINKING: write_thinking(w, b); break;
 	case BLOCK_CALL:
 		jw_kstr(w, "type", "tool_use");
-		write_id(w, "id", b->id);
+		jw_kstr(w, "id", id_fit(p->arena, b->id, &id_form_anthropic));
 		jw_kstr(w, "name", b->name);
 		jw_kvalue(w, "input", b->args);
 		break;
@@ -232,14 +211,14 @@ static void write_block(struct jw *w, const struct block *b, bool is_boundary)
 	jw_end(w);
 }
 
-static void write_result(struct jw *w, const struct msg *m, bool is_boundary)
+static void write_result(struct jw *w, const struct plan *p, const struct msg *m, bool is_boundary)
 {
 	jw_obj(w);
 	jw_kstr(w, "type", "tool_result");
-	write_id(w, "tool_use_id", m->call_id);
+	jw_kstr(w, "tool_use_id", id_fit(p->arena, m->call_id, &id_form_anthropic));
 	jw_karr(w, "content");
 	for (const struct block *b = m->first; b; b = b->next)
-		write_block(w, b, false);
+		write_block(w, p, b, false);
 	if (!m->first) {        /* an error without content is refused */
 		jw_obj(w);
 		jw_kstr(w, "type", "text");
@@ -258,7 +237,7 @@ static bool block_goes_back(const struct plan *p, const struct msg *m, const str
 {
 	if (b->kind != BLOCK_THINKING)
 		return true;
-	return p->mode != THINKS_NOT && b->signature && is_own_reply(m, p->m);
+	return p->mode != THINKS_NOT && b->signature && msg_is_from(m, p->m);
 }
 
 static bool msg_goes_back(const struct plan *p, const struct msg *m)
@@ -300,12 +279,12 @@ static size_t count_user_groups(const struct plan *p)
 static void write_message(struct jw *w, const struct plan *p, const struct msg *m, bool ends_boundary_group)
 {
 	if (m->role == MSG_TOOL) {
-		write_result(w, m, ends_boundary_group);
+		write_result(w, p, m, ends_boundary_group);
 		return;
 	}
 	for (const struct block *b = m->first; b; b = b->next) {
 		if (block_goes_back(p, m, b))
-			write_block(w, b, ends_boundary_group && !b->next);
+			write_block(w, p, b, ends_boundary_group && !b->next);
 	}
 }
 
@@ -369,22 +348,6 @@ static void write_effort(struct jw *w, const struct plan *p)
 	}
 }
 
-/* A reply at the end would be continued instead of answered, so it stays away. */
-static void drop_trailing_replies(struct history *h)
-{
-	struct msg *keep = NULL;
-
-	for (struct msg *m = h->first; m; m = m->next) {
-		if (m->role != MSG_ASSISTANT)
-			keep = m;
-	}
-	if (keep)
-		keep->next = NULL;
-	h->last = keep;
-	if (!keep)
-		h->first = NULL;
-}
-
 static ch_status anthropic_build(struct arena *a, const struct model_call *call, const struct model_entry *m,
 				 struct model_http *ret, struct ch_err *err)
 {
@@ -394,14 +357,14 @@ static ch_status anthropic_build(struct arena *a, const struct model_call *call,
 		"anthropic-version: 2023-06-01",
 		NULL,
 	};
-	struct plan p = { .call = call, .m = m };
+	struct plan p = { .arena = a, .call = call, .m = m };
 	struct jw w = JW(ret->body);
 	ch_status st;
 
 	st = history_prepare(a, call->messages, m->input_image, &p.history, err);
 	if (st)
 		return st;
-	drop_trailing_replies(&p.history);
+	history_drop_trailing_replies(&p.history);
 	if (!p.history.first)
 		return ch_fail(err, CH_E_INVALID, "there is no message for the model to answer");
 	p.max_tokens = call->max_tokens ? call->max_tokens

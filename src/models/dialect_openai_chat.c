@@ -11,12 +11,8 @@
  * stream that ends behind a finish reason without [DONE] is complete; one
  * without either was cut.
  */
-#include "core/crypto.h"
 #include "core/str.h"
-#include "models/dialect.h"
-
-#define OPENAI_ID_MAX 40
-#define MISTRAL_ID_LEN 9
+#include "models/dialect_openai.h"
 
 /* -- request -- */
 
@@ -44,11 +40,6 @@ struct writer {
 	struct history history;
 };
 
-static bool is_openai(const struct model_entry *m)
-{
-	return str_eq(m->provider, "openai");
-}
-
 static enum think_format thinking_format(const struct model_entry *m)
 {
 	const char *name = json_get_str(m->compat, "thinkingFormat");
@@ -62,60 +53,10 @@ static enum think_format thinking_format(const struct model_entry *m)
 	return AS_EFFORT;
 }
 
-static bool takes_effort(const struct model_entry *m, const char *effort)
-{
-	const struct json *list = json_get(m->compat, "supportedReasoningEfforts");
-
-	if (!list)
-		return str_eq(effort, "low") || str_eq(effort, "medium") || str_eq(effort, "high");
-	json_each(v, list) {
-		if (str_eq(json_str(v), effort))
-			return true;
-	}
-	return false;
-}
-
-/* The level's word, or the nearest one below it that the model takes. */
-static const char *effort_for(const struct model_entry *m, enum thinking_level level)
-{
-	static const char *const words[] = { "minimal", "low", "medium", "high", "xhigh", "max" };
-	int at;
-
-	switch (level) {
-	case THINK_OFF: return takes_effort(m, "none") ? "none" : NULL;
-	case THINK_ADAPTIVE: return NULL;
-	case THINK_MINIMAL: at = 0; break;
-	case THINK_LOW: at = 1; break;
-	case THINK_MEDIUM: at = 2; break;
-	case THINK_HIGH: at = 3; break;
-	case THINK_XHIGH: at = 4; break;
-	default: at = 5; break;
-	}
-	for (int i = at; i >= 0; i--) {
-		if (takes_effort(m, words[i]))
-			return words[i];
-	}
-	return takes_effort(m, "low") ? "low" : NULL;
-}
-
-/* "gpt-5.4-mini" is 504, "gpt-6-astra" 600; 0 for others. */
-static int gpt_version(const char *id)
-{
-	int major = 0, minor = 0;
-
-	if (!str_starts(id, "gpt-"))
-		return 0;
-	for (id += 4; *id >= '0' && *id <= '9' && major < 100; id++)
-		major = 10 * major + (*id - '0');
-	if (*id == '.' && id[1] >= '0' && id[1] <= '9')
-		minor = id[1] - '0';
-	return 100 * major + minor;
-}
-
 /* From 5.4 on this API takes function tools from OpenAI's own models only with reasoning off. */
 static bool tools_exclude_effort(const struct writer *x)
 {
-	return is_openai(x->m) && x->call->tool_count && gpt_version(x->m->id) >= 504 &&
+	return openai_is_native(x->m) && x->call->tool_count && openai_version(x->m->id) >= 504 &&
 	       !compat_flag(x->m, "supportsReasoningEffort", false);
 }
 
@@ -126,7 +67,7 @@ static void write_thinking(struct writer *x)
 
 	if (!x->m->reasoning || !compat_flag(x->m, "supportsReasoningEffort", true))
 		return;
-	effort = tools_exclude_effort(x) ? "none" : effort_for(x->m, x->call->thinking);
+	effort = tools_exclude_effort(x) ? "none" : openai_effort(x->m, x->call->thinking);
 	switch (thinking_format(x->m)) {
 	case AS_EFFORT:
 		jw_kstr_opt(&x->w, "reasoning_effort", effort);
@@ -150,39 +91,20 @@ static void write_thinking(struct writer *x)
 static void write_limits(struct writer *x)
 {
 	const char *field = json_get_str(x->m->compat, "maxTokensField");
-	int64_t max = x->call->max_tokens;
+	int64_t max = openai_max_tokens(x->call, x->m);
 
-	/* Unasked, a model's own limit is sent only where a person wrote it down: services differ in what they accept. */
-	if (!max && x->m->configured)
-		max = x->m->max_tokens;
 	if (!field)
-		field = is_openai(x->m) ? "max_completion_tokens" : "max_tokens";
+		field = openai_is_native(x->m) ? "max_completion_tokens" : "max_tokens";
 	if (max > 0)
 		jw_kint(&x->w, field, max);
 }
 
-static void write_cache_key(struct writer *x)
-{
-	char digest[2 * SHA256_LEN + 1];
-
-	if (!x->call->session_key || !compat_flag(x->m, "supportsPromptCacheKey", is_openai(x->m)))
-		return;
-	sha256_hex(x->call->session_key, strlen(x->call->session_key), digest);
-	jw_key(&x->w, "prompt_cache_key");
-	jw_strn(&x->w, digest, 32);
-}
-
 static void write_system(struct writer *x)
 {
-	const char *stable = x->call->system_stable, *more = x->call->system_volatile;
-	bool is_developer = compat_flag(x->m, "supportsDeveloperRole", is_openai(x->m) && x->m->reasoning);
-	const char *text = stable;
+	const char *text = dialect_system(x->arena, x->call);
+	bool is_developer = compat_flag(x->m, "supportsDeveloperRole", openai_is_native(x->m) && x->m->reasoning);
 
-	if (str_empty(stable))
-		text = more;
-	else if (!str_empty(more))
-		text = arena_printf(x->arena, "%s\n\n%s", stable, more);
-	if (str_empty(text))
+	if (!text)
 		return;
 	jw_obj(&x->w);
 	jw_kstr(&x->w, "role", is_developer ? "developer" : "system");
@@ -190,19 +112,21 @@ static void write_system(struct writer *x)
 	jw_end(&x->w);
 }
 
-/*
- * Ids as the service takes them: Mistral wants 9 letters or digits, OpenAI at
- * most 40 characters. A pure function, so call and result still agree.
- */
+/* Mistral's models check ids wherever they are served. */
+static bool is_mistral(const struct model_entry *m)
+{
+	static const char *const families[] = { "mistral", "mixtral", "codestral", "devstral", "magistral", "pixtral" };
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(families); i++) {
+		if (str_eq(m->provider, families[i]) || strstr(m->id, families[i]))
+			return true;
+	}
+	return false;
+}
+
 static const char *fit_id(struct writer *x, const char *id)
 {
-	bool is_mistral = str_eq(x->m->provider, "mistral");
-	char digest[2 * SHA256_LEN + 1];
-
-	if (!is_mistral && strlen(id) <= OPENAI_ID_MAX)
-		return id;
-	sha256_hex(id, strlen(id), digest);
-	return arena_strndup(x->arena, digest, is_mistral ? MISTRAL_ID_LEN : OPENAI_ID_MAX);
+	return id_fit(x->arena, id, is_mistral(x->m) ? &id_form_mistral : &id_form_openai);
 }
 
 static void write_image_part(struct writer *x, const struct block *b)
@@ -366,7 +290,8 @@ static ch_status openai_build(struct arena *a, const struct model_call *call, co
 		jw_end(&x.w);
 	}
 	write_thinking(&x);
-	write_cache_key(&x);
+	openai_write_cache(&x.w, call, m);
+	openai_write_tier(&x.w, call, m);
 	jw_end(&x.w);
 	ret->path = "/chat/completions";
 	ret->headers = headers;

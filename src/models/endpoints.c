@@ -10,11 +10,12 @@
 
 #define KEYS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define CHAT "openai-completions"
+#define RESPONSES "openai-responses"
 #define MESSAGES "anthropic-messages"
 
 static const struct model_endpoint endpoints[] = {
 	{ "anthropic", "Anthropic", "https://api.anthropic.com", MESSAGES, KEYS("ANTHROPIC_API_KEY"), "claude-opus-5" },
-	{ "openai", "OpenAI", "https://api.openai.com/v1", CHAT, KEYS("OPENAI_API_KEY"), "gpt-6-astra" },
+	{ "openai", "OpenAI", "https://api.openai.com/v1", RESPONSES, KEYS("OPENAI_API_KEY"), "gpt-6-astra" },
 	{ "openrouter", "OpenRouter", "https://openrouter.ai/api/v1", CHAT, KEYS("OPENROUTER_API_KEY"), "openrouter/auto" },
 	{ "deepseek", "DeepSeek", "https://api.deepseek.com", CHAT, KEYS("DEEPSEEK_API_KEY"), "deepseek-v4-pro" },
 	{ "mistral", "Mistral", "https://api.mistral.ai/v1", CHAT, KEYS("MISTRAL_API_KEY"), "mistral-large-latest" },
@@ -53,7 +54,7 @@ static const struct model_endpoint endpoints[] = {
 	{ "tokenhub", "TokenHub", "https://tokenhub.tencentmaas.com/v1", CHAT, KEYS("TOKENHUB_API_KEY") },
 	{ "venice", "Venice", "https://api.venice.ai/api/v1", CHAT, KEYS("VENICE_API_KEY") },
 	{ "vllm", "vLLM", "http://127.0.0.1:8000/v1", CHAT, KEYS("VLLM_API_KEY"), .key_optional = true, .is_local = true },
-	{ "xai", "xAI", "https://api.x.ai/v1", CHAT, KEYS("XAI_API_KEY") },
+	{ "xai", "xAI", "https://api.x.ai/v1", RESPONSES, KEYS("XAI_API_KEY"), "grok-4.7" },
 	{ "xiaomi", "Xiaomi MiMo", "https://api.xiaomimimo.com/v1", CHAT, KEYS("XIAOMI_API_KEY", "XIAOMI_TOKEN_PLAN_API_KEY") },
 	{ "zai", "Z.AI", "https://api.z.ai/api/paas/v4", CHAT, KEYS("ZAI_API_KEY") },
 	{ "offline", "Built in", "", "offline", (const char *const[]){ NULL }, "demo", .key_optional = true, .is_local = true },
@@ -77,7 +78,8 @@ const struct model_endpoint *model_endpoint_find(const char *id)
 const struct dialect *dialect_find(const char *api)
 {
 	static const struct dialect *const all[] = {
-		&dialect_anthropic, &dialect_openai_chat, &dialect_ollama, &dialect_offline,
+		&dialect_anthropic,       &dialect_openai_chat, &dialect_openai_responses,
+		&dialect_azure_responses, &dialect_ollama,      &dialect_offline,
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(all); i++) {

@@ -91,6 +91,7 @@ static void push_call(struct arena *a, struct msg *m, const struct json *v)
 	b = new_block(a, BLOCK_CALL);
 	b->id = id;
 	b->name = name;
+	b->signature = json_get_str(v, "thoughtSignature");
 	b->args = json_is(args, JSON_OBJ) ? args : json_new_obj(a);
 	push_block(m, b);
 }
@@ -124,6 +125,11 @@ bool msg_has(const struct msg *m, enum block_kind kind)
 	return false;
 }
 
+bool msg_is_from(const struct msg *m, const struct model_entry *e)
+{
+	return m->api && str_eq(m->api, e->api) && str_eq(m->model, e->id);
+}
+
 const char *msg_text(struct arena *a, const struct msg *m)
 {
 	const char *text = NULL;
@@ -142,6 +148,12 @@ static void mark_failed(struct arena *a, struct msg *m)
 		return;
 	m->first = m->last = NULL;
 	push_text(a, m, FAILED_REPLY);
+}
+
+/* Thinking that the limit cut off: it is no state to go on from, and providers refuse it. */
+static bool is_cut_thinking(const struct msg *m, const char *stop)
+{
+	return m->role == MSG_ASSISTANT && str_eq(stop, "length") && !msg_has(m, BLOCK_TEXT) && !msg_has(m, BLOCK_CALL);
 }
 
 static struct msg *read_message(struct arena *a, const struct json *v, bool with_images)
@@ -165,6 +177,8 @@ static struct msg *read_message(struct arena *a, const struct json *v, bool with
 	m->model = json_get_str(v, "model");
 	if (m->role == MSG_ASSISTANT && str_eq(stop, "error"))
 		mark_failed(a, m);
+	if (is_cut_thinking(m, stop))
+		return NULL;
 	return m->first || (m->role == MSG_TOOL && m->call_id) ? m : NULL;
 }
 
@@ -261,6 +275,21 @@ ch_status history_prepare(struct arena *a, const struct json *messages, bool wit
 	return CH_OK;
 }
 
+void history_drop_trailing_replies(struct history *h)
+{
+	struct msg *keep = NULL;
+
+	for (struct msg *m = h->first; m; m = m->next) {
+		if (m->role != MSG_ASSISTANT)
+			keep = m;
+	}
+	if (keep)
+		keep->next = NULL;
+	h->last = keep;
+	if (!keep)
+		h->first = NULL;
+}
+
 void dialect_write_tools(struct jw *w, const struct model_call *call, const struct model_entry *m)
 {
 	if (!call->tool_count || !compat_flag(m, "supportsTools", true))
@@ -268,7 +297,7 @@ void dialect_write_tools(struct jw *w, const struct model_call *call, const stru
 	jw_karr(w, "tools");
 	for (size_t i = 0; i < call->tool_count; i++) {
 		const struct model_tool *t = &call->tools[i];
-		const char *schema = t->schema_json ? t->schema_json : "{\"type\":\"object\",\"properties\":{}}";
+		const char *schema = tool_schema(t);
 
 		jw_obj(w);
 		jw_kstr(w, "type", "function");

@@ -119,7 +119,8 @@ struct model_http {                       /* what build() makes; on the call's a
 };
 
 enum dialect_stream { STREAM_SSE, STREAM_NDJSON, STREAM_NONE };
-enum dialect_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE };
+/* How a key is shown: authorization: Bearer, x-api-key, api-key (Azure), x-goog-api-key; AWS signs instead. */
+enum dialect_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_API_KEY_HEADER, AUTH_X_GOOG_API_KEY, AUTH_AWS, AUTH_NONE };
 
 struct dialect_parser;                    /* per response; made by the dialect */
 
@@ -143,7 +144,8 @@ struct dialect {
 	/* Dialects without a network (offline): instead of all the above. */
 	CH_FIBER ch_status (*run)(const struct model_call *call, model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
 };
-extern const struct dialect dialect_anthropic, dialect_openai_chat, dialect_ollama, dialect_offline;
+extern const struct dialect dialect_anthropic, dialect_openai_chat, dialect_openai_responses, dialect_azure_responses,
+	dialect_ollama, dialect_offline;
 const struct dialect *dialect_find(const char *api);
 
 /* -- endpoints and catalog -- */

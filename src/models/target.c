@@ -86,14 +86,24 @@ static CH_FIBER ch_status configured_headers(struct model_target *t, struct aren
 	return st;
 }
 
+/* A person may want a bearer token where the dialect has a header of its own. */
 static bool wants_bearer(const struct model_target *t)
 {
 	const struct json *conf = provider_object(t->config, t->entry->provider);
 	const char *auth = json_get_str(conf, "auth");
 
-	if (t->dialect->auth == AUTH_BEARER)
+	if (t->dialect->auth == AUTH_BEARER || t->lease.kind == AUTH_KIND_TOKEN || t->lease.kind == AUTH_KIND_OAUTH)
 		return true;
 	return str_eq(auth, "token") || str_eq(auth, "oauth") || json_get_bool(conf, "authHeader", false);
+}
+
+static const char *key_header(enum dialect_auth auth)
+{
+	switch (auth) {
+	case AUTH_API_KEY_HEADER: return "api-key";
+	case AUTH_X_GOOG_API_KEY: return "x-goog-api-key";
+	default: return "x-api-key";
+	}
 }
 
 static CH_FIBER ch_status credentials(struct model_target *t, const struct model_call *call, struct ch_err *err)
@@ -112,7 +122,7 @@ static CH_FIBER ch_status credentials(struct model_target *t, const struct model
 		set_header(t, "authorization", buf_str(&t->credentials));
 	} else {
 		buf_puts(&t->credentials, key);
-		set_header(t, "x-api-key", buf_str(&t->credentials));
+		set_header(t, key_header(t->dialect->auth), buf_str(&t->credentials));
 	}
 	return buf_status(&t->credentials, err, "the key");
 }

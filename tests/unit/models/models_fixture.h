@@ -35,6 +35,7 @@ static CH_UNUSED struct model_entry fixture_entry(const struct json *v)
 		.id = json_str_or(json_get(v, "id"), "m1"),
 		.name = "M1",
 		.ref = "acme/m1",
+		.api = json_get_str(v, "api"),
 		.context_window = json_get_int(v, "contextWindow", 0),
 		.max_tokens = json_get_int(v, "maxTokens", 0),
 		.reasoning = json_get_bool(v, "reasoning", false),
@@ -69,10 +70,14 @@ static CH_UNUSED struct model_call fixture_call(struct arena *a, const struct js
 		.max_tokens = json_get_int(v, "maxTokens", 0),
 		.thinking = level,
 		.session_key = json_get_str(v, "sessionKey"),
+		.params = json_get(v, "params"),
+		.tool_choice = json_get_str(v, "toolChoice"),
+		.stop = json_get(v, "stop"),
+		.is_fast = json_get_bool(v, "fast", false),
 	};
 }
 
-/* {name, entry, call, body} or {…, error}. */
+/* {name, entry, call, body, path?} or {…, error}. */
 static CH_UNUSED void fixture_check_build(const struct dialect *d, const struct json *c)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -83,8 +88,11 @@ static CH_UNUSED void fixture_check_build(const struct dialect *d, const struct 
 	struct model_http http = { .body = &body };
 	struct ch_err err = { .text = "" };
 	struct json *got = NULL;
-	ch_status st = d->build(a, &call, &entry, &http, &err);
+	ch_status st;
 
+	if (!entry.api)
+		entry.api = d->api;
+	st = d->build(a, &call, &entry, &http, &err);
 	if (json_get(c, "error")) {
 		assert_int_equal(st, CH_E_INVALID);
 		return;
@@ -95,6 +103,8 @@ static CH_UNUSED void fixture_check_build(const struct dialect *d, const struct 
 	if (!json_equal(got, json_get(c, "body")))
 		fail_msg("%s:\n got      %s\n expected %s", json_get_str(c, "name"), body.data,
 			 json_to_str(a, json_get(c, "body")));
+	if (json_get(c, "path"))
+		assert_string_equal(http.path, json_get_str(c, "path"));
 	http.body = &again;
 	assert_int_equal(d->build(a, &call, &entry, &http, &err), CH_OK);
 	assert_string_equal(body.data, again.data);
