@@ -85,6 +85,7 @@ void conn_unref(struct gw_conn *c)
 	handshake_free(c->hs);
 	conn_client_free(c->client);
 	map_free(c->message_keys);
+	ch_free(c->watched);
 	if (c->ws)
 		ws_unref(c->ws);
 	ch_free(c);

@@ -78,6 +78,7 @@ struct gw_conn {
 	struct conn_client *client;
 	struct fiber *judge;             /* the handshake's fiber while it runs */
 	struct map *message_keys;        /* NULL until the first subscription */
+	char *watched;                   /* sessions.viewers.set: a JSON array of keys; NULL: none */
 	VEC(struct conn_held) held;
 	char id[UUID_LEN], nonce[UUID_LEN];
 };

@@ -33,6 +33,7 @@ static const struct event_row event_table[] = {
 	{ "sessions.changed",       GW_SCOPE_READ,    0 },
 	{ "shutdown",               0,                EVENT_ANY_ROLE },
 	{ "tick",                   0,                EVENT_ANY_ROLE },
+	{ "users.prefs.changed",    GW_SCOPE_READ,    0 },
 };
 
 /* What features.events says: the rows above that are not hidden. */
@@ -51,6 +52,7 @@ static const char *const advertised[] = {
 	"sessions.changed",
 	"shutdown",
 	"tick",
+	"users.prefs.changed",
 	NULL,
 };
 

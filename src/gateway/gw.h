@@ -52,6 +52,9 @@ enum gw_scope {
 	GW_SCOPE_SESSIONS_READ = 1 << 8,
 	GW_SCOPE_SESSIONS_WRITE = 1 << 9,
 };
+/* The one person this gateway is for; clients that stay act as this profile. */
+#define GW_OWNER_PROFILE "gateway-owner"
+
 enum gw_role { GW_ROLE_OPERATOR = 1, GW_ROLE_NODE = 2 };
 
 enum gw_method_flags {
@@ -164,6 +167,8 @@ void gw_render_presence(struct gw *gw, struct jw *w);                           
 /* sessions.changed for a row; reason or phase, the other NULL. */
 void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const char *phase,
 			const char *run_id);
+/* sessions.changed without a row: something about many of them changed ("groups", "cleanup"). */
+void gw_sessions_changed(struct gw *gw, const char *reason);
 /* The agent host's on_event: fans out to connections (gateway/run_fanout.c). */
 void gw_on_run_event(void *gw, const struct run_event *ev);
 

@@ -75,16 +75,17 @@ static void write_self(struct gw *gw, struct jw *w)
 static void write_user(struct jw *w)
 {
 	jw_kobj(w, "user");
-	jw_kstr(w, "id", "gateway-owner");
+	jw_kstr(w, "id", GW_OWNER_PROFILE);
 	jw_kobj(w, "identity");
 	jw_kstr(w, "type", "profile");
-	jw_kstr(w, "id", "gateway-owner");
+	jw_kstr(w, "id", GW_OWNER_PROFILE);
 	jw_end(w);
 	jw_end(w);
 }
 
-static void write_client(struct jw *w, const struct conn_client *cl)
+static void write_client(struct jw *w, const struct gw_conn *c)
 {
+	const struct conn_client *cl = c->client;
 	const char *name = cl->display_name ? cl->display_name : cl->id;
 	char text[200];
 	bool is_node = cl->role == GW_ROLE_NODE;
@@ -114,6 +115,8 @@ static void write_client(struct jw *w, const struct conn_client *cl)
 	jw_kstr_opt(w, "deviceId", cl->device_id);
 	jw_kstr_opt(w, "instanceId", cl->instance_id);
 	jw_kstr(w, "reason", "connect");
+	if (c->watched)
+		jw_kraw(w, "watchedSessions", c->watched, strlen(c->watched));
 	jw_end(w);
 }
 
@@ -127,7 +130,7 @@ void gw_render_presence(struct gw *gw, struct jw *w)
 	for (const struct gw_conn *c = gw->hub->tail; c && count < PRESENCE_MAX; c = c->prev) {
 		if (c->phase != CONN_OPEN || !c->client->is_tracked)
 			continue;
-		write_client(w, c->client);
+		write_client(w, c);
 		count++;
 	}
 	jw_end(w);

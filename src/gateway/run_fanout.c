@@ -262,6 +262,19 @@ void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const
 	tell(gw, "sessions.changed", &payload, hears_sessions, NULL);
 }
 
+void gw_sessions_changed(struct gw *gw, const char *reason)
+{
+	CH_AUTO_BUF struct buf payload;
+	struct jw w = JW(&payload);
+
+	buf_init(&payload, 4096);
+	jw_obj(&w);
+	jw_kstr(&w, "reason", reason);
+	jw_kint(&w, "ts", now_wall_ms());
+	jw_end(&w);
+	tell(gw, "sessions.changed", &payload, hears_sessions, NULL);
+}
+
 static void on_timing(struct gw *gw, const struct run_event *ev, struct audience *who)
 {
 	CH_AUTO_BUF struct buf payload;

@@ -104,5 +104,7 @@ void db_fail_nth(struct db *db, int n);
 CH_MUST_USE ch_status kv_get(struct db *db, struct arena *a, const char *name, char **ret_value,
 			     struct ch_err *err);
 CH_MUST_USE ch_status kv_put(struct db *db, const char *name, const char *value, struct ch_err *err);
+/* None is fine. */
+CH_MUST_USE ch_status kv_delete(struct db *db, const char *name, struct ch_err *err);
 
 #endif

@@ -35,3 +35,14 @@ ch_status kv_put(struct db *db, const char *name, const char *value, struct ch_e
 	db_bind_int(s, 3, now_wall_ms());
 	return db_run(s, NULL, err);
 }
+
+ch_status kv_delete(struct db *db, const char *name, struct ch_err *err)
+{
+	struct db_stmt *s;
+	ch_status st = db_prep(db, "DELETE FROM kv WHERE name = ?1", &s, err);
+
+	if (st)
+		return st;
+	db_bind_text(s, 1, name);
+	return db_run(s, NULL, err);
+}

@@ -21,7 +21,7 @@ static void put_identity(struct jw *w, const struct gw_conn *c)
 	jw_kobj(w, "identity");
 	if (gw_conn_device_id(c)) {
 		jw_kstr(w, "type", "profile");
-		jw_kstr(w, "id", "gateway-owner");
+		jw_kstr(w, "id", GW_OWNER_PROFILE);
 	} else {
 		jw_kstr(w, "type", "observation");
 		jw_knull(w, "pluginId");

@@ -13,6 +13,7 @@
 #include "gateway/methods/chat_common.h"
 #include "gateway/methods/methods.h"
 #include "gateway/render.h"
+#include "sessions/groups.h"
 
 #define SETTLE_MS 15000          /* an aborted run ends at its next await; tools get their grace */
 
@@ -54,6 +55,17 @@ static CH_FIBER ch_status settle(struct gw_call *call, const char *key, const ch
 	}
 	if (st == CH_E_TIMEOUT)
 		return ch_fail(err, CH_E_BUSY, "session '%s' still has a run that does not end; try again", key);
+	return st;
+}
+
+/* A category that is used for the first time becomes a group of the list. */
+static ch_status register_category(struct gw_call *call, const struct sess *s, struct ch_err *err)
+{
+	bool is_new = false;
+	ch_status st = str_empty(s->category) ? CH_OK : group_register(call->gw->sessions, s->category, &is_new, err);
+
+	if (!st && is_new)
+		gw_sessions_changed(call->gw, "groups");
 	return st;
 }
 
@@ -120,7 +132,9 @@ static ch_status fill_new(struct gw_call *call, struct sess *s, struct ch_err *e
 		st = set_model(call->gw, s, json_get_str(p, "model"), err);
 	if (!st && json_get_str(p, "thinkingLevel"))
 		st = set_thinking(s, json_get_str(p, "thinkingLevel"), err);
-	return st ? st : sess_save(s, err);
+	if (!st)
+		st = sess_save(s, err);
+	return st ? st : register_category(call, s, err);
 }
 
 /* No key: a fresh one in the family of pages, as the reference's own page makes them. */
@@ -260,7 +274,8 @@ static ch_status apply_patch(struct gw_call *call, struct sess *s, struct ch_err
 	patch_strings(s, p);
 	patch_flags(s, p);
 	s->updated_at = now_wall_ms();
-	return sess_save(s, err);
+	st = sess_save(s, err);
+	return !st && json_get(p, "category") ? register_category(call, s, err) : st;
 }
 
 static CH_FIBER ch_status run_patch(struct gw_call *call, struct ch_err *err)

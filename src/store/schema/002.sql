@@ -61,6 +61,8 @@ CREATE TABLE session_groups (
 	cwd TEXT,
 	worktree INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+INSERT INTO session_groups (name, position)
+	SELECT category, row_number() OVER (ORDER BY category) - 1 FROM sessions WHERE category <> '' GROUP BY category;
 
 -- ---- people ----
 

@@ -28,6 +28,7 @@ const EVENT_OF = {
  */
 const NEWER = {
 	HelloOk: { 'auth': ['method'] },
+	SessionGitHubOptionsResult: { '': ['latestShared'] },
 	AgentEvent: { '': ['sessionKey', 'sessionId', 'agentId', 'lane'] },
 };
 
