@@ -39,6 +39,7 @@ static const char *const status_names[] = {
 	[-CH_E_CONFLICT] = "conflict",
 	[-CH_E_UNSUPPORTED] = "unsupported",
 	[-CH_E_BUG] = "bug",
+	[-CH_E_ABSENT] = "absent",
 };
 _Static_assert(CH_ARRAY_LEN(status_names) == CH_ARRAY_LEN(status_rows), "each status has a name");
 

@@ -9,6 +9,7 @@
  *
  * The wire code is the gateway protocol's top-level error code (protocol v4
  * knows INVALID_REQUEST, UNAVAILABLE, FORBIDDEN, NOT_PAIRED).
+ * E_ABSENT: the protocol has it, this version has nothing behind it.
  */
 #ifndef CH_CORE_ERR_H
 #define CH_CORE_ERR_H
@@ -32,7 +33,8 @@
 	X(E_EXISTS,     -13, "INVALID_REQUEST", 0)    \
 	X(E_CONFLICT,   -14, "INVALID_REQUEST", 0)    \
 	X(E_UNSUPPORTED,-15, "INVALID_REQUEST", 0)    \
-	X(E_BUG,        -16, "UNAVAILABLE",     0)
+	X(E_BUG,        -16, "UNAVAILABLE",     0)    \
+	X(E_ABSENT,     -17, "UNAVAILABLE",     0)
 #define X(name, value, wire, retry) CH_##name = value,
 typedef enum ch_status { CH_STATUS_MAP(X) } ch_status;
 #undef X

@@ -77,7 +77,7 @@ struct gw_method {
 	unsigned flags;
 	const struct gw_param *params;       /* {0}-ended; NULL: takes no parameters */
 	unsigned (*dynamic_scope)(const struct gw_call *call);   /* or NULL */
-	/* gateway/absent.h: the JSON that is always answered, or what is missing; NULL: run decides. */
+	/* For run functions that many rows share (m_absent.c): what this row answers, or why it refuses. */
 	const char *answer;
 };
 /* A family: its table and its length; gateway/method_table.c lists them all. */

@@ -21,6 +21,10 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_device),
 	FAMILY(gwm_people),
 	FAMILY(gwm_users),
+	FAMILY(gwm_approvals),
+	FAMILY(gwm_channels),
+	FAMILY(gwm_cron),
+	FAMILY(gwm_absent),
 };
 
 const struct gw_method_family *gw_method_families(size_t *ret_count)

@@ -211,6 +211,10 @@ static ch_status check_value(struct check *c, const struct gw_param *p, enum gw_
 		return json_is(v, JSON_BOOL) ? CH_OK : say(c, "must be boolean");
 	case GP_ENUM:
 		return check_choice(c, p, v);
+	case GP_STR_OR_ARR:
+		if (json_is(v, JSON_STR))
+			return p->choices ? check_choice(c, p, v) : check_string(c, p, v);
+		/* fall through */
 	case GP_ARR:
 		return json_is(v, JSON_ARR) ? check_array(c, p, v) : say(c, "must be array");
 	case GP_OBJ:

@@ -25,7 +25,8 @@ enum gw_param_type {
 	GP_INT_OR_NULL,
 	GP_BOOL_OR_NULL,
 	GP_TRUE,                 /* only true */
-	GP_BOOL_OR_ENUM          /* a boolean or one of the choices */
+	GP_BOOL_OR_ENUM,         /* a boolean or one of the choices */
+	GP_STR_OR_ARR            /* a string, or an array as for GP_ARR; the choices are for both */
 };
 enum gw_param_flags {
 	GP_REQUIRED = 1,

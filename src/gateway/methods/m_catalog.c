@@ -61,8 +61,7 @@ static ch_status run_agents(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
-/* The agent a client means: by id, by a session's key, else the default one. */
-static ch_status find_agent(struct gw_call *call, const struct agent_info **ret, struct ch_err *err)
+ch_status gw_call_agent(struct gw_call *call, const struct agent_info **ret, struct ch_err *err)
 {
 	const char *id = json_get_str(call->params, "agentId"),
 		   *key = json_get_str(call->params, "sessionKey");
@@ -97,7 +96,7 @@ static const char *first_letter(struct arena *a, const char *name)
 static ch_status run_identity(struct gw_call *call, struct ch_err *err)
 {
 	const struct agent_info *a;
-	ch_status st = find_agent(call, &a, err);
+	ch_status st = gw_call_agent(call, &a, err);
 	const char *name;
 	struct jw *w;
 
@@ -238,7 +237,7 @@ static void write_group(struct jw *w, const struct tool_group *g)
 static ch_status run_tools(struct gw_call *call, struct ch_err *err)
 {
 	const struct agent_info *a;
-	ch_status st = find_agent(call, &a, err);
+	ch_status st = gw_call_agent(call, &a, err);
 	struct jw *w;
 
 	if (st)

@@ -10,11 +10,15 @@
 
 /* One line a family. */
 #define GWM_FAMILY(name) extern const struct gw_method name[]; extern const size_t name##_count
+GWM_FAMILY(gwm_absent);
 GWM_FAMILY(gwm_agent);
+GWM_FAMILY(gwm_approvals);
 GWM_FAMILY(gwm_catalog);
+GWM_FAMILY(gwm_channels);
 GWM_FAMILY(gwm_chat);
 GWM_FAMILY(gwm_chat_history);
 GWM_FAMILY(gwm_config);
+GWM_FAMILY(gwm_cron);
 GWM_FAMILY(gwm_device);
 GWM_FAMILY(gwm_logs);
 GWM_FAMILY(gwm_models);
@@ -24,6 +28,9 @@ GWM_FAMILY(gwm_sessions_groups);
 GWM_FAMILY(gwm_sessions_write);
 GWM_FAMILY(gwm_system);
 GWM_FAMILY(gwm_users);
+
+/* The agent a client means: by agentId, by sessionKey, else the default one. On the call's arena. */
+CH_MUST_USE ch_status gw_call_agent(struct gw_call *call, const struct agent_info **ret, struct ch_err *err);
 
 /* The arrays of models.list and commands.list; chat.metadata carries them too. */
 void gw_render_models(struct gw *gw, struct jw *w);

@@ -1,0 +1,248 @@
+/*
+ * gateway/methods/m_absent.c - plugins, nodes, skills, memory, voice and what else this version does not have.
+ */
+#include "core/clock.h"
+#include "core/str.h"
+#include "gateway/methods/absent.h"
+#include "gateway/render.h"
+
+/* What is missing, in the words of the refusal. */
+#define NO_MEMORY "this version has no memory index"
+#define NO_NODES "this version has no nodes"
+#define NO_PLUGINS "this version loads no plugins"
+#define NO_SECRET_STORE "secrets live in the configuration, the environment, files or commands"
+#define NO_SKILLS "this version has no skills"
+#define NO_WIZARD "this version is set up by its configuration file"
+
+/* -- for all these tables -- */
+
+ch_status gwm_run_fixed(struct gw_call *call, struct ch_err *err)
+{
+	jw_raw(gw_reply_begin(call), call->row->answer, strlen(call->row->answer));
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+ch_status gwm_run_stamped(struct gw_call *call, struct ch_err *err)
+{
+	const char *members = call->row->answer + 1;
+	char *text = arena_printf(call->arena, "{\"ts\":%lld,%s", (long long)now_wall_ms(), members);
+
+	jw_raw(gw_reply_begin(call), text, strlen(text));
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+ch_status gwm_run_for_agent(struct gw_call *call, struct ch_err *err)
+{
+	const char *members = call->row->answer + 1;
+	const struct agent_info *agent;
+	ch_status st = gw_call_agent(call, &agent, err);
+	char *text;
+
+	if (st)
+		return st;
+	text = arena_printf(call->arena, "{\"agentId\":\"%s\",%s", agent->id, members);
+	jw_raw(gw_reply_begin(call), text, strlen(text));
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+ch_status gwm_run_refuse(struct gw_call *call, struct ch_err *err)
+{
+	return ch_fail(err, CH_E_ABSENT, "%s is not available: %s", call->method, call->row->answer);
+}
+
+ch_status gwm_run_unknown(struct gw_call *call, struct ch_err *err)
+{
+	return ch_fail(err, CH_E_NOT_FOUND, "%s", call->row->answer);
+}
+
+struct json *gwm_detail(struct gw_call *call, const char *name, const char *value)
+{
+	struct json *details = json_new_obj(call->arena);
+
+	json_set(call->arena, details, name, json_new_str(call->arena, value));
+	return details;
+}
+
+const char *gwm_short_param(struct gw_call *call, const char *name)
+{
+	const char *value = json_str_or(json_get(call->params, name), "");
+
+	return arena_strndup(call->arena, value, utf8_cut(value, strlen(value), 80));
+}
+
+/* -- by name -- */
+
+static ch_status run_board_get(struct gw_call *call, struct ch_err *err)
+{
+	struct sess_key key;
+	ch_status st = gw_session_key_param(call, &key, err);
+	struct jw *w;
+
+	if (st)
+		return st;
+	w = gw_reply_begin(call);
+	jw_obj(w);
+	jw_kstr(w, "sessionKey", key.key);
+	jw_kint(w, "revision", 0);
+	jw_karr(w, "tabs");
+	jw_end(w);
+	jw_karr(w, "widgets");
+	jw_end(w);
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+/* There is no pull request to tell of; the subscription holds. */
+static ch_status run_pull_requests(struct gw_call *call, struct ch_err *err)
+{
+	struct jw *w = gw_reply_begin(call);
+
+	jw_obj(w);
+	jw_kbool(w, "subscribed", json_len(json_get(call->params, "sessionKeys")) > 0);
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+/* hooks.status and skills.status: where they would be, and none. answer: the name of both. */
+static ch_status run_none_in_dirs(struct gw_call *call, struct ch_err *err)
+{
+	const char *noun = call->row->answer;
+	const struct agent_info *agent;
+	ch_status st = gw_call_agent(call, &agent, err);
+	struct jw *w;
+
+	if (st)
+		return st;
+	w = gw_reply_begin(call);
+	jw_obj(w);
+	jw_kstr(w, "workspaceDir", str_empty(agent->workspace) ? "" : agent->workspace);
+	jw_kstr(w, str_eq(noun, "hooks") ? "managedHooksDir" : "managedSkillsDir",
+		arena_printf(call->arena, "%s/%s", call->gw->state_dir, noun));
+	if (str_eq(noun, "skills"))
+		jw_kstr(w, "agentId", agent->id);
+	jw_karr(w, noun);
+	jw_end(w);
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+/* No other assistant's memory can be taken over. */
+static ch_status run_migrations(struct gw_call *call, struct ch_err *err)
+{
+	const struct agent_info *agent;
+	ch_status st = gw_call_agent(call, &agent, err);
+	struct jw *w;
+
+	if (st)
+		return st;
+	w = gw_reply_begin(call);
+	jw_obj(w);
+	jw_kstr(w, "agentId", agent->id);
+	jw_kstr(w, "workspace", str_empty(agent->workspace) ? "" : agent->workspace);
+	jw_karr(w, "providers");
+	jw_end(w);
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+static const struct gw_param agent_params[] = {
+	{ "agentId", GP_STR, GP_NON_EMPTY },
+	{0},
+};
+static const struct gw_param agent_session_params[] = {
+	{ "agentId", GP_STR, GP_NON_EMPTY },
+	{ "sessionKey", GP_STR, GP_NON_EMPTY },
+	{0},
+};
+static const struct gw_param board_params[] = {
+	{ "sessionKey", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
+	{ "agentId", GP_STR, GP_NON_EMPTY },
+	{0},
+};
+static const struct gw_param pull_request_params[] = {
+	{ "sessionKeys", GP_ARR, GP_REQUIRED, .max = 200, .item = GP_STR },
+	{0},
+};
+static const struct gw_param migration_params[] = {
+	{ "agentId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
+	{ "overwrite", GP_BOOL },
+	{0},
+};
+static const struct gw_param node_params[] = {
+	{ "nodeId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
+	{0},
+};
+static const char *const library_scopes[] = { "mine", "team", "all", NULL };
+static const struct gw_param library_params[] = {
+	{ "sessionKey", GP_STR, GP_NON_EMPTY, .max = 512 },
+	{ "scope", GP_ENUM, .choices = library_scopes },
+	{0},
+};
+static const struct gw_param talk_catalog_params[] = {
+	{ "provider", GP_STR },
+	{ "model", GP_STR },
+	{0},
+};
+static const struct gw_param transcripts_params[] = {
+	{ "limit", GP_INT, .min = 1, .max = 200 },
+	{ "cursor", GP_STR },
+	{0},
+};
+
+#define NO_TALK                                                                                            \
+	"{\"modes\":[],\"transports\":[],\"brains\":[],\"speech\":{\"ready\":false,\"providers\":[]},"   \
+	"\"transcription\":{\"ready\":false,\"providers\":[]},\"realtime\":{\"ready\":false,\"providers\":[]}}"
+#define NO_MEMORY_STATUS "{\"embedding\":{\"ok\":false,\"error\":\"" NO_MEMORY "\"}}"
+#define NO_LIBRARY                                                                                 \
+	"{\"entries\":[],\"profileId\":null,\"multipleProfiles\":false,\"defaultTarget\":\"workspace\"," \
+	"\"canManageWorkspace\":false,\"defaultSelectionLimit\":64}"
+#define NO_PROPOSALS                                                                                       \
+	"{\"schema\":\"openclaw.skill-workshop.proposals-manifest.v1\","                                   \
+	"\"updatedAt\":\"1970-01-01T00:00:00.000Z\",\"proposals\":[],\"installedSkills\":[]}"
+
+const struct gw_method gwm_absent[] = {
+	GWM_ROW("board.get", run_board_get, READ, board_params, NULL),
+	GWM_ROW("controlUi.sessionPullRequests.subscribe", run_pull_requests, READ, pull_request_params, NULL),
+	{ "doctor.memory.status", gwm_run_for_agent, GW_SCOPE_READ, GW_INLINE | GW_OPEN_PARAMS, agent_params, NULL,
+	  NO_MEMORY_STATUS },
+	GWM_ROW("hooks.status", run_none_in_dirs, READ, agent_params, "hooks"),
+	GWM_REFUSE("memory.search", READ, NO_MEMORY),
+	GWM_ROW("migrations.memory.plan", run_migrations, ADMIN, migration_params, NULL),
+	GWM_ROW("node.describe", gwm_run_unknown, READ, node_params, "unknown nodeId"),
+	GWM_REFUSE("node.invoke", WRITE, NO_NODES),
+	{ "node.list", gwm_run_stamped, GW_SCOPE_READ, GW_INLINE, NULL, NULL, "{\"nodes\":[]}" },
+	GWM_REFUSE("node.pair.approve", PAIRING, NO_NODES),
+	GWM_ALWAYS("node.pair.list", PAIRING, NULL, "{\"pending\":[],\"paired\":[]}"),
+	GWM_REFUSE("node.pair.reject", PAIRING, NO_NODES),
+	GWM_REFUSE("node.pair.remove", PAIRING, NO_NODES),
+	GWM_REFUSE("node.pending.enqueue", WRITE, NO_NODES),
+	GWM_REFUSE("node.rename", PAIRING, NO_NODES),
+	GWM_REFUSE("plugin.surface.refresh", READ, NO_PLUGINS),
+	GWM_ALWAYS("plugins.controlUi.list", READ, NULL, "{\"revision\":\"0\",\"plugins\":[],\"diagnostics\":[]}"),
+	GWM_ALWAYS("plugins.list", READ, NULL, "{\"plugins\":[],\"diagnostics\":[],\"mutationAllowed\":false}"),
+	GWM_ALWAYS("plugins.uiDescriptors", READ, NULL, "{\"ok\":true,\"descriptors\":[]}"),
+	GWM_ALWAYS("portal.list", READ, NULL, "{\"portals\":[]}"),
+	GWM_REFUSE("secrets.store.delete", ADMIN, NO_SECRET_STORE),
+	GWM_ALWAYS("secrets.store.list", ADMIN, NULL, "{\"entries\":[]}"),
+	GWM_REFUSE("secrets.store.set", ADMIN, NO_SECRET_STORE),
+	GWM_REFUSE("skills.install", ADMIN, NO_SKILLS),
+	GWM_ALWAYS("skills.library.list", READ, library_params, NO_LIBRARY),
+	GWM_ALWAYS("skills.proposals.list", READ, agent_params, NO_PROPOSALS),
+	GWM_REFUSE("skills.search", READ, NO_SKILLS),
+	GWM_ROW("skills.status", run_none_in_dirs, READ, agent_session_params, "skills"),
+	GWM_REFUSE("skills.update", ADMIN, NO_SKILLS),
+	GWM_ALWAYS("talk.catalog", READ, talk_catalog_params, NO_TALK),
+	GWM_ALWAYS("transcripts.list", READ, transcripts_params, "{\"sessions\":[],\"nextCursor\":null}"),
+	GWM_REFUSE("wizard.cancel", ADMIN, NO_WIZARD),
+	GWM_REFUSE("wizard.next", ADMIN, NO_WIZARD),
+	GWM_REFUSE("wizard.start", ADMIN, NO_WIZARD),
+	GWM_REFUSE("wizard.status", ADMIN, NO_WIZARD),
+};
+const size_t gwm_absent_count = CH_ARRAY_LEN(gwm_absent);
