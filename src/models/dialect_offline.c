@@ -9,6 +9,7 @@
 #include "models/dialect.h"
 #include "models/offline_rules.h"
 
+#define BREATH_MS 120                    /* terminals that get a whole reply with the acknowledgement of its message wait for ever */
 #define NAME "offline/demo"
 #define COUNT_GAP_MS 30
 #define PIECE_BYTES 48                   /* of a text that is streamed at once */
@@ -188,6 +189,8 @@ static CH_FIBER ch_status offline_run(const struct model_call *call, model_event
 		return st;
 	ret->stop = MODEL_STOP_END;
 	st = sink_start(&t.to, NULL, NAME, ret);
+	if (!st)
+		st = fiber_sleep(BREATH_MS);
 	if (!st)
 		st = answer(&t, err);
 	usage.input = count_input(&t);
