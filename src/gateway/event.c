@@ -34,6 +34,7 @@ static const struct event_row event_table[] = {
 	{ "shutdown",               0,                EVENT_ANY_ROLE },
 	{ "tick",                   0,                EVENT_ANY_ROLE },
 	{ "users.prefs.changed",    GW_SCOPE_READ,    0 },
+	{ "voicewake.changed",      GW_SCOPE_READ,    0 },
 };
 
 /* What features.events says: the rows above that are not hidden. */
@@ -53,6 +54,7 @@ static const char *const advertised[] = {
 	"shutdown",
 	"tick",
 	"users.prefs.changed",
+	"voicewake.changed",
 	NULL,
 };
 

@@ -24,6 +24,8 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_approvals),
 	FAMILY(gwm_channels),
 	FAMILY(gwm_cron),
+	FAMILY(gwm_projects),
+	FAMILY(gwm_voicewake),
 	FAMILY(gwm_absent),
 };
 

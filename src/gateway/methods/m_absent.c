@@ -12,6 +12,7 @@
 #define NO_PLUGINS "this version loads no plugins"
 #define NO_SECRET_STORE "secrets live in the configuration, the environment, files or commands"
 #define NO_SKILLS "this version has no skills"
+#define SELF_BUILT "this build came from its source: update it where it was built"
 #define NO_WIZARD "this version is set up by its configuration file"
 
 /* -- for all these tables -- */
@@ -152,6 +153,41 @@ static ch_status run_migrations(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
+/* No tool of this version searches the web. */
+static ch_status run_web_search(struct gw_call *call, struct ch_err *err)
+{
+	const struct agent_info *agent;
+	const struct gw_model_facts *model;
+	ch_status st = gw_call_agent(call, &agent, err);
+	struct jw *w;
+
+	if (st)
+		return st;
+	model = gw_render_model(call->gw->render, agent->id, NULL);
+	w = gw_reply_begin(call);
+	jw_obj(w);
+	jw_kbool(w, "enabled", false);
+	jw_knull(w, "provider");
+	jw_kstr(w, "agentId", agent->id);
+	jw_kobj(w, "model");
+	jw_kstr(w, "provider", model->provider);
+	jw_kstr(w, "id", model->model);
+	jw_kstr(w, "runtime", "openclaw");
+	jw_kstr(w, "runtimeLabel", "chela");
+	jw_end(w);
+	jw_karr(w, "providers");
+	jw_end(w);
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+/* Keys of voice services take a right of their own. */
+static unsigned talk_config_scope(const struct gw_call *call)
+{
+	return json_get_bool(call->params, "includeSecrets", false) ? GW_SCOPE_TALK_SECRETS : GW_SCOPE_READ;
+}
+
 static const struct gw_param agent_params[] = {
 	{ "agentId", GP_STR, GP_NON_EMPTY },
 	{0},
@@ -190,6 +226,14 @@ static const struct gw_param talk_catalog_params[] = {
 	{ "model", GP_STR },
 	{0},
 };
+static const struct gw_param talk_config_params[] = {
+	{ "includeSecrets", GP_BOOL },
+	{0},
+};
+static const struct gw_param update_status_params[] = {
+	{ "refreshCheckout", GP_BOOL },
+	{0},
+};
 static const struct gw_param transcripts_params[] = {
 	{ "limit", GP_INT, .min = 1, .max = 200 },
 	{ "cursor", GP_STR },
@@ -199,6 +243,9 @@ static const struct gw_param transcripts_params[] = {
 #define NO_TALK                                                                                            \
 	"{\"modes\":[],\"transports\":[],\"brains\":[],\"speech\":{\"ready\":false,\"providers\":[]},"   \
 	"\"transcription\":{\"ready\":false,\"providers\":[]},\"realtime\":{\"ready\":false,\"providers\":[]}}"
+#define NO_UPDATE                                                                                          \
+	"{\"sentinel\":null,\"updateAvailable\":null,\"effectiveChannel\":\"stable\",\"schedule\":{"       \
+	"\"channel\":\"stable\",\"autoEnabled\":false,\"install\":{\"kind\":\"unknown\"}}}"
 #define NO_MEMORY_STATUS "{\"embedding\":{\"ok\":false,\"error\":\"" NO_MEMORY "\"}}"
 #define NO_LIBRARY                                                                                 \
 	"{\"entries\":[],\"profileId\":null,\"multipleProfiles\":false,\"defaultTarget\":\"workspace\"," \
@@ -239,7 +286,12 @@ const struct gw_method gwm_absent[] = {
 	GWM_ROW("skills.status", run_none_in_dirs, READ, agent_session_params, "skills"),
 	GWM_REFUSE("skills.update", ADMIN, NO_SKILLS),
 	GWM_ALWAYS("talk.catalog", READ, talk_catalog_params, NO_TALK),
+	{ "talk.config", gwm_run_fixed, GW_SCOPE_READ, GW_INLINE, talk_config_params, talk_config_scope,
+	  "{\"config\":{}}" },
 	GWM_ALWAYS("transcripts.list", READ, transcripts_params, "{\"sessions\":[],\"nextCursor\":null}"),
+	GWM_REFUSE("update.run", ADMIN, SELF_BUILT),
+	GWM_ALWAYS("update.status", ADMIN, update_status_params, NO_UPDATE),
+	{ "webSearch.status", run_web_search, GW_SCOPE_READ, 0, agent_params, NULL, NULL },
 	GWM_REFUSE("wizard.cancel", ADMIN, NO_WIZARD),
 	GWM_REFUSE("wizard.next", ADMIN, NO_WIZARD),
 	GWM_REFUSE("wizard.start", ADMIN, NO_WIZARD),

@@ -23,11 +23,13 @@ GWM_FAMILY(gwm_device);
 GWM_FAMILY(gwm_logs);
 GWM_FAMILY(gwm_models);
 GWM_FAMILY(gwm_people);
+GWM_FAMILY(gwm_projects);
 GWM_FAMILY(gwm_sessions);
 GWM_FAMILY(gwm_sessions_groups);
 GWM_FAMILY(gwm_sessions_write);
 GWM_FAMILY(gwm_system);
 GWM_FAMILY(gwm_users);
+GWM_FAMILY(gwm_voicewake);
 
 /* The agent a client means: by agentId, by sessionKey, else the default one. On the call's arena. */
 CH_MUST_USE ch_status gw_call_agent(struct gw_call *call, const struct agent_info **ret, struct ch_err *err);
