@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "models/model.h"
+#include "models/route.h"
 #include "sessions/input.h"
 #include "sessions/lane.h"
 #include "sessions/session.h"
@@ -101,6 +102,11 @@ struct agent_model_ops {
 					 struct model_entry *ret, const char **ret_source, struct ch_err *err);
 	CH_FIBER CH_MUST_USE ch_status (*stream)(void *arg, const struct model_call *call, model_event_fn fn, void *fn_arg,
 						 struct model_result *ret, struct ch_err *err);
+	/* The models of a turn, in order; NULL: only the one that resolve() gives. */
+	CH_MUST_USE ch_status (*route)(void *arg, const struct model_route_want *want, struct arena *a,
+				       struct model_route *ret, struct ch_err *err);
+	/* Until when (wall ms) the model is left alone; 0: it may be asked. NULL: it always may. */
+	int64_t (*blocked_until)(void *arg, const struct model_entry *e);
 };
 
 struct agent_host_opts {

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
+#include "models/auth.h"
 
 #define ABORT_GRACE_MS 5000              /* for aborted runs to unwind at shutdown */
 #define LANES_MIN 8
@@ -30,6 +31,20 @@ static ch_status stream(void *arg, const struct model_call *call, model_event_fn
 			struct model_result *ret, struct ch_err *err)
 {
 	return model_stream(arg, call, fn, fn_arg, ret, err);
+}
+
+static ch_status route(void *arg, const struct model_route_want *want, struct arena *a, struct model_route *ret,
+		       struct ch_err *err)
+{
+	return model_route(arg, want, a, ret, err);
+}
+
+static int64_t blocked_until(void *arg, const struct model_entry *e)
+{
+	int64_t until = e->auth_profile ? 0 : auth_blocked_until(arg, e->provider, e->id);
+
+	/* No credential at all is no cooldown: asking costs nothing and says what to set. */
+	return until == INT64_MAX ? 0 : until;
 }
 
 static ch_status tool_session_status(void *arg, const char *session_key, struct buf *ret_json, struct ch_err *err)
@@ -59,7 +74,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->opts = *opts;
 	h->opts.state_dir = ch_strdup(opts->state_dir);
 	h->model_ops = opts->model_ops ? *opts->model_ops
-				       : (struct agent_model_ops){ opts->models, resolve, stream };
+				       : (struct agent_model_ops){ opts->models, resolve, stream, route, blocked_until };
 	h->desks = map_new();
 	h->runs = map_new();
 	h->homes = map_new();

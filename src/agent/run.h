@@ -49,6 +49,16 @@ struct run_spent {
 	int requests;
 };
 
+/* The models that may answer this turn. An answer moves on only for this turn: the next begins with the first again. */
+struct run_failed { const char *ref, *reason, *detail; };
+struct run_route {
+	struct model_route chain;        /* on the arena; len 0: not known yet */
+	size_t at;                       /* the one at hand, which is run->entry */
+	struct run_failed *failed;       /* those given up, in order of the chain; on the arena */
+	size_t failed_len;               /* at, or at + 1 when the chain is exhausted */
+	bool is_asked;                   /* the one at hand was sent a request */
+};
+
 struct run {
 	int refs;
 	struct agent_host *host;
@@ -80,7 +90,8 @@ struct run {
 	int64_t seq, started_at, ended_at, epoch;
 	struct home *home;
 	struct prompt *prompt;           /* with the tools that the turn may use */
-	struct model_entry entry;        /* on the arena */
+	struct run_route route;
+	struct model_entry entry;        /* the model at hand; on the arena */
 	const char *ref, *stop_reason;
 	struct arena *round;             /* cleared before each model request */
 	VEC(struct run_call) calls;      /* of the reply at hand; gone once their results are in the transcript */

@@ -245,6 +245,7 @@ void entry_copy(struct arena *a, const struct model_entry *from, struct model_en
 	ret->ref = arena_strdup(a, from->ref);
 	ret->headers = from->headers ? json_clone(a, from->headers) : NULL;
 	ret->compat = from->compat ? json_clone(a, from->compat) : NULL;
+	ret->auth_profile = from->auth_profile ? arena_strdup(a, from->auth_profile) : NULL;
 }
 
 void models_each(struct models *m, bool (*each)(void *arg, const struct model_entry *e), void *arg)

@@ -168,6 +168,7 @@ struct model_entry {                      /* one usable model */
 	bool has_cost; double cost_input, cost_output, cost_cache_read, cost_cache_write;  /* USD per million tokens */
 	const struct json *headers, *compat;   /* from the configuration, or NULL */
 	bool configured;                  /* from models.providers */
+	const char *auth_profile;         /* of a reference with "@profile"; NULL: whichever fits */
 };
 
 /* -- the client -- */
@@ -192,7 +193,8 @@ void models_config_changed(struct models *m);
 
 /*
  * The model to use: `wanted` (NULL or an alias or ref) -> agent's -> defaults' primary -> environment keys -> a local Ollama -> offline/demo.
- * *ret_source: "session", "agent", "config", "environment", "ollama", "offline" (static).
+ * *ret_source: "session", "agent", "config", "environment", "ollama", "offline" (static). What may follow it: models/route.h.
+ * CH_E_DENIED: `wanted` is known, but modelPolicy.allow leaves it out.
  */
 CH_MUST_USE ch_status model_resolve(struct models *m, const char *wanted, const char *agent_id, struct arena *a,
 				    struct model_entry *ret, const char **ret_source, struct ch_err *err);

@@ -43,6 +43,18 @@ const struct json *provider_config(struct models *m, const char *provider);
 /* Everything an entry points to, on the arena. */
 void entry_copy(struct arena *a, const struct model_entry *from, struct model_entry *ret);
 
+/* -- resolve.c -- */
+
+/* An alias, a reference or an id; whoever may use it. CH_E_NOT_FOUND, with the nearest name. */
+CH_MUST_USE ch_status resolve_name(struct models *m, const char *name, struct arena *a, struct model_entry *ret,
+				   struct ch_err *err);
+/* What is chosen when nobody chose, and by whom (as model_resolve()'s source). */
+const char *resolve_default(struct models *m, const char *agent_id, struct arena *a, const char **ret_source);
+/* {primary} of an object, the text of a string; NULL when unset. */
+const char *resolve_primary(const struct json *model);
+/* agents.entries.<id>.<key>; NULL when unset. */
+const struct json *resolve_agent_setting(const struct config *c, const char *agent_id, const char *key);
+
 /* -- builtin.c: models whose limits and prices are published -- */
 
 struct builtin_model {

@@ -2,7 +2,7 @@
  * models/resolve.c - which model is meant.
  *
  * A reference is "provider/id", split at the first '/' (ids may hold more of
- * them), optionally with "@profile" behind it, which this version ignores.
+ * them), optionally with "@profile" behind it: the credential to use.
  * A word without '/' is an alias, else the id of exactly one configured
  * model, else an id of the default provider.
  */
@@ -11,13 +11,21 @@
 #include "config/path.h"
 #include "core/str.h"
 #include "models/models_priv.h"
+#include "models/route.h"
 
-static const char *without_profile(struct arena *a, const char *ref)
+/* *ret_profile is left alone when there is none. */
+static const char *without_profile(struct arena *a, const char *ref, const char **ret_profile)
 {
-	const char *at = strrchr(ref, '@');
+	/* An address may be a part of a profile's id: "openai/gpt-4o@openai:me@example.org". */
+	const char *slash = strchr(ref, '/'), *at = strchr(slash ? slash + 1 : ref, '@');
 
 	/* "@cf/meta/llama" begins with one, which is part of the id. */
-	return at && at > ref && !strchr(at, '/') ? arena_strndup(a, ref, (size_t)(at - ref)) : ref;
+	while (at && (at == ref || at[-1] == '/' || strchr(at, '/')))
+		at = strchr(at + 1, '@');
+	if (!at || !at[1])
+		return ref;
+	*ret_profile = arena_strdup(a, at + 1);
+	return arena_strndup(a, ref, (size_t)(at - ref));
 }
 
 /* {alias} of agents.defaults.models["provider/id"]; the reference it stands for, or NULL. */
@@ -105,18 +113,21 @@ static const struct model_entry *first_ready(struct models *m, const char *id)
 	return e;
 }
 
-/* "agents.defaults.model": a string, or an object with `primary`. */
-static const char *primary_at(const struct config *c, const char *path)
+const char *resolve_primary(const struct json *model)
 {
-	const struct json *v = c ? config_get(c, path) : NULL;
-	const char *text = json_is(v, JSON_OBJ) ? json_get_str(v, "primary") : json_str(v);
+	const char *text = json_is(model, JSON_OBJ) ? json_get_str(model, "primary") : json_str(model);
 
 	return str_empty(text) ? NULL : text;
 }
 
+static const char *default_primary(const struct config *c)
+{
+	return c ? resolve_primary(config_get(c, "agents.defaults.model")) : NULL;
+}
+
 static const char *default_provider(struct models *m, struct arena *a)
 {
-	const char *primary = primary_at(m->config, "agents.defaults.model"), *slash;
+	const char *primary = default_primary(m->config), *slash;
 	const char *behind = primary ? follow_alias(m->config, primary) : NULL;
 
 	primary = behind ? behind : primary;
@@ -140,15 +151,25 @@ static ch_status by_word(struct models *m, const char *word, struct arena *a, st
 	return CH_OK;
 }
 
-static ch_status by_name(struct models *m, const char *name, struct arena *a, struct model_entry *ret,
-			 struct ch_err *err)
+ch_status resolve_name(struct models *m, const char *name, struct arena *a, struct model_entry *ret,
+		       struct ch_err *err)
 {
-	const char *ref = without_profile(a, str_trim(a, name));
-	const char *alias = follow_alias(m->config, ref);
+	const struct config *c = catalog_config(m);
+	const char *profile = NULL, *ref, *alias;
+	ch_status st;
 
+	name = str_trim(a, name);
+	/* An alias may look like anything, so it is tried as it stands first. */
+	alias = follow_alias(c, name);
+	ref = alias ? alias : without_profile(a, name, &profile);
+	if (!alias)
+		alias = follow_alias(c, ref);
 	if (alias)
-		ref = without_profile(a, alias);
-	return strchr(ref, '/') ? by_ref(m, ref, a, ret, err) : by_word(m, ref, a, ret, err);
+		ref = without_profile(a, alias, &profile);
+	st = strchr(ref, '/') ? by_ref(m, ref, a, ret, err) : by_word(m, ref, a, ret, err);
+	if (!st)
+		ret->auth_profile = profile;
+	return st;
 }
 
 /* What the environment offers: the first endpoint whose key is set. */
@@ -175,36 +196,48 @@ static const char *first_configured(struct models *m)
 	return NULL;
 }
 
-static const char *agent_primary(struct models *m, const char *agent_id, struct arena *a)
+const struct json *resolve_agent_setting(const struct config *c, const char *agent_id, const char *key)
 {
-	const char *path;
+	CH_AUTO(arena_unref) struct arena *a = NULL;
 
-	if (str_empty(agent_id))
+	if (!c || str_empty(agent_id))
 		return NULL;
-	path = config_path_join(a, config_path_join(a, "agents.entries", agent_id), "model");
-	return primary_at(m->config, path);
+	a = arena_new(0);
+	return config_get(c, config_path_join(a, config_path_join(a, "agents.entries", agent_id), key));
 }
 
-ch_status model_resolve(struct models *m, const char *wanted, const char *agent_id, struct arena *a,
-			struct model_entry *ret, const char **ret_source, struct ch_err *err)
+const char *resolve_default(struct models *m, const char *agent_id, struct arena *a, const char **ret_source)
 {
+	const struct config *c = catalog_config(m);
 	const struct { const char *name, *source; } steps[] = {
-		{ str_empty(wanted) ? NULL : wanted, "session" },
-		{ catalog_config(m) ? agent_primary(m, agent_id, a) : NULL, "agent" },
-		{ primary_at(m->config, "agents.defaults.model"), "config" },
+		{ resolve_primary(resolve_agent_setting(c, agent_id, "model")), "agent" },
+		{ default_primary(c), "config" },
 		{ first_configured(m), "config" },
 		{ from_environment(a), "environment" },
 		{ m->found_default ? arena_printf(a, "ollama/%s", m->found_default) : NULL, "ollama" },
 		{ "offline/demo", "offline" },
 	};
 	size_t i = 0;
-	ch_status st;
 
 	while (!steps[i].name)
 		i++;
-	st = by_name(m, steps[i].name, a, ret, err);
+	*ret_source = steps[i].source;
+	return steps[i].name;
+}
+
+ch_status model_resolve(struct models *m, const char *wanted, const char *agent_id, struct arena *a,
+			struct model_entry *ret, const char **ret_source, struct ch_err *err)
+{
+	const char *source = "session", *name = wanted;
+	ch_status st;
+
+	if (str_empty(name))
+		name = resolve_default(m, agent_id, a, &source);
+	st = resolve_name(m, name, a, ret, err);
+	if (!st && name == wanted && !model_is_allowed(m, agent_id, ret))
+		return ch_fail(err, CH_E_DENIED, "%s is not among the models of agents.defaults.modelPolicy.allow", ret->ref);
 	if (!st && ret_source)
-		*ret_source = steps[i].source;
+		*ret_source = source;
 	return st;
 }
 

@@ -25,7 +25,8 @@
 	X(thinking_level) X(verbose_level) X(reasoning_level) X(response_usage)                \
 	X(queue_mode) X(fast_mode) X(spawned_by) X(parent_key)                                 \
 	X(status) X(last_run_id) X(last_run_error) X(last_preview) X(participants)             \
-	X(active_provider) X(active_model) X(extra)
+	X(active_provider) X(active_model) X(extra)                                            \
+	X(auth_profile) X(fallback)
 /* int64_t; times are wall ms, 0: unset; flags 0/1. */
 #define SESS_INT_MAP(X)                                                                        \
 	X(created_at) X(updated_at) X(last_interaction_at) X(session_started_at)               \

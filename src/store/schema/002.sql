@@ -48,6 +48,13 @@ CREATE TABLE auth_health (
 ALTER TABLE ledger ADD COLUMN auth_profile TEXT;
 CREATE INDEX ledger_by_run ON ledger (run_id) WHERE run_id IS NOT NULL;
 
+-- ---- which model answers (agent/turn_route.c) ----
+
+ALTER TABLE sessions ADD COLUMN auth_profile TEXT;       -- the credential that was chosen with the model
+-- Another model answers than the chosen one, and that was said:
+-- {"selected":"a/x","active":"b/y","reason":"auth"}.
+ALTER TABLE sessions ADD COLUMN fallback TEXT;
+
 -- ---- sessions ----
 
 -- A window that began as a part of another one: a fork, a rewind.
