@@ -50,6 +50,7 @@ struct run_spent {
 };
 
 /* The models that may answer this turn. An answer moves on only for this turn: the next begins with the first again. */
+enum run_route_notice { ROUTE_SAME, ROUTE_MOVED, ROUTE_BACK };
 struct run_failed { const char *ref, *reason, *detail; };
 struct run_route {
 	struct model_route chain;        /* on the arena; len 0: not known yet */
@@ -57,6 +58,8 @@ struct run_route {
 	struct run_failed *failed;       /* those given up, in order of the chain; on the arena */
 	size_t failed_len;               /* at, or at + 1 when the chain is exhausted */
 	bool is_asked;                   /* the one at hand was sent a request */
+	enum run_route_notice notice;    /* what is to be said of it when the turn is done */
+	const char *was_active;          /* ROUTE_BACK: who answered before */
 };
 
 struct run {
@@ -92,7 +95,7 @@ struct run {
 	struct prompt *prompt;           /* with the tools that the turn may use */
 	struct run_route route;
 	struct model_entry entry;        /* the model at hand; on the arena */
-	const char *ref, *stop_reason;
+	const char *stop_reason;
 	struct arena *round;             /* cleared before each model request */
 	VEC(struct run_call) calls;      /* of the reply at hand; gone once their results are in the transcript */
 	VEC(const char *) tools_used;    /* names that succeeded, once each */

@@ -2,7 +2,7 @@
  * agent/run_events.c - everything a client sees of a run, in the protocol's order.
  *
  *	accepted   timing dispatch-started, session send, session participants
- *	preparing  chat+agent preparing_workspace, chat+agent preparing_context
+ *	preparing  chat+agent preparing_workspace, chat+agent preparing_context; models passed over (run_events_route.c)
  *	started    row(user), lifecycle start, chat+agent starting_model, session agent.run.started, start
  *	per model  lifecycle model, session model, assistant+delta …, usage, row(assistant), tools …
  *	done       lifecycle finishing, model(null), end; delta, final; session agent.input.settled, model, end
@@ -100,8 +100,7 @@ void ev_started(struct run *r, const struct tr_entry *entry)
 	if (str_eq(entry->role, "user"))
 		ev_row(r, entry);
 	rf_timing(r, "agent-run-started");
-	start_frame(r);
-	rf_status(r, "starting_model");
+	ev_begin_model(r);
 	rf_session(r, "agent.run.started", NULL);
 	rf_session(r, NULL, "start");
 }
@@ -273,14 +272,24 @@ void ev_retrying(struct run *r, const struct model_event *ev)
 	rf_agent_same_seq(r, &w, (struct rf_frame){ .stream = "run_status" });
 }
 
-void ev_resumed(struct run *r)
+void ev_text_void(struct run *r)
 {
 	r->agent_replace = true;
 	r->seq++;
 	assistant_frame(r);
-	rf_status(r, "preparing_context");
+}
+
+void ev_begin_model(struct run *r)
+{
 	start_frame(r);
 	rf_status(r, "starting_model");
+}
+
+void ev_resumed(struct run *r)
+{
+	ev_text_void(r);
+	rf_status(r, "preparing_context");
+	ev_begin_model(r);
 	rf_session(r, NULL, "start");
 	ev_model(r);
 }

@@ -39,6 +39,18 @@ void ev_row(struct run *r, const struct tr_entry *entry);
 void ev_retrying(struct run *r, const struct model_event *ev);
 void ev_resumed(struct run *r);
 
+/* The text of the message at hand is void: frames say so. */
+void ev_text_void(struct run *r);
+/* A model is begun with: lifecycle start, starting_model. */
+void ev_begin_model(struct run *r);
+
+/* -- which model answers, run_events_route.c -- */
+/* Candidates from number `from` on were passed over. */
+void ev_route_skipped(struct run *r, size_t from);
+/* The one at hand failed, another follows. */
+void ev_route_left(struct run *r, const char *error);
+void ev_route_resumed(struct run *r);
+
 /* -- tools -- */
 void ev_tool_start(struct run *r, const struct tool *t, const struct run_call *call, int64_t ts);
 void ev_tool_update(struct run *r, const struct tool *t, const struct run_call *call, const char *text, size_t len);

@@ -9,6 +9,7 @@
 
 #include "agent/messages.h"
 #include "agent/run_frames.h"
+#include "agent/turn.h"
 #include "core/clock.h"
 #include "core/str.h"
 
@@ -27,8 +28,8 @@ static void receipt(struct run *r, struct jw *w)
 	jw_kstr(w, "sessionId", r->session_id);
 	jw_kstr(w, "turnId", r->event_id);
 	jw_kobj(w, "requested");
-	jw_kstr(w, "provider", r->entry.provider);
-	jw_kstr(w, "model", r->entry.id);
+	jw_kstr(w, "provider", turn_chosen(r)->provider);
+	jw_kstr(w, "model", turn_chosen(r)->id);
 	jw_end(w);
 	jw_kobj(w, "effective");
 	jw_kstr(w, "provider", r->result.provider);
@@ -40,7 +41,7 @@ static void receipt(struct run *r, struct jw *w)
 	for (size_t i = 0; i < r->tools_used.len; i++)
 		jw_str(w, r->tools_used.at[i]);
 	jw_end(w);
-	jw_kbool(w, "rerouted", false);
+	jw_kbool(w, "rerouted", r->route.at > 0);
 	jw_kstr(w, "terminalDisposition", r->msg_end > r->msg_start ? "visible" : "empty");
 	jw_end(w);
 }
@@ -54,6 +55,9 @@ static void terminal_reply(struct run *r, struct jw *w)
 	jw_kstr(w, "disposition", len ? "visible" : "empty");
 	jw_key(w, "text");
 	jw_strn(w, text, len);
+	if (r->route.at)
+		jw_kstr(w, "modelRouteChange",
+			arena_printf(r->round, "Model route changed: %s → %s.", turn_chosen(r)->ref, r->entry.ref));
 	jw_end(w);
 }
 
@@ -150,12 +154,14 @@ static void final(struct run *r)
 void ev_done(struct run *r)
 {
 	rf_model_frame(r, NULL, NULL);
+	rf_route_succeeded(r);
 	end_frame(r);
 	rf_flush_chat(r);
 	if (r->was_queued)
 		final_of_drained(r);
 	else
 		final(r);
+	rf_route_notice(r);
 	if (!r->was_queued) {
 		rf_timing(r, "dispatch-completed");
 		rf_timing(r, "post-dispatch-completed");
@@ -163,20 +169,6 @@ void ev_done(struct run *r)
 	}
 	rf_session(r, NULL, "model");
 	rf_session(r, NULL, "end");
-}
-
-static void fallback_frame(struct run *r, const char *reason)
-{
-	struct jw w = rf_data(r);
-
-	jw_kstr(&w, "phase", "fallback_step");
-	jw_kstr(&w, "fallbackStepType", "fallback_step");
-	jw_kstr(&w, "fallbackStepFromModel", r->entry.ref);
-	jw_kstr(&w, "fallbackStepFromFailureReason", reason);
-	jw_kstr(&w, "fallbackStepFromFailureDetail", r->failure.text);
-	jw_kint(&w, "fallbackStepChainPosition", 1);
-	jw_kstr(&w, "fallbackStepFinalOutcome", "chain_exhausted");
-	rf_lifecycle(r, &w);
 }
 
 static void error_frame(struct run *r, const char *reason)
@@ -228,11 +220,13 @@ void ev_failed(struct run *r, const struct tr_entry *entry)
 	const char *reason = rf_failover_reason(r->failure_class);
 
 	rf_flush_agent(r);
-	if (reason)
+	if (reason && r->route.is_asked)
 		rf_finishing_failed(r, r->failure.text, reason, rf_failure_kind(r->failure_class));
 	rf_model_frame(r, NULL, NULL);
-	if (reason)
-		fallback_frame(r, reason);
+	if (r->route.failed_len > r->route.at)
+		rf_route_exhausted(r);
+	if (!r->route.is_asked)
+		reason = NULL;           /* of no model that was asked */
 	error_frame(r, reason);
 	chat_error(r, reason);
 	if (!r->was_queued)

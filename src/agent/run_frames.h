@@ -28,6 +28,10 @@ void rf_model_frame(struct run *r, const char *provider, const char *model);
 /* -- text, run_events.c -- */
 void rf_flush_agent(struct run *r);
 void rf_flush_chat(struct run *r);
+/* -- which model answered, run_events_route.c -- */
+void rf_route_succeeded(struct run *r);
+void rf_route_exhausted(struct run *r);
+void rf_route_notice(struct run *r);
 /* -- failures, run_events.c -- */
 const char *rf_failover_reason(enum model_error_class c);
 const char *rf_failure_kind(enum model_error_class c);

@@ -128,8 +128,7 @@ static void add_call(struct stream *s, const struct model_event *ev)
 	vec_push(&r->calls, call);
 }
 
-/* The client tries again: what came since the request began is void. */
-static void start_over(struct stream *s, const struct model_event *ev)
+void stream_give_up(struct stream *s)
 {
 	struct run *r = s->run;
 	bool was_told = r->agent_sent > r->msg_start || r->chat_sent > r->msg_start;
@@ -144,6 +143,14 @@ static void start_over(struct stream *s, const struct model_event *ev)
 	}
 	r->msg_start = r->msg_end = r->reply.len;
 	r->agent_sent = r->reply.len;
+}
+
+/* The client tries again: what came since the request began is void. */
+static void start_over(struct stream *s, const struct model_event *ev)
+{
+	struct run *r = s->run;
+
+	stream_give_up(s);
 	ev_retrying(r, ev);
 	r->resume_ms = now_mono_ms() + ev->delay_ms;
 	run_timer_arm(r);

@@ -26,6 +26,8 @@ void stream_done(struct stream *s);
 void stream_begin(struct stream *s);
 /* model_event_fn */
 bool stream_event(void *stream, const struct model_event *ev);
+/* The model failed: what clients saw of its reply is void. */
+void stream_give_up(struct stream *s);
 /* The reply is complete: closes what is open. CH_E_LIMIT when it was too long. */
 CH_MUST_USE ch_status stream_finish(struct stream *s, struct ch_err *err);
 

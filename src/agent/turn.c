@@ -29,7 +29,7 @@ static ch_status round_of(struct turn *t, bool *ret_done, struct ch_err *err)
 	ch_status st;
 
 	*ret_done = false;
-	st = turn_ask(t, err);
+	st = turn_route_ask(t, err);
 	if (st) {
 		r->calls.len = 0;        /* of a reply that is not in the transcript */
 		return st;
@@ -76,19 +76,9 @@ static ch_status rounds(struct turn *t, struct ch_err *err)
 /* What the turn needs besides the transcript. A failure is told after the user's row is in. */
 static ch_status prepare(struct run *r, struct ch_err *err)
 {
-	struct agent_host *h = r->host;
-	const char *wanted = r->model, *source;
-	ch_status st;
+	ch_status st = turn_route_open(r, err);
 
-	if (!wanted && r->sess->model_override_source && r->sess->model_provider && r->sess->model)
-		wanted = arena_printf(r->arena, "%s/%s", r->sess->model_provider, r->sess->model);
-	st = h->model_ops.resolve(h->model_ops.arg, wanted, r->agent_id, r->arena, &r->entry, &source, err);
-	if (st) {
-		r->entry = (struct model_entry){ 0 };
-		return st;
-	}
-	r->ref = r->entry.ref;
-	return home_open(h, r->agent_id, &r->home, err);
+	return st ? st : home_open(r->host, r->agent_id, &r->home, err);
 }
 
 /* The history must end with the row just written. */
@@ -115,6 +105,14 @@ static bool wants_files(const struct run *r)
 	return !str_eq(when, "continuation-skip") || !history_has_reply(r->desk->history);
 }
 
+ch_status turn_volatile_prompt(struct turn *t, struct ch_err *err)
+{
+	buf_clear(&t->volatile_prompt);
+	prompt_volatile(&t->volatile_prompt, t->r);
+	extras_prompt(&t->volatile_prompt, t->r);
+	return buf_status(&t->volatile_prompt, err, "the system prompt");
+}
+
 /* History and prompt: what the first request is made of. */
 static ch_status gather(struct turn *t, const struct tr_entry *user, struct ch_err *err)
 {
@@ -126,9 +124,7 @@ static ch_status gather(struct turn *t, const struct tr_entry *user, struct ch_e
 		st = home_prompt(r->host, r->home, wants_files(r), &r->prompt, err);
 	if (st)
 		return st;
-	prompt_volatile(&t->volatile_prompt, r);
-	extras_prompt(&t->volatile_prompt, r);
-	return buf_status(&t->volatile_prompt, err, "the system prompt");
+	return turn_volatile_prompt(t, err);
 }
 
 static void set_deadline(struct run *r)
@@ -155,6 +151,7 @@ static void turn_in(struct turn *t)
 	rand_uuid(r->item_id);
 	ready = prepare(r, &r->failure);
 	ev_preparing(r);
+	ev_route_skipped(r, 0);
 	st = turn_begin(r, &user, &err);
 	if (st) {
 		r->failure = err;

@@ -57,6 +57,19 @@ void window_view(const struct run *r, struct window *w, struct json *ret_view);
 /* The provider found the last request too long (st, err). CH_OK: ask again, with less. */
 CH_MUST_USE ch_status window_shrink(const struct run *r, struct window *w, ch_status st, struct ch_err *err);
 
+/* -- turn_route.c -- */
+/* The candidates; r->entry is the first that may be asked. CH_E_BUSY: all of them rest. */
+CH_MUST_USE ch_status turn_route_open(struct run *r, struct ch_err *err);
+/* turn_ask(), by the next candidate when one fails. */
+CH_FIBER CH_MUST_USE ch_status turn_route_ask(struct turn *t, struct ch_err *err);
+/* A turn that was answered: into the session, before it is saved. */
+void turn_route_settle(struct run *r);
+/* The model that was chosen, whoever answers. */
+const struct model_entry *turn_chosen(const struct run *r);
+
+/* -- turn.c -- */
+CH_MUST_USE ch_status turn_volatile_prompt(struct turn *t, struct ch_err *err);
+
 /* -- turn_settle.c -- */
 /* st: how the rounds ended. */
 void turn_finish(struct turn *t, ch_status st);

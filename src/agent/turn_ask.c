@@ -62,6 +62,7 @@ static ch_status ask_once(struct turn *t, struct window *w, struct ch_err *err)
 		.ref = r->entry.ref, .system_stable = r->prompt->text, .system_volatile = buf_str(&t->volatile_prompt),
 		.tools = r->prompt->tools, .tool_count = r->prompt->tool_count, .thinking = thinking_of(r),
 		.reason = MODEL_FOR_TURN, .agent_id = r->agent_id, .session_key = r->session_key, .run_id = r->event_id,
+		.auth_profile = r->entry.auth_profile,
 	};
 	struct json view;
 	ch_status st;

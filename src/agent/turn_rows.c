@@ -58,8 +58,8 @@ static void session_started(struct run *r)
 	s->context_tokens = r->entry.context_window;
 	if (s->model_override_source)
 		return;
-	sess_set_str(s, &s->model_provider, r->entry.provider);
-	sess_set_str(s, &s->model, r->entry.id);
+	sess_set_str(s, &s->model_provider, turn_chosen(r)->provider);
+	sess_set_str(s, &s->model, turn_chosen(r)->id);
 }
 
 static ch_status begin_rows(struct run *r, struct tr_entry *user, struct ch_err *err)

@@ -69,6 +69,8 @@ static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch
 	if (st)
 		return st;
 	session_ended(r, end->session_status, end->error);
+	if (end->state == INPUT_DONE)
+		turn_route_settle(r);
 	return sess_save(r->sess, err);
 }
 
