@@ -151,6 +151,13 @@ CH_MUST_USE ch_status agent_in_flight(struct agent_host *h, const char *session_
 const char *const *agent_active_runs(struct agent_host *h, const char *session_key, struct arena *a);
 bool agent_is_active(struct agent_host *h, const char *session_key);
 
+/* -- the model of a session -- */
+
+/* What its user chose, "provider/model[@profile]" on the arena; NULL: nothing, the configuration decides. */
+const char *agent_wanted_model(const struct sess *s, struct arena *a);
+/* Chooses; NULL: the choice is taken back. Not yet saved. */
+void agent_pin_model(struct sess *s, const struct model_entry *m);
+
 /* -- agents as the configuration knows them -- */
 
 struct agent_info {

@@ -11,11 +11,8 @@
 
 ch_status command_model(struct run *r, struct model_entry *ret, const char **ret_source, struct ch_err *err)
 {
-	const struct sess *s = r->sess;
-	const char *wanted = NULL;
+	const char *wanted = agent_wanted_model(r->sess, r->arena);
 
-	if (s->model_override_source && s->model_provider && s->model)
-		wanted = arena_printf(r->arena, "%s/%s", s->model_provider, s->model);
 	return r->host->model_ops.resolve(r->host->model_ops.arg, wanted, r->agent_id, r->arena, ret, ret_source, err);
 }
 
@@ -29,9 +26,7 @@ ch_status command_pin_model(struct run *r, const char *wanted, struct buf *out, 
 	st = r->host->model_ops.resolve(r->host->model_ops.arg, wanted, r->agent_id, r->arena, &m, &source, err);
 	if (st)
 		return st;
-	sess_set_str(s, &s->model_provider, m.provider);
-	sess_set_str(s, &s->model, m.id);
-	sess_set_str(s, &s->model_override_source, "user");
+	agent_pin_model(s, &m);
 	st = sess_save(s, err);
 	if (!st)
 		buf_printf(out, "Model of this session: `%s`.", m.ref);
@@ -43,9 +38,7 @@ static ch_status unpin(struct run *r, struct buf *out, struct ch_err *err)
 	struct sess *s = r->sess;
 	ch_status st;
 
-	sess_set_str(s, &s->model_provider, NULL);
-	sess_set_str(s, &s->model, NULL);
-	sess_set_str(s, &s->model_override_source, NULL);
+	agent_pin_model(s, NULL);
 	st = sess_save(s, err);
 	if (!st)
 		buf_puts(out, "This session uses the default model again.");

@@ -69,10 +69,6 @@ void host_left(struct agent_host *h);
 /* A queued run ends without having run: durable, then told. */
 CH_MUST_USE ch_status host_cancel_queued(struct run *r, const char *reason, struct ch_err *err);
 
-/* -- turn_route.c -- */
-/* What the session's user chose, "provider/model[@profile]"; NULL: nothing. */
-const char *host_wanted_model(const struct sess *s, struct arena *a);
-
 /* -- commands.c -- */
 const struct slash_command *command_parse(const struct config *c, const char *text, struct arena *a,
 					  const char **ret_args);

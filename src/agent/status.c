@@ -30,11 +30,9 @@ void status_date(int64_t wall_ms, bool with_time, char *ret_text, size_t cap)
 static ch_status model_of(struct agent_host *h, const struct sess *s, struct arena *a, struct model_entry *ret,
 			  struct ch_err *err)
 {
-	const char *wanted = NULL, *source;
+	const char *source;
 
-	if (s->model_override_source && s->model_provider && s->model)
-		wanted = arena_printf(a, "%s/%s", s->model_provider, s->model);
-	return h->model_ops.resolve(h->model_ops.arg, wanted, s->agent_id, a, ret, &source, err);
+	return h->model_ops.resolve(h->model_ops.arg, agent_wanted_model(s, a), s->agent_id, a, ret, &source, err);
 }
 
 static const char *mode_name(struct agent_host *h, const struct sess *s)
@@ -82,12 +80,35 @@ ch_status status_json(struct agent_host *h, struct sess *s, struct buf *out, str
 	return buf_status(out, err, "the session's status");
 }
 
+/* The chosen model, what would follow it, and who answered instead. */
+static void model_lines(struct agent_host *h, const struct sess *s, struct arena *a, struct buf *out)
+{
+	const struct model_route_want want = { .wanted = agent_wanted_model(s, a), .agent_id = s->agent_id };
+	struct json *moved = NULL;
+	struct model_route route = { 0 };
+	struct model_entry m;
+	struct ch_err err;
+
+	if (model_of(h, s, a, &m, &err)) {
+		buf_printf(out, "- Model: none can be used: %s\n", err.text);
+		return;
+	}
+	buf_printf(out, "- Model: `%s`%s\n", m.ref, want.wanted ? " (chosen for this session: no other answers)" : "");
+	if (h->model_ops.route && !h->model_ops.route(h->model_ops.arg, &want, a, &route, NULL) && route.len > 1) {
+		buf_puts(out, "- Fallbacks: ");
+		for (size_t i = 1; i < route.len; i++)
+			buf_printf(out, "%s`%s`", i > 1 ? ", " : "", route.at[i].ref);
+		buf_putc(out, '\n');
+	}
+	if (s->fallback && !json_parse(a, s->fallback, strlen(s->fallback), JSON_STRICT, &moved, NULL))
+		buf_printf(out, "- The last answer came from `%s`: `%s` failed (%s)\n", json_str_or(json_get(moved, "active"), "?"),
+			   json_str_or(json_get(moved, "selected"), "?"), json_str_or(json_get(moved, "reason"), "?"));
+}
+
 ch_status status_text(struct agent_host *h, struct sess *s, struct buf *out, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	char date[STATUS_DATE_MAX];
-	struct model_entry m;
-	struct ch_err why;
 	int64_t messages = 0;
 	ch_status st;
 
@@ -96,10 +117,7 @@ ch_status status_text(struct agent_host *h, struct sess *s, struct buf *out, str
 		return st;
 	status_date(now_wall_ms(), true, date, sizeof(date));
 	buf_printf(out, "🦀 **chela %s** · %s (%s)\n\n", CHELA_VERSION, date, clock_zone());
-	if (model_of(h, s, a, &m, &why))
-		buf_printf(out, "- Model: none can be used: %s\n", why.text);
-	else
-		buf_printf(out, "- Model: `%s`%s\n", m.ref, s->model_override_source ? " (chosen for this session)" : "");
+	model_lines(h, s, a, out);
 	buf_printf(out, "- Session: `%s`, %" PRId64 " messages\n", s->key, messages);
 	buf_printf(out, "- Last turn: %" PRId64 " tokens in, %" PRId64 " out\n", s->input_tokens, s->output_tokens);
 	if (s->context_tokens)

@@ -15,15 +15,6 @@
 
 #define DETAIL_MAX 200                   /* characters of a failure in frames and in the final text */
 
-const char *host_wanted_model(const struct sess *s, struct arena *a)
-{
-	if (str_empty(s->model_override_source) || str_eq(s->model_override_source, "default") ||
-	    str_empty(s->model_provider) || str_empty(s->model))
-		return NULL;
-	return arena_printf(a, str_empty(s->auth_profile) ? "%s/%s" : "%s/%s@%s", s->model_provider, s->model,
-			    s->auth_profile);
-}
-
 const struct model_entry *turn_chosen(const struct run *r)
 {
 	return r->route.chain.len ? &r->route.chain.at[0] : &r->entry;
@@ -98,7 +89,7 @@ static ch_status find_chain(struct run *r, struct ch_err *err)
 	const struct agent_model_ops *ops = &r->host->model_ops;
 	struct model_route *chain = &r->route.chain;
 	struct model_route_want want = {
-		.wanted = r->model ? r->model : host_wanted_model(r->sess, r->arena),
+		.wanted = r->model ? r->model : agent_wanted_model(r->sess, r->arena),
 		.agent_id = r->agent_id,
 		.reason = MODEL_FOR_TURN,
 		/* Our own JSON: a quote inside of text would be escaped. */

@@ -97,11 +97,11 @@ static ch_status set_model(struct gw *gw, struct sess *s, const char *ref, struc
 	const char *source;
 	ch_status st = model_resolve(gw->models, ref, s->agent_id, a, &m, &source, err);
 
+	if (st == CH_E_DENIED)
+		return ch_fail(err, CH_E_INVALID, "model not allowed: %s (agents.defaults.modelPolicy.allow)", ref);
 	if (st)
 		return ch_fail(err, CH_E_INVALID, "model not available: %s (see: chela models list)", ref);
-	sess_set_str(s, &s->model_provider, m.provider);
-	sess_set_str(s, &s->model, m.id);
-	sess_set_str(s, &s->model_override_source, "user");
+	agent_pin_model(s, &m);
 	return CH_OK;
 }
 
@@ -251,9 +251,7 @@ static ch_status patch_model(struct gw *gw, struct sess *s, const struct json *v
 {
 	if (json_str(v) && !str_eq(json_str(v), "default"))
 		return set_model(gw, s, json_str(v), err);
-	sess_set_str(s, &s->model_provider, NULL);
-	sess_set_str(s, &s->model, NULL);
-	sess_set_str(s, &s->model_override_source, NULL);
+	agent_pin_model(s, NULL);
 	return CH_OK;
 }
 
