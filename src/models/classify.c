@@ -30,6 +30,8 @@ static const struct phrase phrases[] = {
 	{ "too many tokens in the prompt", MODEL_ERR_CONTEXT },
 	{ "reduce the length of the messages", MODEL_ERR_CONTEXT },
 	{ "request_too_large", MODEL_ERR_CONTEXT },
+	{ "input token count", MODEL_ERR_CONTEXT },
+	{ "maximum number of tokens allowed", MODEL_ERR_CONTEXT },
 	{ "credit balance", MODEL_ERR_BILLING },
 	{ "insufficient_quota", MODEL_ERR_BILLING },
 	{ "insufficient balance", MODEL_ERR_BILLING },
@@ -57,6 +59,8 @@ static const struct phrase phrases[] = {
 	{ "invalid api key", MODEL_ERR_AUTH },
 	{ "invalid_api_key", MODEL_ERR_AUTH },
 	{ "incorrect api key", MODEL_ERR_AUTH },
+	{ "api key not valid", MODEL_ERR_AUTH },
+	{ "api key expired", MODEL_ERR_AUTH },
 	{ "content_filter", MODEL_ERR_REFUSAL },
 	{ "content management policy", MODEL_ERR_REFUSAL },
 };
@@ -109,6 +113,7 @@ static enum model_error_class by_status(int status)
 	case 504:
 	case 522:
 	case 524: return MODEL_ERR_TIMEOUT;
+	case 424: return MODEL_ERR_SERVER;       /* Bedrock: the model behind it failed */
 	case 429: return MODEL_ERR_RATE_LIMIT;
 	case 529: return MODEL_ERR_OVERLOADED;
 	default: break;
@@ -121,6 +126,9 @@ enum model_error_class error_classify(int status, const char *type, const char *
 {
 	enum model_error_class c = by_phrase(message);
 
+	/* Google's limit per minute speaks of plan and billing too. */
+	if (c == MODEL_ERR_BILLING && str_eq(type, "RESOURCE_EXHAUSTED"))
+		c = MODEL_ERR_RATE_LIMIT;
 	/* In the words of a failing server it is no proof. */
 	if (c == MODEL_ERR_BILLING && status >= 500)
 		c = MODEL_ERR_NONE;

@@ -11,11 +11,14 @@
 #define KEYS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define CHAT "openai-completions"
 #define RESPONSES "openai-responses"
+#define GEMINI "google-generative-ai"
 #define MESSAGES "anthropic-messages"
 
 static const struct model_endpoint endpoints[] = {
 	{ "anthropic", "Anthropic", "https://api.anthropic.com", MESSAGES, KEYS("ANTHROPIC_API_KEY"), "claude-opus-5" },
 	{ "openai", "OpenAI", "https://api.openai.com/v1", RESPONSES, KEYS("OPENAI_API_KEY"), "gpt-6-astra" },
+	{ "google", "Google", "https://generativelanguage.googleapis.com/v1beta", GEMINI, KEYS("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+	  "gemini-3.1-pro-preview" },
 	{ "openrouter", "OpenRouter", "https://openrouter.ai/api/v1", CHAT, KEYS("OPENROUTER_API_KEY"), "openrouter/auto" },
 	{ "deepseek", "DeepSeek", "https://api.deepseek.com", CHAT, KEYS("DEEPSEEK_API_KEY"), "deepseek-v4-pro" },
 	{ "mistral", "Mistral", "https://api.mistral.ai/v1", CHAT, KEYS("MISTRAL_API_KEY"), "mistral-large-latest" },
@@ -79,7 +82,8 @@ const struct dialect *dialect_find(const char *api)
 {
 	static const struct dialect *const all[] = {
 		&dialect_anthropic,       &dialect_openai_chat, &dialect_openai_responses,
-		&dialect_azure_responses, &dialect_ollama,      &dialect_offline,
+		&dialect_azure_responses, &dialect_google,      &dialect_ollama,
+		&dialect_offline,
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(all); i++) {

@@ -13,6 +13,25 @@
 #define SILENCE_LOCAL_MS 300000          /* a local model reads a long prompt before its first word */
 #define CREDENTIALS_MAX (16u * 1024u)
 
+/* What people leave out of these services' base URLs, and every request needs. */
+static const struct { const char *host, *prefix; } prefixes[] = {
+	{ ".openai.azure.com", "/openai/v1" },
+	{ ".services.ai.azure.com", "/openai/v1" },
+	{ ".cognitiveservices.azure.com", "/openai/v1" },
+	{ "//generativelanguage.googleapis.com", "/v1beta" },
+};
+
+static const char *missing_prefix(const char *base, size_t n)
+{
+	for (size_t i = 0; i < CH_ARRAY_LEN(prefixes); i++) {
+		size_t len = strlen(prefixes[i].host);
+
+		if (n > len && memcmp(base + n - len, prefixes[i].host, len) == 0)
+			return prefixes[i].prefix;
+	}
+	return "";
+}
+
 /* base + path; a base that ends in /v1 and a path that begins with it share it, and Ollama's own API has none. */
 static const char *join_url(struct arena *a, const char *base, const char *path, bool is_ollama)
 {
@@ -24,7 +43,7 @@ static const char *join_url(struct arena *a, const char *base, const char *path,
 	has_v1 = n >= 3 && memcmp(base + n - 3, "/v1", 3) == 0;
 	if (has_v1 && (is_ollama || str_starts(path, "/v1/")))
 		n -= 3;
-	return arena_printf(a, "%.*s%s", (int)n, base, path);
+	return arena_printf(a, "%.*s%s%s", (int)n, base, missing_prefix(base, n), path);
 }
 
 static void push_line(struct model_target *t, struct arena *a, const char *line)
