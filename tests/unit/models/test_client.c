@@ -444,10 +444,10 @@ static void run_unusable(struct loop *l, void *arg)
 {
 	struct bench b;
 
-	bench_start(&b, l, NULL, 0, "google-generative-ai");
+	bench_start(&b, l, NULL, 0, "pi-messages");
 	ask(&b);
 	assert_int_equal(b.st, CH_E_UNSUPPORTED);
-	assert_non_null(strstr(b.err.text, "google-generative-ai"));
+	assert_non_null(strstr(b.err.text, "pi-messages"));
 	ask_with(&b, "nobody/x", "[{role:'user',content:'hi'}]");
 	assert_int_equal(b.st, CH_E_NOT_FOUND);
 	bench_config(&b, "openai-completions", "");
