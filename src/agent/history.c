@@ -5,22 +5,38 @@
 
 #include <string.h>
 
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
 #include "core/vec.h"
+#include "models/model.h"
 
 #define HISTORY_BYTES_MAX ((size_t)512 << 20)    /* of the arena: a transcript is bounded by rows of TR_MESSAGE_MAX */
 #define IMAGE_TOKENS 1600                /* what a provider charges for one, about */
 #define BYTES_PER_TOKEN 4
 #define SESSION_ID_MAX 64
+#define SUMMARY_INTRO                                                                                          \
+	"[What was said before this point is given as a summary. The gateway wrote it; it is a record of the "  \
+	"conversation, not a new request.]"
 
-struct item { int64_t tokens; bool starts_turn, is_reply; };
+struct item {
+	int64_t tokens, raw_seq;
+	bool starts_turn, is_reply;
+	bool can_begin;                  /* no call before it waits for a result behind it */
+};
 
 struct history {
 	struct arena *arena;
 	struct json *messages;
 	VEC(struct item) items;          /* as many as messages, same order */
 	int64_t raw_seq;
+	int64_t message_bytes;
+	int open_calls;                  /* of the last reply, not yet answered */
+	/* What stands for everything before the messages; NULL: nothing was summarised. */
+	struct json *summary;            /* the message that the model is given */
+	const char *summary_text;
+	int64_t summary_tokens, summary_raw_seq;
+	struct json head;                /* the summary as the first of a view's messages */
 	char session_id[SESSION_ID_MAX];
 	bool is_stale;
 	bool is_full;                    /* a row did not fit the arena */
@@ -63,18 +79,19 @@ bool history_has_reply(const struct history *h)
 	return false;
 }
 
-/* Estimated from the text's size; images by number, not by their base64. */
-static int64_t estimate(const struct json *message, size_t len)
+/* Images count by number, not by their base64. */
+static int64_t estimate(const struct json *message, const char *text, size_t len)
 {
-	int64_t bytes = (int64_t)len, tokens = 0;
+	int64_t tokens = model_estimate_tokens(text, len);
 
 	json_each(block, json_get(message, "content")) {
+		const struct json *data = json_get(block, "data");
+
 		if (!str_eq(json_get_str(block, "type"), "image"))
 			continue;
-		bytes -= (int64_t)(json_get(block, "data") ? json_get(block, "data")->len : 0);
-		tokens += IMAGE_TOKENS;
+		tokens += IMAGE_TOKENS - (data ? (int64_t)data->len / BYTES_PER_TOKEN : 0);
 	}
-	return tokens + CH_MAX(bytes, 0) / BYTES_PER_TOKEN;
+	return CH_MAX(tokens, 1);
 }
 
 static void set_marker(struct arena *a, struct json *message, const char *fmt, const char *text)
@@ -117,20 +134,48 @@ static bool prepare(struct arena *a, struct json *message)
 	return true;
 }
 
-static void add_message(struct history *h, const char *text, size_t len)
+static int count_calls(const struct json *message)
+{
+	int n = 0;
+
+	json_each(block, json_get(message, "content"))
+		n += str_eq(json_get_str(block, "type"), "toolCall");
+	return n;
+}
+
+/* A call and its result stay on the same side of any cut. */
+static bool follow_calls(struct history *h, const struct json *message)
+{
+	const char *role = json_get_str(message, "role");
+
+	if (str_eq(role, "toolResult")) {
+		h->open_calls -= h->open_calls > 0;
+		return false;
+	}
+	if (str_eq(role, "user"))
+		h->open_calls = 0;       /* what is still open here never ends */
+	if (h->open_calls)
+		return false;
+	h->open_calls = count_calls(message);
+	return true;
+}
+
+static void add_message(struct history *h, const struct tr_entry *e)
 {
 	struct json *message;
-	struct item item;
+	struct item item = { .raw_seq = e->raw_seq };
 
-	if (json_parse(h->arena, text, len, JSON_STRICT, &message, NULL)) {
+	if (json_parse(h->arena, e->message, e->message_len, JSON_STRICT, &message, NULL)) {
 		h->is_full = true;       /* we wrote it, so it parses: only memory can be the reason */
 		return;
 	}
 	if (!prepare(h->arena, message))
 		return;
-	item.tokens = estimate(message, len);
+	item.tokens = estimate(message, e->message, e->message_len);
 	item.starts_turn = str_eq(json_get_str(message, "role"), "user");
 	item.is_reply = str_eq(json_get_str(message, "role"), "assistant");
+	item.can_begin = follow_calls(h, message);
+	h->message_bytes += (int64_t)e->message_len;
 	json_push(h->messages, message);
 	vec_push(&h->items, item);
 }
@@ -140,9 +185,79 @@ static bool on_entry(void *arg, const struct tr_entry *e)
 	struct history *h = arg;
 
 	if (e->message)
-		add_message(h, e->message, e->message_len);
+		add_message(h, e);
 	h->raw_seq = e->raw_seq;
 	return !h->is_full;
+}
+
+/* -- the summary -- */
+
+static struct json *summary_message(struct arena *a, const char *text)
+{
+	struct json *m = json_new_obj(a);
+
+	json_set(a, m, "role", json_new_str(a, "user"));
+	json_set(a, m, "content", json_new_str(a, arena_printf(a, SUMMARY_INTRO "\n\n%s", text)));
+	return m;
+}
+
+static void put_summary(struct history *h, const char *text, int64_t raw_seq)
+{
+	h->summary = summary_message(h->arena, text);
+	h->summary_text = text;
+	h->summary_raw_seq = raw_seq;
+	h->summary_tokens = history_summary_tokens(text);
+}
+
+int64_t history_summary_tokens(const char *text)
+{
+	return model_estimate_tokens(text, strlen(text)) + model_estimate_tokens(SUMMARY_INTRO, strlen(SUMMARY_INTRO));
+}
+
+/* The newest summary, if there is one: the messages begin where it says. */
+static ch_status find_summary(struct history *h, struct sess *s, struct tr_range *range, struct ch_err *err)
+{
+	struct tr_entry e, kept;
+	struct json *message, *body;
+	const char *first;
+	ch_status st;
+
+	st = tr_compaction(s->store, s->session_id, h->arena, &e, err);
+	if (st)
+		return st == CH_E_NOT_FOUND ? CH_OK : st;
+	st = json_parse(h->arena, e.message, e.message_len, JSON_STRICT, &message, err);
+	if (st)
+		return st;
+	body = json_get(message, TR_COMPACTION);
+	first = json_get_str(body, "firstKeptEntryId");
+	st = first ? tr_find(s->store, s->session_id, first, h->arena, &kept, err) : CH_E_NOT_FOUND;
+	if (st && st != CH_E_NOT_FOUND)
+		return st;
+	if (st || !json_get_str(body, "summary")) {
+		log_warn("agent", "session=%s: the summary %s names a message that is not there; the whole conversation is used",
+			 s->key, e.id);
+		return CH_OK;
+	}
+	put_summary(h, json_get_str(body, "summary"), e.raw_seq);
+	range->after_seq = kept.seq - 1;
+	return CH_OK;
+}
+
+/* -- reading -- */
+
+static void forget(struct history *h, const char *session_id)
+{
+	h->is_stale = true;
+	h->is_full = false;
+	h->raw_seq = h->message_bytes = 0;
+	h->open_calls = 0;
+	h->summary = NULL;
+	h->summary_text = NULL;
+	h->summary_tokens = h->summary_raw_seq = 0;
+	arena_clear(h->arena);
+	h->items.len = 0;
+	h->messages = json_new_arr(h->arena);
+	snprintf(h->session_id, sizeof(h->session_id), "%s", session_id);
 }
 
 ch_status history_load(struct history *h, struct sess *s, struct ch_err *err)
@@ -150,14 +265,10 @@ ch_status history_load(struct history *h, struct sess *s, struct ch_err *err)
 	struct tr_range range = { .since_reset = true };
 	ch_status st;
 
-	h->is_stale = true;
-	h->is_full = false;
-	h->raw_seq = 0;
-	arena_clear(h->arena);
-	h->items.len = 0;
-	h->messages = json_new_arr(h->arena);
-	snprintf(h->session_id, sizeof(h->session_id), "%s", s->session_id);
-	st = tr_read(s->store, s->session_id, &range, on_entry, h, err);
+	forget(h, s->session_id);
+	st = find_summary(h, s, &range, err);
+	if (!st)
+		st = tr_read(s->store, s->session_id, &range, on_entry, h, err);
 	if (st)
 		return st;
 	if (h->is_full)
@@ -168,20 +279,100 @@ ch_status history_load(struct history *h, struct sess *s, struct ch_err *err)
 
 void history_add(struct history *h, const struct tr_entry *e)
 {
-	if (h->is_stale || e->raw_seq != h->raw_seq + 1 || !str_eq(e->session_id, h->session_id)) {
+	if (h->is_stale || e->raw_seq != h->raw_seq + 1 || !str_eq(e->session_id, h->session_id) ||
+	    !str_eq(e->type, "message")) {
 		h->is_stale = true;
 		return;
 	}
-	add_message(h, e->message, e->message_len);
+	add_message(h, e);
 	h->raw_seq = e->raw_seq;
 	h->is_stale = h->is_full;
 }
 
-void history_view(const struct history *h, int64_t budget_tokens, struct json *ret_view, size_t *ret_dropped)
+/* -- looking -- */
+
+const char *history_summary(const struct history *h)
+{
+	return h->summary_text;
+}
+
+bool history_is_summarised_to_end(const struct history *h)
+{
+	return h->summary && h->summary_raw_seq >= h->raw_seq;
+}
+
+size_t history_len(const struct history *h)
+{
+	return h->items.len;
+}
+
+int64_t history_raw_seq(const struct history *h, size_t i)
+{
+	return h->items.at[i].raw_seq;
+}
+
+int64_t history_tokens(const struct history *h, size_t from, size_t to)
+{
+	int64_t sum = 0;
+
+	for (size_t i = from; i < to; i++)
+		sum += h->items.at[i].tokens;
+	return sum;
+}
+
+int64_t history_total(const struct history *h)
+{
+	return h->summary_tokens + history_tokens(h, 0, h->items.len);
+}
+
+int64_t history_message_bytes(const struct history *h)
+{
+	return h->message_bytes;
+}
+
+const struct json *history_messages(const struct history *h)
+{
+	return h->messages;
+}
+
+bool history_starts_turn(const struct history *h, size_t i)
+{
+	return h->items.at[i].starts_turn;
+}
+
+/* The first message from i on behind which no result lacks its call; len: none. */
+size_t history_next_begin(const struct history *h, size_t i)
+{
+	while (i < h->items.len && !h->items.at[i].can_begin)
+		i++;
+	return i;
+}
+
+static void put_view(struct history *h, size_t start, struct json *ret_view)
+{
+	struct json *first = json_first(h->messages);
+
+	for (size_t i = 0; i < start; i++)
+		first = first->next;
+	/* A view of the same list: its members stay where they are. */
+	*ret_view = *h->messages;
+	ret_view->first = first;
+	ret_view->len = h->items.len - start;
+	ret_view->index = NULL;
+	if (!h->summary)
+		return;
+	h->head = *h->summary;
+	h->head.next = first;
+	ret_view->first = &h->head;
+	ret_view->len++;
+	if (!first)
+		ret_view->last = &h->head;
+}
+
+void history_view(struct history *h, int64_t budget_tokens, struct json *ret_view, size_t *ret_dropped)
 {
 	size_t start = h->items.len, i = h->items.len;
-	struct json *first = json_first(h->messages);
-	int64_t sum = 0;
+	int64_t sum = h->summary_tokens;
 
 	while (i > 0) {
 		sum += h->items.at[i - 1].tokens;
@@ -193,12 +384,6 @@ void history_view(const struct history *h, int64_t budget_tokens, struct json *r
 	}
 	if (start == h->items.len || !i)
 		start = 0;               /* all of it fits, or no turn begins anywhere */
-	for (i = 0; i < start; i++)
-		first = first->next;
-	/* A view of the same list: its members stay where they are. */
-	*ret_view = *h->messages;
-	ret_view->first = first;
-	ret_view->len = h->items.len - start;
-	ret_view->index = NULL;
+	put_view(h, start, ret_view);
 	*ret_dropped = start;
 }

@@ -2,7 +2,8 @@
  * agent/history.h - the conversation as the model is given it, parsed once and kept (private).
  *
  * Owns    an arena with the message array. Valid for one session_id up to raw_seq.
- * Holds   messages since the last reset. Left out: what is marked excludeFromContext. Failed and
+ * Holds   messages since the last reset; when the older ones were summarised (agent/compact.h), the newest summary
+ *         and the messages that it left. Left out: what is marked excludeFromContext. Failed and
  *         stopped replies appear as a short marker, so that they are neither replayed nor forgotten.
  */
 #ifndef CH_AGENT_HISTORY_H
@@ -25,9 +26,25 @@ void history_add(struct history *h, const struct tr_entry *e);
 size_t history_bytes(const struct history *h);
 bool history_has_reply(const struct history *h);         /* of the assistant */
 /*
- * What fits into budget_tokens: the newest complete turns, at least the last one. The view borrows
- * from h and lives until h is changed. *ret_dropped: messages left out at the front.
+ * What fits into budget_tokens: the summary and the newest complete turns, at least the last one. The view borrows
+ * from h and lives until h is changed or viewed again. *ret_dropped: messages left out at the front.
  */
-void history_view(const struct history *h, int64_t budget_tokens, struct json *ret_view, size_t *ret_dropped);
+void history_view(struct history *h, int64_t budget_tokens, struct json *ret_view, size_t *ret_dropped);
+
+/* -- its parts, by number; the summary is not one of the messages -- */
+size_t history_len(const struct history *h);
+const struct json *history_messages(const struct history *h);    /* an array of history_len() */
+int64_t history_raw_seq(const struct history *h, size_t i);
+bool history_starts_turn(const struct history *h, size_t i);
+/* The first from i on that may follow a cut: no result is parted from its call. history_len(): none. */
+size_t history_next_begin(const struct history *h, size_t i);
+int64_t history_tokens(const struct history *h, size_t from, size_t to);
+int64_t history_total(const struct history *h);          /* with the summary */
+int64_t history_message_bytes(const struct history *h);  /* as JSON, without the summary */
+const char *history_summary(const struct history *h);    /* or NULL; lives until h is read anew */
+/* Nothing was said since the summary. */
+bool history_is_summarised_to_end(const struct history *h);
+/* What a summary costs in the window. */
+int64_t history_summary_tokens(const char *text);
 
 #endif

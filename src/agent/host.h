@@ -14,6 +14,8 @@
 
 #define DESKS_IDLE_MAX 32                /* kept without runs, least recently used first to go */
 #define DESK_HISTORY_IDLE_MAX (512u << 10)       /* bytes of parsed history kept without a run */
+#define WINDOW_UNKNOWN 128000            /* tokens, of a model that does not say */
+#define WINDOW_RESERVE 20000             /* of the window, for the reply; a quarter at most */
 #define QUEUE_CAP_DEFAULT 20             /* messages.queue.cap */
 
 struct desk {
@@ -24,6 +26,7 @@ struct desk {
 	size_t queued;
 	struct history *history;         /* NULL: not read yet */
 	int64_t used_ms;
+	int64_t compact_failed_ms;       /* when a summary failed last (monotonic); 0: not since then */
 };
 
 struct agent_host {
@@ -76,6 +79,10 @@ const struct slash_command *command_parse(const struct config *c, const char *te
 void command_start(struct run *r);
 /* Answers it in the caller. */
 void command_run(struct run *r);
+
+/* -- turn_window.c -- */
+/* Tokens that a request may have: the window without the reserve. */
+int64_t window_tokens(const struct model_entry *m);
 
 /* -- status.c -- */
 CH_MUST_USE ch_status status_json(struct agent_host *h, struct sess *s, struct buf *out, struct ch_err *err);

@@ -7,7 +7,7 @@
 #ifndef CH_AGENT_TURN_H
 #define CH_AGENT_TURN_H
 
-#include "agent/host.h"
+#include "agent/compact.h"
 #include "agent/stream.h"
 #include "sessions/transcript.h"
 
@@ -50,12 +50,18 @@ struct window {
 	int64_t budget;                  /* tokens of history */
 	size_t dropped;                  /* messages left out of the last view */
 	int shrinks;
+	bool is_compacted;               /* for this request: not twice */
 };
-void window_open(const struct run *r, struct window *ret);
+/* Before the first attempt; summarises what would not fit. */
+CH_FIBER CH_MUST_USE ch_status window_open(struct turn *t, struct window *ret, struct ch_err *err);
 /* Lives until the history changes. */
 void window_view(const struct run *r, struct window *w, struct json *ret_view);
 /* The provider found the last request too long (st, err). CH_OK: ask again, with less. */
-CH_MUST_USE ch_status window_shrink(const struct run *r, struct window *w, ch_status st, struct ch_err *err);
+CH_FIBER CH_MUST_USE ch_status window_shrink(struct turn *t, struct window *w, ch_status st, struct ch_err *err);
+
+/* -- turn_compact.c -- */
+/* Summarises within a turn and tells it; CH_E_NOT_FOUND: there is nothing to summarise. room: tokens that summary and messages may take. */
+CH_FIBER CH_MUST_USE ch_status turn_compact(struct turn *t, enum compact_reason reason, int64_t room, struct ch_err *err);
 
 /* -- turn_route.c -- */
 /* The candidates; r->entry is the first that may be asked. CH_E_BUSY: all of them rest. */

@@ -87,7 +87,9 @@ ch_status turn_ask(struct turn *t, struct ch_err *err)
 	struct window w;
 	ch_status st;
 
-	window_open(r, &w);
+	st = window_open(t, &w, err);
+	if (st)
+		return st;
 	for (;;) {
 		st = ask_once(t, &w, err);
 		if (r->abort_origin)
@@ -99,7 +101,7 @@ ch_status turn_ask(struct turn *t, struct ch_err *err)
 		r->failure_class = r->result.error_class;
 		if (r->result.error_class != MODEL_ERR_CONTEXT || r->msg_end > r->msg_start)
 			return st;
-		st = window_shrink(r, &w, st, err);
+		st = window_shrink(t, &w, st, err);
 		if (st)
 			return st;
 	}

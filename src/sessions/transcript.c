@@ -7,6 +7,7 @@
  */
 #include "sessions/transcript.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -50,26 +51,36 @@ static void copy_entry(struct arena *a, struct tr_entry *entry)
 		entry->message = arena_strndup(a, entry->message, entry->message_len);
 }
 
+/* The one entry that the bound statement gives, on the arena; what: names it when there is none. */
+static ch_status take_one(struct db_stmt *row, const char *what, struct arena *a, struct tr_entry *ret,
+			  struct ch_err *err)
+{
+	bool found;
+	ch_status st = db_step(row, &found, err);
+
+	if (st)
+		return st;
+	if (!found)
+		return ch_fail(err, CH_E_NOT_FOUND, "there is no %s in this session", what);
+	tr_from_row(row, ret);
+	copy_entry(a, ret);
+	return CH_OK;
+}
+
 /* The entry of a window whose one column has this value, on the arena; CH_E_NOT_FOUND when there is none. */
 static ch_status find_by(struct db *db, const char *sql, const char *session_id, const char *value,
 			 struct arena *a, struct tr_entry *ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
-	bool found;
+	char what[96];
 	ch_status st = db_prep(db, sql, &row, err);
 
 	if (st)
 		return st;
+	snprintf(what, sizeof(what), "message '%.80s'", value);
 	db_bind_text(row, 1, session_id);
 	db_bind_text(row, 2, value);
-	st = db_step(row, &found, err);
-	if (st)
-		return st;
-	if (!found)
-		return ch_fail(err, CH_E_NOT_FOUND, "there is no message '%s' in this session", value);
-	tr_from_row(row, ret);
-	copy_entry(a, ret);
-	return CH_OK;
+	return take_one(row, what, a, ret, err);
 }
 
 ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id, struct arena *a,
@@ -85,6 +96,35 @@ ch_status tr_find_once(struct sess_store *st, const char *session_id, const char
 {
 	return find_by(sess_store_db(st), "SELECT " TR_COLUMNS " FROM transcript WHERE session_id = ?1 "
 		       "AND idempotency_key = ?2", session_id, idempotency_key, a, ret, err);
+}
+
+ch_status tr_at(struct sess_store *st, const char *session_id, int64_t raw_seq, struct arena *a,
+		struct tr_entry *ret, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	ch_status status = db_prep(sess_store_db(st), "SELECT " TR_COLUMNS
+				   " FROM transcript WHERE session_id = ?1 AND raw_seq = ?2", &row, err);
+
+	if (status)
+		return status;
+	db_bind_text(row, 1, session_id);
+	db_bind_int(row, 2, raw_seq);
+	return take_one(row, "such message", a, ret, err);
+}
+
+ch_status tr_compaction(struct sess_store *st, const char *session_id, struct arena *a, struct tr_entry *ret,
+			struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	ch_status status = db_prep(sess_store_db(st),
+		"SELECT " TR_COLUMNS " FROM transcript WHERE session_id = ?1 AND type = 'compaction' AND raw_seq > "
+		"coalesce((SELECT max(raw_seq) FROM transcript WHERE session_id = ?1 AND type = 'reset'), 0) "
+		"ORDER BY raw_seq DESC LIMIT 1", &row, err);
+
+	if (status)
+		return status;
+	db_bind_text(row, 1, session_id);
+	return take_one(row, "summary", a, ret, err);
 }
 
 /* ---- appending ---- */

@@ -2,8 +2,9 @@
  * sessions/transcript.h - what was said: append-only entries of a session.
  *
  * An entry has an id (uuid), a raw_seq (1-based, dense, all entries) and, when it is
- * shown, a seq (1-based, dense). Shown is what has a role: messages, and the dividers that
- * sess_reset() writes (type "reset", role "system"). `message` is JSON in the protocol's
+ * shown, a seq (1-based, dense). Shown is what has a role: messages, and dividers (role "system"): type "reset",
+ * written by sess_reset(), and type "compaction", whose message has a member TR_COMPACTION with the summary of what
+ * came before and the id of the first entry that is still given to the model as it is. `message` is JSON in the protocol's
  * message shape without "__openclaw" (that is rendered from the columns).
  *
  * One writer: an append names the run that writes and the epoch of its lease;
@@ -16,6 +17,7 @@
 #include "sessions/session.h"
 
 #define TR_MESSAGE_MAX (8u << 20)        /* bytes of one message's JSON */
+#define TR_COMPACTION "compaction"       /* {summary, firstKeptEntryId, tokensBefore, tokensAfter, reason, model} */
 
 struct tr_entry {
 	const char *id;                  /* set by tr_append when NULL */
@@ -57,6 +59,12 @@ CH_MUST_USE ch_status tr_read(struct sess_store *st, const char *session_id, con
 			      struct ch_err *err);
 CH_MUST_USE ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id,
 			      struct arena *a, struct tr_entry *ret, struct ch_err *err);
+/* The newest compaction since the last reset, on the arena; CH_E_NOT_FOUND: none. */
+CH_MUST_USE ch_status tr_compaction(struct sess_store *st, const char *session_id, struct arena *a,
+				    struct tr_entry *ret, struct ch_err *err);
+/* By its raw_seq, on the arena. */
+CH_MUST_USE ch_status tr_at(struct sess_store *st, const char *session_id, int64_t raw_seq, struct arena *a,
+			    struct tr_entry *ret, struct ch_err *err);
 /* Shown entries. */
 CH_MUST_USE ch_status tr_count(struct sess_store *st, const char *session_id, int64_t *ret_messages,
 			       struct ch_err *err);

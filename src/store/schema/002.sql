@@ -61,6 +61,9 @@ ALTER TABLE sessions ADD COLUMN fallback TEXT;
 ALTER TABLE session_windows ADD COLUMN parent_id TEXT;
 ALTER TABLE session_windows ADD COLUMN parent_entry TEXT;        -- the last entry that both have
 
+-- Summaries of what was said before them (sessions/transcript.h): the newest is looked for at each reading.
+CREATE INDEX transcript_compactions ON transcript (session_id, raw_seq) WHERE type = 'compaction';
+
 -- Groups of the session list, in their order.
 CREATE TABLE session_groups (
 	name TEXT PRIMARY KEY,

@@ -9,11 +9,13 @@
 static inline ch_status fx_resolve(void *arg, const char *wanted, const char *agent_id, struct arena *a,
 				   struct model_entry *ret, const char **ret_source, struct ch_err *err)
 {
+	const struct fixture *f = arg;
+
 	if (wanted && !str_eq(wanted, "mock/mock-1") && !str_eq(wanted, "mock/mock-2"))
 		return ch_fail(err, CH_E_NOT_FOUND, "there is no model '%s'", wanted);
 	*ret = (struct model_entry){ .provider = "mock", .id = wanted ? wanted + 5 : "mock-1", .name = "Mock",
 				     .api = "openai-completions", .ref = wanted ? arena_strdup(a, wanted) : "mock/mock-1",
-				     .context_window = 200000, .max_tokens = 8000 };
+				     .context_window = f->window ? f->window : 200000, .max_tokens = 8000 };
 	*ret_source = wanted ? "session" : "config";
 	return CH_OK;
 }
@@ -108,7 +110,8 @@ static inline ch_status fx_stream(void *arg, const struct model_call *call, mode
 	json_write(&b, call->messages, 0);
 	vec_push(&f->asked, buf_take(&b, NULL));
 	vec_push(&f->prompts, ch_strdup(call->system_stable));
-	snprintf(f->volatile_prompt, sizeof(f->volatile_prompt), "%s", call->system_volatile);
+	snprintf(f->volatile_prompt, sizeof(f->volatile_prompt), "%s", call->system_volatile ? call->system_volatile : "");
+	f->last_reason = call->reason;
 	snprintf(ret->response_id, sizeof(ret->response_id), "resp-1");
 	snprintf(ret->response_model, sizeof(ret->response_model), "mock-1");
 	for (; s->kind != ST_END; s++) {

@@ -50,6 +50,8 @@ struct fixture {
 	VEC(char *) asked;               /* messages of each request, JSON */
 	VEC(char *) prompts;             /* stable parts */
 	char volatile_prompt[2048];
+	enum model_reason last_reason;
+	int64_t window;                  /* of the model; 0: 200000 */
 	/* what was told */
 	VEC(char *) lines;               /* normalised JSON */
 	VEC(char *) runs;                /* run ids in order of appearance */

@@ -26,7 +26,7 @@ static struct tr_entry put(struct fixture *f, struct sess *s, const char *messag
 	return e;
 }
 
-static const char *view_text(struct fixture *f, const struct history *h, int64_t budget, size_t *ret_dropped)
+static const char *view_text(struct fixture *f, struct history *h, int64_t budget, size_t *ret_dropped)
 {
 	struct json view;
 

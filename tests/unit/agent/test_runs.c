@@ -495,16 +495,17 @@ static void overflow_body(struct fixture *f)
 		fx_send(f, run, "question");
 		fx_wait_run(f, run);
 	}
-	/* The last turn was refused once and came again with less. */
-	assert_int_equal(f->asked.len, 4);
-	assert_true(json_len(fx_parse(f, f->asked.at[3])) <= json_len(fx_parse(f, f->asked.at[2])));
-	assert_string_equal(fx_roles(f), "user assistant user assistant user assistant");
+	/* The last turn was refused, a summary could not be had, so it came again with less, and the user was told. */
+	assert_int_equal(f->asked.len, 5);
+	assert_true(json_len(fx_parse(f, f->asked.at[4])) < json_len(fx_parse(f, f->asked.at[2])));
+	assert_string_equal(fx_roles(f), "user assistant user assistant user assistant assistant");
 }
 
 static void an_overflow_is_tried_with_less(void **state)
 {
 	static const struct step full[] = { { ST_FAIL, "too long", .n = MODEL_ERR_CONTEXT }, { ST_END } };
-	static const struct step *const script[] = { hello, hello, full, again, NULL };
+	static const struct step down[] = { { ST_FAIL, "overloaded", .n = MODEL_ERR_OVERLOADED }, { ST_END } };
+	static const struct step *const script[] = { hello, hello, full, down, again, NULL };
 
 	fx_run(*state, script, overflow_body);
 }
