@@ -158,6 +158,25 @@ const char *agent_wanted_model(const struct sess *s, struct arena *a);
 /* Chooses; NULL: the choice is taken back. Not yet saved. */
 void agent_pin_model(struct sess *s, const struct model_entry *m);
 
+/* -- summarising what was said (agent/compact.h) -- */
+
+struct agent_compact {
+	const char *session_key;
+	const char *operation_id;        /* a uuid: the writer of the entry, and in the ledger */
+	const char *instructions;        /* what to keep above all; or NULL */
+	size_t max_entries;              /* > 0: no summary, the newest messages stay */
+};
+struct agent_compacted {
+	bool is_compacted;
+	const char *reason;              /* why not */
+	int64_t tokens_before, tokens_after;
+	const char *summary, *first_kept_id;
+	size_t kept;
+};
+/* CH_E_INVALID: something runs or waits in the session. On any failure the conversation is as it was. */
+CH_FIBER CH_MUST_USE ch_status agent_compact(struct agent_host *h, const struct agent_compact *want, struct arena *a,
+					     struct agent_compacted *ret, struct ch_err *err);
+
 /* -- agents as the configuration knows them -- */
 
 struct agent_info {

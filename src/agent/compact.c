@@ -259,6 +259,7 @@ static ch_status enter(const struct compact_job *job, struct compact_done *done,
 	if (st)
 		return st;
 	done->first_kept_id = kept.id;
+	done->kept = len - job->cut;
 	done->tokens_before = ask->overhead_tokens + history_total(ask->history);
 	done->tokens_after = ask->overhead_tokens + history_summary_tokens(done->summary) +
 			     history_tokens(ask->history, job->cut, len);
@@ -347,6 +348,7 @@ ch_status compact_trim(struct agent_host *h, const struct compact_ask *ask, size
 	job_init(&job, h, ask, a);
 	if (len > max_entries)
 		job.cut = history_next_begin(ask->history, len - max_entries);
+	done.kept = len;
 	if (!job.cut || job.cut >= len)
 		done.why_not = "Nothing to compact (session too small)";
 	else

@@ -49,6 +49,7 @@ struct compact_done {
 	const char *why_not;             /* there was nothing to do; NULL: done */
 	int64_t tokens_before, tokens_after;     /* of a whole request, estimated */
 	const char *summary, *first_kept_id, *model;
+	size_t kept;                     /* messages that stay as they were said */
 };
 /* Strings of *ret are on the arena. */
 CH_FIBER CH_MUST_USE ch_status compact(struct agent_host *h, const struct compact_ask *ask, struct arena *a,
@@ -56,6 +57,16 @@ CH_FIBER CH_MUST_USE ch_status compact(struct agent_host *h, const struct compac
 /* Without a summary: leaves the newest max_entries messages in the view. */
 CH_MUST_USE ch_status compact_trim(struct agent_host *h, const struct compact_ask *ask, size_t max_entries,
 				   struct arena *a, struct compact_done *ret, struct ch_err *err);
+
+/* -- compact_session.c: outside of a turn -- */
+struct compact_want {
+	const char *run_id, *entry_id;
+	const char *focus;               /* or NULL */
+	size_t max_entries;              /* > 0: compact_trim() */
+};
+/* In the session's lane; takes the lease. */
+CH_FIBER CH_MUST_USE ch_status compact_session(struct agent_host *h, struct sess *s, const struct compact_want *want,
+					       struct arena *a, struct compact_done *ret, struct ch_err *err);
 
 /* -- compact_plan.c -- */
 /*

@@ -298,7 +298,7 @@ const char *history_summary(const struct history *h)
 
 bool history_is_summarised_to_end(const struct history *h)
 {
-	return h->summary && h->summary_raw_seq >= h->raw_seq;
+	return h->summary && (!h->items.len || h->items.at[h->items.len - 1].raw_seq < h->summary_raw_seq);
 }
 
 size_t history_len(const struct history *h)

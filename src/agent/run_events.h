@@ -51,6 +51,12 @@ void ev_route_skipped(struct run *r, size_t from);
 void ev_route_left(struct run *r, const char *error);
 void ev_route_resumed(struct run *r);
 
+/* -- run_events_compact.c: a summary being written; outcome: "completed", "skipped", "failed", "aborted" -- */
+void ev_compaction_start(struct run *r, const char *item_id);
+void ev_compaction_end(struct run *r, const char *item_id, const char *outcome, const char *reason, bool will_retry);
+/* The session's row shows it. */
+void ev_compacted(struct run *r);
+
 /* -- tools -- */
 void ev_tool_start(struct run *r, const struct tool *t, const struct run_call *call, int64_t ts);
 void ev_tool_update(struct run *r, const struct tool *t, const struct run_call *call, const char *text, size_t len);

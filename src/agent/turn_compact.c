@@ -11,35 +11,9 @@
 #include "agent/home.h"
 #include "agent/messages.h"
 #include "agent/run_events.h"
-#include "agent/run_frames.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/rand.h"
-#include "core/str.h"
-
-static void tell_start(struct run *r, const char *id)
-{
-	struct jw w;
-
-	rf_flush_agent(r);
-	w = rf_data(r);
-	jw_kstr(&w, "phase", "start");
-	jw_kstr(&w, "itemId", id);
-	rf_agent(r, &w, (struct rf_frame){ .stream = "compaction" });
-}
-
-static void tell_end(struct run *r, const char *id, const char *outcome, const char *reason, bool will_retry)
-{
-	struct jw w = rf_data(r);
-
-	jw_kstr(&w, "phase", "end");
-	jw_kstr(&w, "itemId", id);
-	jw_kbool(&w, "completed", !reason && str_eq(outcome, "completed"));
-	jw_kbool(&w, "willRetry", will_retry);
-	jw_kstr(&w, "outcome", outcome);
-	jw_kstr_opt(&w, "reason", reason);
-	rf_agent(r, &w, (struct rf_frame){ .stream = "compaction" });
-}
 
 /* A message that the user sees and the model does not. */
 static void note(struct turn *t, const char *text)
@@ -79,7 +53,7 @@ static void tell_done(struct turn *t, const struct compact_done *done, const str
 {
 	struct run *r = t->r;
 
-	rf_session(r, "compact", NULL);
+	ev_compacted(r);
 	if (settings->tells_user)
 		note(t, arena_printf(r->arena, "🧹 The older part of this conversation is summarised (%lld → %lld tokens).",
 				     (long long)done->tokens_before, (long long)done->tokens_after));
@@ -98,22 +72,22 @@ ch_status turn_compact(struct turn *t, enum compact_reason reason, int64_t room,
 
 	compact_settings(host_config(r->host), r->agent_id, r->arena, &settings);
 	rand_uuid(id);
-	tell_start(r, id);
+	ev_compaction_start(r, id);
 	st = compact(r->host, &ask, r->arena, &done, err);
 	if (r->abort_origin) {
-		tell_end(r, id, "aborted", NULL, false);
+		ev_compaction_end(r, id, "aborted", NULL, false);
 		return st ? st : ch_fail(err, CH_E_CANCELED, "aborted");
 	}
 	if (st) {
-		tell_end(r, id, "failed", err->text, false);
+		ev_compaction_end(r, id, "failed", err->text, false);
 		tell_failure(t, err);
 		return st;
 	}
 	if (done.why_not) {
-		tell_end(r, id, "skipped", done.why_not, false);
+		ev_compaction_end(r, id, "skipped", done.why_not, false);
 		return ch_fail(err, CH_E_NOT_FOUND, "%s", done.why_not);
 	}
-	tell_end(r, id, "completed", NULL, reason == COMPACT_OVERFLOW);
+	ev_compaction_end(r, id, "completed", NULL, reason == COMPACT_OVERFLOW);
 	tell_done(t, &done, &settings);
 	return CH_OK;
 }

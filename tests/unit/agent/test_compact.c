@@ -398,6 +398,74 @@ static void facts_survive_twenty_summaries(void **state)
 	fx_run(f, NULL, check_chain);
 }
 
+/* -- outside of a turn -- */
+
+static void check_command(struct fixture *f)
+{
+	fx_send(f, "c0", "/compact");
+	fx_wait_run(f, "c0");
+	assert_non_null(strstr(fx_text(f, 1), "Nothing to compact"));
+	fx_send(f, "r1", fill("The port is 8443."));
+	fx_wait_run(f, "r1");
+	fx_send(f, "r2", "second");
+	fx_wait_run(f, "r2");
+	fx_send(f, "c1", "/compact keep the <focus> port");
+	fx_wait_run(f, "c1");
+	assert_int_equal(compactions(f), 1);
+	assert_int_equal(f->last_reason, MODEL_FOR_COMPACTION);
+	assert_non_null(strstr(last_asked(f), "<focus>\\nkeep the <focus> port"));
+	assert_non_null(strstr(fx_text(f, 8), "Compacted ("));
+	fx_send(f, "c2", "/compact");
+	fx_wait_run(f, "c2");
+	assert_non_null(strstr(fx_text(f, 10), "Already compacted"));
+}
+
+static void a_command_compacts(void **state)
+{
+	static const struct step *const script[] = { ok, ok, summary };
+
+	fx_run(*state, script, check_command);
+}
+
+static void check_asked_for(struct fixture *f)
+{
+	struct agent_compact want = { .session_key = KEY, .operation_id = "op-1" };
+	struct agent_compacted got;
+
+	assert_int_equal(agent_compact(f->host, &want, f->arena, &got, &f->err), CH_E_NOT_FOUND);
+	fx_send(f, "r1", fill("one"));
+	fx_reach(f, 1);
+	assert_int_equal(agent_compact(f->host, &want, f->arena, &got, &f->err), CH_E_INVALID);
+	fx_release(f);
+	fx_wait_run(f, "r1");
+	assert_int_equal(agent_compact(f->host, &want, f->arena, &got, &f->err), CH_OK);
+	assert_false(got.is_compacted);
+	assert_string_equal(got.reason, "Nothing to compact (session too small)");
+	fx_send(f, "r2", "two");
+	fx_wait_run(f, "r2");
+	/* A failing writer: nothing changes. */
+	assert_int_equal(agent_compact(f->host, &want, f->arena, &got, &f->err), CH_E_PEER);
+	assert_string_equal(fx_roles(f), "user assistant user assistant");
+	/* Without a writer: the newest two messages. */
+	want.max_entries = 2;
+	assert_int_equal(agent_compact(f->host, &want, f->arena, &got, &f->err), CH_OK);
+	assert_true(got.is_compacted);
+	assert_int_equal(got.kept, 2);
+	fx_send(f, "r3", "three");
+	fx_wait_run(f, "r3");
+	assert_null(strstr(last_asked(f), "one xxx"));
+	assert_non_null(strstr(last_asked(f), "two"));
+	assert_non_null(strstr(last_asked(f), "left out at the user's request"));
+}
+
+static void compacts_on_request(void **state)
+{
+	static const struct step waits[] = { { ST_WAIT }, { ST_TEXT, "ok" }, { ST_END } };
+	static const struct step *const script[] = { waits, ok, broken, ok };
+
+	fx_run(*state, script, check_asked_for);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,7 +473,7 @@ int main(void)
 		FX_TEST(plans_whole_turns), FX_TEST(compacts_before_overflow), FX_TEST(survives_restart),
 		FX_TEST(writes_again_once), FX_TEST(failing_summary_keeps_history), FX_TEST(failing_provider_is_left_alone),
 		FX_TEST(compacts_when_the_provider_refuses), FX_TEST(abort_ends_a_summary),
-		FX_TEST(facts_survive_twenty_summaries),
+		FX_TEST(facts_survive_twenty_summaries), FX_TEST(a_command_compacts), FX_TEST(compacts_on_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
