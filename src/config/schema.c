@@ -25,7 +25,7 @@ static const struct config_row rows[] = {
 #include "config/schema/agents.inc"
 	LATER("approvals"),
 	LATER("attachments"),
-	LATER("auth"),
+#include "config/schema/auth.inc"
 	LATER("bindings"),
 	LATER("broadcast"),
 	LATER("browser"),

@@ -19,6 +19,7 @@
 #include "gateway/hub.h"
 #include "gateway/pair.h"
 #include "gateway/render.h"
+#include "models/auth.h"
 #include "net/http_client.h"
 
 #define TOKEN_BYTES 32
@@ -252,6 +253,8 @@ CH_FIBER void gw_stop(struct gw *gw, const char *reason, int64_t deadline_ms)
 	gw->is_stopping = true;
 	if (gw->agents)
 		agent_host_drain(gw->agents, deadline_ms);
+	if (gw->models)
+		auth_drain(gw->models, fiber_deadline(QUIET_MS));
 	if (gw->hub) {
 		dispatch_cancel_all(gw->hub);
 		hub_close_all(gw->hub, 1012, "service restart");

@@ -35,6 +35,9 @@ struct auth_lease {
 	struct secret *secret;           /* NULL: none is needed */
 	char account_id[128];            /* "" unknown */
 	int64_t expires_at;              /* wall ms; 0: does not expire */
+	char provider[64];
+	/* For auth_report(): whose profile it is ("" shared), and which key stood behind the name. */
+	char owner[64], fingerprint[17];
 };
 
 CH_FIBER CH_MUST_USE ch_status auth_acquire(struct models *m, struct config *cfg, const struct auth_want *want,
@@ -45,6 +48,12 @@ void auth_report(struct models *m, const struct auth_lease *l, const char *model
 		 int64_t retry_after_ms);
 /* Is there a credential that could be tried now (want->skip left out)? Without asking anybody. */
 bool auth_has_usable(struct models *m, const struct auth_want *want);
+/* Is there any credential, be it one that is left alone now, or is none needed? What lists show as ready. */
+bool auth_has_any(struct models *m, const char *provider, const char *agent_id);
+/* The program ends: waits for refreshes under way (a token that is lost now is lost for good), breaks off late ones. */
+CH_FIBER void auth_drain(struct models *m, int64_t deadline_ms);
+/* The session begins anew: it may go out with another credential. */
+void auth_session_forget(struct models *m, const char *session_key);
 /* Until when (wall ms) no credential of the provider may be used for the model; 0: one can be used now. */
 int64_t auth_blocked_until(struct models *m, const char *provider, const char *model);
 

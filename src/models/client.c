@@ -37,6 +37,7 @@ void models_free(struct models *m)
 {
 	if (!m)
 		return;
+	auth_state_free(m->auth);
 	catalog_drop(m);
 	vec_done(&m->entries);
 	arena_unref(m->found_arena);

@@ -15,7 +15,7 @@
 #define MESSAGES "anthropic-messages"
 
 static const struct model_endpoint endpoints[] = {
-	{ "anthropic", "Anthropic", "https://api.anthropic.com", MESSAGES, KEYS("ANTHROPIC_API_KEY"), "claude-opus-5" },
+	{ "anthropic", "Anthropic", "https://api.anthropic.com", MESSAGES, KEYS("ANTHROPIC_API_KEY", "ANTHROPIC_OAUTH_TOKEN"), "claude-opus-5" },
 	{ "openai", "OpenAI", "https://api.openai.com/v1", RESPONSES, KEYS("OPENAI_API_KEY"), "gpt-6-astra" },
 	{ "google", "Google", "https://generativelanguage.googleapis.com/v1beta", GEMINI, KEYS("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 	  "gemini-3.1-pro-preview" },

@@ -1,37 +1,142 @@
 /*
- * models/keys.c - where a provider's key comes from. Its value stays inside
- * struct secret until the header is written.
+ * models/keys.c - a provider's keys in the environment. Their values stay
+ * inside struct secret until the header is written.
  */
+#include "models/keys.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/path.h"
 #include "core/str.h"
+#include "models/auth.h"
+#include "models/auth_pick.h"
 #include "models/models_priv.h"
 
-const char *key_from_env(const struct model_endpoint *e)
-{
-	for (size_t i = 0; e && e->key_env[i]; i++) {
-		const char *value = getenv(e->key_env[i]);
+/* ---- the list ---- */
 
-		if (!str_empty(value))
-			return value;
+struct env_list {
+	struct arena *a;
+	struct env_key *at;
+	size_t len;
+};
+
+static void add(struct env_list *l, const char *id, const char *name, const char *value, size_t len)
+{
+	for (size_t i = 0; i < l->len; i++) {
+		if (l->at[i].len == len && memcmp(l->at[i].at, value, len) == 0)
+			return;
+	}
+	if (len && l->len < ENV_KEYS_MAX)
+		l->at[l->len++] = (struct env_key){ id, name, value, len };
+}
+
+static bool add_variable(struct env_list *l, const char *name)
+{
+	const char *value = getenv(name);
+
+	if (str_empty(value))
+		return false;
+	add(l, arena_printf(l->a, "env:%s", name), name, value, strlen(value));
+	return true;
+}
+
+static void add_listed(struct env_list *l, const char *name)
+{
+	static const char between[] = ",; \t\r\n";
+	const char *at = getenv(name);
+	int nth = 0;
+
+	while (!str_empty(at)) {
+		size_t len;
+
+		at += strspn(at, between);
+		len = strcspn(at, between);
+		if (len)
+			add(l, arena_printf(l->a, "env:%s#%d", name, ++nth), name, at, len);
+		at += len;
+	}
+}
+
+static void add_family(struct env_list *l, const char *name)
+{
+	if (!str_ends(name, "_API_KEY")) {
+		add_variable(l, name);
+		return;
+	}
+	add_listed(l, arena_printf(l->a, "%sS", name));
+	add_variable(l, name);
+	for (int i = 1; i < ENV_KEYS_MAX && add_variable(l, arena_printf(l->a, "%s_%d", name, i)); i++) {
+	}
+}
+
+static void add_live(struct env_list *l, const char *provider)
+{
+	char *name = arena_printf(l->a, "OPENCLAW_LIVE_%s_KEY", provider);
+
+	for (char *p = name; *p; p++) {
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+		else if (*p == '-')
+			*p = '_';
+	}
+	add_variable(l, name);
+}
+
+size_t key_env_list(struct arena *a, const char *provider, struct env_key **ret)
+{
+	const struct model_endpoint *e = model_endpoint_find(provider);
+	struct env_list l = { .a = a };
+
+	*ret = NULL;
+	if (!e)
+		return 0;
+	l.at = arena_alloc(a, ENV_KEYS_MAX * sizeof(*l.at));
+	add_live(&l, e->id);
+	for (size_t i = 0; e->key_env[i]; i++)
+		add_family(&l, e->key_env[i]);
+	*ret = l.at;
+	return l.len;
+}
+
+struct secret *key_env_open(const char *provider, const char *id)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct env_key *keys;
+	size_t n = key_env_list(a, provider, &keys);
+
+	for (size_t i = 0; i < n; i++) {
+		CH_AUTO_STR char *value = NULL;
+		struct secret *s;
+
+		if (!str_eq(keys[i].id, id))
+			continue;
+		value = ch_strndup(keys[i].at, keys[i].len);
+		s = secret_new(value);
+		explicit_bzero(value, keys[i].len);
+		return s;
 	}
 	return NULL;
 }
 
-/* An apiKey may be the bare name of a variable. */
-static struct secret *follow_variable(struct secret *s)
+/* ---- names and hints ---- */
+
+const char *key_follow_name(const char *text)
 {
-	const char *text = secret_reveal(s), *value;
+	const char *value;
 
 	if (str_empty(text) || text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] || !strchr(text, '_'))
-		return s;
+		return text;
 	value = getenv(text);
-	if (str_empty(value))
-		return s;
-	secret_unref(s);
-	return secret_new(value);
+	return str_empty(value) ? text : value;
+}
+
+const char *key_from_env(const struct model_endpoint *e)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct env_key *keys;
+
+	return e && key_env_list(a, e->id, &keys) ? keys[0].at : NULL;
 }
 
 void key_hint(const char *provider, char *ret_text, size_t cap)
@@ -44,49 +149,7 @@ void key_hint(const char *provider, char *ret_text, size_t cap)
 		snprintf(ret_text, cap, "models.providers.%s.apiKey", provider);
 }
 
-/* A provider of the configuration's own may do without a key; the service will say so if not. */
-static bool is_optional(struct models *m, const char *provider)
-{
-	const struct model_endpoint *e = model_endpoint_find(provider);
-
-	return e ? e->key_optional || json_get(provider_config(m, provider), "baseUrl") != NULL
-		 : provider_config(m, provider) != NULL;
-}
-
-CH_FIBER ch_status key_find(struct models *m, struct config *cfg, const char *provider, struct secret **ret,
-			    struct ch_err *err)
-{
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const char *path = config_path_join(a, config_path_join(a, "models.providers", provider), "apiKey");
-	char hint[160];
-	const char *env;
-	ch_status st;
-
-	if (cfg && config_get(cfg, path)) {
-		st = config_secret(cfg, path, ret, err);
-		if (st)
-			return st;
-		*ret = follow_variable(*ret);
-		return CH_OK;
-	}
-	env = key_from_env(model_endpoint_find(provider));
-	if (env) {
-		*ret = secret_new(env);
-		return CH_OK;
-	}
-	if (is_optional(m, provider)) {
-		*ret = NULL;
-		return CH_OK;
-	}
-	key_hint(provider, hint, sizeof(hint));
-	return ch_fail(err, CH_E_NOT_FOUND, "there is no key for %s: set %s", provider, hint);
-}
-
 bool key_is_there(struct models *m, const char *provider)
 {
-	const struct json *key = json_get(provider_config(m, provider), "apiKey");
-
-	if (key && !(json_is(key, JSON_STR) && str_empty(json_str(key))))
-		return true;
-	return key_from_env(model_endpoint_find(provider)) || is_optional(m, provider);
+	return auth_has_any(m, provider, NULL);
 }

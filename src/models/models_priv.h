@@ -23,6 +23,7 @@ struct models {
 	struct arena *found_arena;
 	VEC(struct model_entry) found;
 	const char *found_default;       /* the id to use when nothing else is known */
+	struct auth_state *auth;         /* auth.c: sessions' credentials, refreshes under way; NULL until used */
 };
 
 /* -- catalog.c -- */
@@ -66,21 +67,20 @@ struct builtin_model {
 };
 const struct builtin_model *builtin_models(size_t *ret_count);
 
-/* -- keys.c -- */
+/* -- auth.c, keys.c -- */
 
-struct secret;
-/*
- * The provider's key: models.providers.<id>.apiKey, else the endpoint's environment variables. *ret is NULL when none
- * is needed. CH_E_NOT_FOUND says what to set.
- */
-CH_FIBER CH_MUST_USE ch_status key_find(struct models *m, struct config *cfg, const char *provider, struct secret **ret,
-					struct ch_err *err);
+void auth_state_free(struct auth_state *s);
 /* Without asking anybody: is there one, or is none needed? */
 bool key_is_there(struct models *m, const char *provider);
 /* The endpoint's first variable that is set and not empty, or NULL. */
 const char *key_from_env(const struct model_endpoint *e);
 /* How a person sets the key: "models.providers.x.apiKey or X_API_KEY". */
 void key_hint(const char *provider, char *ret_text, size_t cap);
+
+/* -- target.c -- */
+
+/* The environment names a proxy for https. */
+bool has_env_proxy(void);
 
 /* -- cost.c -- */
 

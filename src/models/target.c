@@ -125,7 +125,24 @@ static const char *key_header(enum dialect_auth auth)
 	}
 }
 
-static CH_FIBER ch_status credentials(struct model_target *t, const struct model_call *call, struct ch_err *err)
+/* Anthropic takes a sign-in's token only from who says that it is one. */
+static void announce_sign_in(struct model_target *t, struct arena *a)
+{
+	static const char feature[] = "oauth-2025-04-20";
+
+	if (t->lease.kind == AUTH_KIND_API_KEY || !str_eq(t->dialect->api, "anthropic-messages") ||
+	    !str_eq(t->entry->provider, "anthropic"))
+		return;
+	for (size_t i = 0; i < t->headers.len; i++) {
+		if (str_ieq(t->headers.at[i].name, "anthropic-beta")) {
+			t->headers.at[i].value = arena_printf(a, "%s,%s", t->headers.at[i].value, feature);
+			return;
+		}
+	}
+	set_header(t, "anthropic-beta", feature);
+}
+
+static CH_FIBER ch_status credentials(struct model_target *t, struct arena *a, const struct model_call *call, struct ch_err *err)
 {
 	const struct auth_want want = {
 		.provider = t->entry->provider, .model = t->entry->id, .agent_id = call->agent_id,
@@ -139,6 +156,7 @@ static CH_FIBER ch_status credentials(struct model_target *t, const struct model
 	if (wants_bearer(t)) {
 		buf_printf(&t->credentials, "Bearer %s", key);
 		set_header(t, "authorization", buf_str(&t->credentials));
+		announce_sign_in(t, a);
 	} else {
 		buf_puts(&t->credentials, key);
 		set_header(t, key_header(t->dialect->auth), buf_str(&t->credentials));
@@ -146,7 +164,7 @@ static CH_FIBER ch_status credentials(struct model_target *t, const struct model
 	return buf_status(&t->credentials, err, "the key");
 }
 
-static bool has_env_proxy(void)
+bool has_env_proxy(void)
 {
 	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
 
@@ -206,7 +224,7 @@ CH_FIBER ch_status model_target_init(struct model_target *t, struct models *m, s
 	t->body_len = body->len;
 	for (size_t i = 0; http.headers[i]; i++)
 		push_line(t, a, http.headers[i]);
-	st = credentials(t, call, err);
+	st = credentials(t, a, call, err);
 	return st ? st : configured_headers(t, a, err);
 }
 

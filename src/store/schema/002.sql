@@ -18,6 +18,7 @@ CREATE TABLE auth_profiles (
 	email TEXT,
 	account_id TEXT,
 	extra TEXT,                              -- JSON: endpoints of an OAuth provider and the like
+	refused TEXT,                            -- why its refresh token is worth nothing any more; a new login clears it
 	refresh_token TEXT,
 	secret TEXT NOT NULL,                    -- the key, the token, or the access token
 	PRIMARY KEY (agent_id, profile_id)
@@ -33,14 +34,18 @@ CREATE TABLE auth_order (
 ) WITHOUT ROWID;
 
 -- How a credential fared: until when it is left alone. model '' is all models.
+-- Those without a row in auth_profiles are here too: "env:OPENAI_API_KEY",
+-- "config:openai"; their fingerprint tells when the key behind the name changed.
 CREATE TABLE auth_health (
+	agent_id TEXT NOT NULL DEFAULT '',       -- the profile's
 	profile_id TEXT NOT NULL,
 	model TEXT NOT NULL DEFAULT '',
 	failures INTEGER NOT NULL DEFAULT 0,     -- in a row
-	reason TEXT,
+	reason TEXT NOT NULL,                    -- a class of models/model.h: "rate_limit"
+	fingerprint TEXT NOT NULL DEFAULT '',
 	failed_at INTEGER NOT NULL DEFAULT 0,
 	blocked_until INTEGER NOT NULL DEFAULT 0,
-	PRIMARY KEY (profile_id, model)
+	PRIMARY KEY (agent_id, profile_id, model)
 ) WITHOUT ROWID;
 
 -- ---- the bill (models/ledger.c, models/budget.h) ----

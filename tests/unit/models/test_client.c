@@ -424,7 +424,8 @@ static void run_keys(struct loop *l, void *arg)
 	ask_with(&b, "openai/gpt-4o", "[{role:'user',content:'hi'}]");
 	assert_int_equal(b.st, CH_E_NOT_FOUND);
 	assert_int_equal(b.ret.error_class, MODEL_ERR_AUTH);
-	assert_string_equal(b.err.text, "there is no key for openai: set models.providers.openai.apiKey or OPENAI_API_KEY");
+	assert_string_equal(b.err.text, "there is no key for openai: set models.providers.openai.apiKey or OPENAI_API_KEY, or "
+					   "`chela models auth paste-api-key --provider openai`");
 	bench_stop(&b);
 
 	bench_start(&b, l, ok, 1, "anthropic-messages");        /* as a bearer token: not what this double wants */
