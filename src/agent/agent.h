@@ -76,6 +76,7 @@ struct run_input {
 	const char *thinking;            /* or NULL */
 	const char *queue_mode;          /* or NULL: the session's */
 	const char *extra_system;        /* or NULL */
+	const char *thread;              /* channel, peer and thread the answer goes to; NULL: the session itself */
 	int64_t timeout_ms;              /* 0: the configuration's */
 	const char *client_id, *client_mode, *client_name;   /* transport facts for the transcript */
 	const char *owner_conn;          /* connection id, or NULL */
@@ -136,6 +137,9 @@ CH_MUST_USE ch_status agent_submit(struct agent_host *h, const struct run_input 
 /* Aborts one run (run_id) or everything queued and running in the session. ids: NULL-ended on the arena. */
 CH_MUST_USE ch_status agent_abort(struct agent_host *h, const char *session_key, const char *run_id, const char *origin,
 				  struct arena *a, const char *const **ret_run_ids, struct ch_err *err);
+/* Cancels what waits in the session; what runs goes on. */
+CH_MUST_USE ch_status agent_clear_queued(struct agent_host *h, const char *session_key, const char *origin, struct arena *a,
+					 const char *const **ret_run_ids, struct ch_err *err);
 
 /*
  * Waits until the run ended (CH_OK, *ret filled on the arena) or the deadline (CH_E_TIMEOUT). CH_E_NOT_FOUND: never heard of it.

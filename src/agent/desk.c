@@ -4,6 +4,7 @@
 #include "agent/host.h"
 
 #include "agent/history.h"
+#include "agent/queue.h"
 #include "agent/run_events.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -20,7 +21,7 @@ struct desk *desk_find(struct agent_host *h, const char *key)
 
 bool desk_is_busy(const struct desk *d)
 {
-	return d && (d->active || d->head);
+	return d && (d->active || d->head || d->dropped.len);
 }
 
 static void forget(struct agent_host *h, struct desk *d)
@@ -50,6 +51,11 @@ static void trim(struct agent_host *h)
 		forget(h, oldest);
 }
 
+static void on_quiet(void *arg)
+{
+	desk_go(arg);
+}
+
 struct desk *desk_open(struct agent_host *h, const char *key)
 {
 	struct desk *d = desk_find(h, key);
@@ -59,6 +65,7 @@ struct desk *desk_open(struct agent_host *h, const char *key)
 		d = ch_alloc(sizeof(*d));
 		d->host = h;
 		d->key = ch_strdup(key);
+		d->quiet = loop_timer_new(h->opts.loop, on_quiet, d);
 		map_put(h->desks, key, d);
 	}
 	d->used_ms = now_mono_ms();
@@ -70,6 +77,8 @@ void desk_free(struct desk *d)
 	if (!d)
 		return;
 	CH_BUG_ON(desk_is_busy(d));
+	loop_timer_free(d->quiet);
+	vec_done(&d->dropped);
 	history_free(d->history);
 	ch_free(d->key);
 	ch_free(d);
@@ -94,6 +103,9 @@ struct run *desk_find_run(struct desk *d, const char *run_id)
 	for (struct run *r = d->head; r; r = r->next)
 		if (str_eq(r->run_id, run_id))
 			return r;
+	for (size_t i = 0; i < d->dropped.len; i++)
+		if (str_eq(d->dropped.at[i]->run_id, run_id))
+			return d->dropped.at[i];
 	return NULL;
 }
 
@@ -113,6 +125,19 @@ void desk_push(struct desk *d, struct run *r, bool in_front)
 		d->tail = r;
 	}
 	d->queued++;
+	if (r->was_queued)
+		d->queued_ms = now_mono_ms();
+}
+
+static bool forget_dropped(struct desk *d, const struct run *r)
+{
+	for (size_t i = 0; i < d->dropped.len; i++) {
+		if (d->dropped.at[i] != r)
+			continue;
+		vec_remove(&d->dropped, i);
+		return true;
+	}
+	return false;
 }
 
 bool desk_remove(struct desk *d, struct run *r)
@@ -173,6 +198,8 @@ static ch_status end_early(struct run *r, const struct ch_err *why, struct ch_er
 	tx = sess_store_db(store);
 	st = input_end(store, r->session_key, r->run_id, is_aborted ? INPUT_ABORTED : INPUT_FAILED, NULL,
 		       is_aborted ? NULL : why->text, err);
+	if (!st)
+		st = queue_end_merged(r, is_aborted ? INPUT_ABORTED : INPUT_FAILED, is_aborted ? NULL : why->text, err);
 	if (st)
 		return st;
 	sess_set_str(r->sess, &r->sess->status, is_aborted ? "killed" : "failed");
@@ -192,6 +219,7 @@ static void run_ended_early(struct run *r, const struct ch_err *why)
 			  "interrupted", r->session_key, r->run_id, err.text);
 	r->failure = *why;
 	r->ended_at = now_wall_ms();
+	queue_merged_done(r);
 	run_ended(r);
 	if (r->abort_origin)
 		ev_abort_settled(r, NULL);
@@ -232,14 +260,34 @@ static void rename_drained(struct run *r)
 	map_put(r->host->runs, r->event_id, r);
 }
 
+/* Messages that wait for a turn of their own may be followed by more of them. */
+static int64_t quiet_left_ms(const struct desk *d, const struct run *r)
+{
+	if (!r->was_queued || r->command || r->mode == QUEUE_STEER)
+		return 0;
+	return d->queued_ms + r->debounce_ms - now_mono_ms();
+}
+
 void desk_go(struct desk *d)
 {
-	struct run *r = d ? d->head : NULL;
+	struct run *r;
+	int64_t wait_ms;
 
-	if (!r || d->active || d->host->is_draining)
+	if (!d || d->active || d->host->is_draining)
 		return;
+	queue_wake(d);
+	r = d->head;
+	if (!r)
+		return;
+	wait_ms = quiet_left_ms(d, r);
+	if (wait_ms > 0) {
+		loop_timer_start(d->quiet, wait_ms);
+		return;
+	}
 	desk_remove(d, r);
 	rename_drained(r);
+	if (!r->command)
+		queue_fill(d, r);
 	d->active = r;           /* the queue's reference */
 	d->host->active++;
 	r->phase = RUN_ACTIVE;
@@ -286,7 +334,7 @@ void run_ended(struct run *r)
 	if (d->active == r) {
 		leave_desk(d);
 		run_unref(r);
-	} else if (desk_remove(d, r)) {
+	} else if (desk_remove(d, r) || forget_dropped(d, r)) {
 		run_unref(r);
 	}
 }

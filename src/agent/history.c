@@ -66,6 +66,11 @@ bool history_is_at(const struct history *h, const char *session_id, int64_t raw_
 	return !h->is_stale && h->raw_seq == raw_seq && str_eq(h->session_id, session_id);
 }
 
+bool history_is_stale(const struct history *h)
+{
+	return h->is_stale;
+}
+
 size_t history_bytes(const struct history *h)
 {
 	return arena_used(h->arena);

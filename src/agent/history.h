@@ -19,6 +19,8 @@ void history_free(struct history *h);
 CH_AUTO_DEFINE(history_free, struct history)
 /* Is it of this session and does it hold everything before raw_seq? */
 bool history_is_at(const struct history *h, const char *session_id, int64_t raw_seq);
+/* Rows came between that it does not hold: it must be read anew. */
+bool history_is_stale(const struct history *h);
 /* Reads it anew. */
 CH_MUST_USE ch_status history_load(struct history *h, struct sess *s, struct ch_err *err);
 /* A row that was just committed. One that does not follow on the last makes the whole stale. */

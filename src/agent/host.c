@@ -100,6 +100,8 @@ static void free_desks(struct agent_host *h)
 
 		while (d->head)
 			run_ended(d->head);      /* stays queued in the database: the next start marks it interrupted */
+		while (d->dropped.len)
+			run_ended(d->dropped.at[0]);
 		desk_free(d);
 	}
 	map_free(h->desks);
@@ -259,29 +261,59 @@ static ch_status abort_one(struct run *r, const char *origin, struct ch_err *err
 	return CH_OK;
 }
 
+/* Room for the ids of all runs of a session, NULL-ended. */
+static const char **id_list(const struct desk *d, struct arena *a)
+{
+	return arena_alloc(a, ((d ? d->queued + d->dropped.len : 0) + 2) * sizeof(const char *));
+}
+
+/* What waits, before what runs: else the queue would bring up the next one. */
+static ch_status clear_queued(struct desk *d, const char *origin, struct arena *a, const char **ids, size_t *n,
+			      struct ch_err *err)
+{
+	const char *why = arena_strdup(a, origin);
+	struct run *r;
+
+	while ((r = d->dropped.len ? d->dropped.at[0] : d->head)) {
+		ch_status st;
+
+		ids[(*n)++] = arena_strdup(a, r->run_id);
+		st = host_cancel_queued(r, why, err);
+		if (st)
+			return st;
+	}
+	return CH_OK;
+}
+
+ch_status agent_clear_queued(struct agent_host *h, const char *session_key, const char *origin, struct arena *a,
+			     const char *const **ret_run_ids, struct ch_err *err)
+{
+	struct desk *d = desk_find(h, session_key);
+	const char **ids = id_list(d, a);
+	size_t n = 0;
+
+	*ret_run_ids = ids;
+	return d ? clear_queued(d, origin, a, ids, &n, err) : CH_OK;
+}
+
 ch_status agent_abort(struct agent_host *h, const char *session_key, const char *run_id, const char *origin,
 		      struct arena *a, const char *const **ret_run_ids, struct ch_err *err)
 {
 	struct desk *d = desk_find(h, session_key);
 	struct run *one = run_id ? desk_find_run(d, run_id) : NULL;
-	const char **ids = arena_alloc(a, ((d ? d->queued : 0) + 2) * sizeof(*ids));
-	const char *why = arena_strdup(a, origin);
+	const char **ids = id_list(d, a);
 	size_t n = 0;
 	ch_status st;
 
 	*ret_run_ids = ids;
 	if (!d || !desk_is_busy(d) || (run_id && (!one || one->abort_origin)))
 		return CH_OK;
-	if (one)
-		why = arena_strdup(one->arena, origin);
-	while (!one && d->head) {
-		ids[n++] = arena_strdup(a, d->head->run_id);
-		st = host_cancel_queued(d->head, why, err);
+	if (!one) {
+		st = clear_queued(d, origin, a, ids, &n, err);
 		if (st)
 			return st;
-	}
-	if (!one)
 		one = d->active;
+	}
 	if (!one || one->abort_origin)
 		return CH_OK;
 	ids[n] = arena_strdup(a, one->phase == RUN_QUEUED ? one->run_id : one->event_id);
@@ -326,7 +358,7 @@ ch_status agent_in_flight(struct agent_host *h, const char *session_key, struct 
 const char *const *agent_active_runs(struct agent_host *h, const char *session_key, struct arena *a)
 {
 	struct desk *d = desk_find(h, session_key);
-	const char **ids = arena_alloc(a, ((d ? d->queued : 0) + 2) * sizeof(*ids));
+	const char **ids = id_list(d, a);
 	size_t n = 0;
 
 	if (!d)

@@ -16,6 +16,7 @@
 #define DESK_HISTORY_IDLE_MAX (512u << 10)       /* bytes of parsed history kept without a run */
 #define WINDOW_UNKNOWN 128000            /* tokens, of a model that does not say */
 #define WINDOW_RESERVE 20000             /* of the window, for the reply; a quarter at most */
+#define DESK_DROPPED_MAX 100             /* summarized messages that wait for the next turn */
 #define QUEUE_CAP_DEFAULT 20             /* messages.queue.cap */
 
 struct desk {
@@ -24,6 +25,9 @@ struct desk {
 	struct run *active;
 	struct run *head, *tail;         /* queued, oldest first; head is NULL iff tail is */
 	size_t queued;
+	int64_t queued_ms;               /* when the last one was queued, monotonic */
+	struct loop_timer *quiet;        /* starts the queue after its quiet time */
+	VEC(struct run *) dropped;       /* dropped to a line of the next turn, oldest first; referenced */
 	struct history *history;         /* NULL: not read yet */
 	int64_t used_ms;
 	int64_t compact_failed_ms;       /* when a summary failed last (monotonic); 0: not since then */

@@ -53,6 +53,20 @@ void msg_user(struct buf *out, const struct run_input *in, int64_t ts, bool is_c
 	jw_end(&w);
 }
 
+const char *msg_with_text(struct arena *a, const char *message, const char *text)
+{
+	struct json *m, *content;
+
+	if (json_parse(a, message, strlen(message), JSON_STRICT, &m, NULL))
+		return message;          /* we wrote it: it parses */
+	content = json_get(m, "content");
+	if (!json_is(content, JSON_ARR))
+		json_set(a, m, "content", json_new_str(a, text));
+	else if (str_eq(json_get_str(json_first(content), "type"), "text"))
+		json_set(a, json_first(content), "text", json_new_str(a, text));
+	return json_to_str(a, m);
+}
+
 void msg_user_meta(struct buf *out, const struct run_input *in, bool is_command)
 {
 	struct jw w = JW(out);

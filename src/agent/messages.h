@@ -34,6 +34,8 @@ void msg_failed(struct buf *out, const char *text, const struct model_result *re
 		int64_t ts);
 void msg_tool_result(struct buf *out, const struct run_call *call, const struct json *content, bool is_error,
 		     int64_t ts);
+/* A user's message with other text, attachments kept; on the arena. */
+const char *msg_with_text(struct arena *a, const char *message, const char *text);
 /* First line of the user's text, cut at 60 graphemes; on the arena. */
 char *msg_title(struct arena *a, const char *text);
 

@@ -35,6 +35,11 @@ const char *queue_mode_name(enum queue_mode m)
 	return queue_modes[m];
 }
 
+bool run_overrides_equal(const struct run_overrides *a, const struct run_overrides *b)
+{
+	return str_eq(a->fast, b->fast) && str_eq(a->verbose, b->verbose) && str_eq(a->reasoning, b->reasoning);
+}
+
 struct run *run_new(struct agent_host *h)
 {
 	struct run *r = ch_alloc(sizeof(*r));
@@ -64,6 +69,9 @@ void run_unref(struct run *r)
 	home_unref(r->home);
 	sess_unref(r->sess);
 	arena_unref(r->round);
+	for (size_t i = 0; i < r->merged.len; i++)
+		run_unref(r->merged.at[i]);
+	vec_done(&r->merged);
 	vec_done(&r->calls);
 	vec_done(&r->tools_used);
 	vec_done(&r->handed);

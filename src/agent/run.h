@@ -19,6 +19,7 @@
 #define RUN_SAME_CALLS_MAX 5             /* identical tool calls in a row before the model is told, then stopped */
 
 struct desk;
+struct run;
 struct home;
 struct history;
 struct prompt;
@@ -26,6 +27,10 @@ struct prompt;
 enum queue_mode { QUEUE_STEER, QUEUE_FOLLOWUP, QUEUE_COLLECT, QUEUE_INTERRUPT };
 bool queue_mode_parse(const char *name, enum queue_mode *ret);
 const char *queue_mode_name(enum queue_mode m);
+
+/* What directives in the message ask for this turn only; NULL: the session's. */
+struct run_overrides { const char *fast, *verbose, *reasoning; };
+bool run_overrides_equal(const struct run_overrides *a, const struct run_overrides *b);
 
 enum run_phase { RUN_QUEUED, RUN_ACTIVE, RUN_ENDED };
 
@@ -81,6 +86,9 @@ struct run {
 	const char *text;
 	const char *message, *meta;      /* JSON of the user's row */
 	const char *model, *thinking, *extra_system, *channel, *owner_conn;
+	struct run_overrides over;
+	const char *thread;              /* channel, peer and thread the answer goes to; NULL: the session itself */
+	bool has_attachments;
 	const struct slash_command *command;     /* this is a command, not a turn */
 	const char *command_args;
 	size_t stopped;                  /* runs that this command ended */
@@ -88,6 +96,8 @@ struct run {
 	int64_t accepted_at, accepted_mono_ms;
 	bool is_new_session, is_announced, was_queued, is_told_settled;
 	struct run_extras *extras;       /* NULL: none; history and the like of an API client */
+	int64_t debounce_ms;             /* quiet before it starts when it was queued */
+	VEC(struct run *) merged;        /* answered by this turn too; referenced, queue.h */
 
 	/* the turn */
 	int64_t seq, started_at, ended_at, epoch;

@@ -5,6 +5,7 @@
 
 #include "agent/host.h"
 #include "agent/messages.h"
+#include "agent/queue.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/str.h"
@@ -68,6 +69,8 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->model = arena_strdup(a, in->model);
 	r->thinking = arena_strdup(a, in->thinking);
 	r->extra_system = arena_strdup(a, in->extra_system);
+	r->thread = arena_strdup(a, in->thread);
+	r->has_attachments = json_len(in->attachments) > 0;
 	r->channel = arena_strdup(a, in->client_mode);
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
@@ -151,13 +154,12 @@ static ch_status accept_input(struct agent_host *h, struct run *r, const struct 
 	return st;
 }
 
-static enum queue_mode mode_of(struct agent_host *h, const struct run *r, const struct run_input *in)
+/* What holds for this message: what it asks, else the session, else the configuration. */
+static void settings_of(struct agent_host *h, const struct run *r, const struct sess *s, const struct run_input *in,
+			struct queue_settings *ret)
 {
-	enum queue_mode mode = QUEUE_STEER;
-
-	if (!queue_mode_parse(in->queue_mode, &mode) && !queue_mode_parse(r->sess->queue_mode, &mode))
-		queue_mode_parse(config_str(host_config(h), "messages.queue.mode"), &mode);
-	return mode;
+	queue_settings_of(host_config(h), s, r->channel, ret);
+	queue_mode_parse(in->queue_mode, &ret->mode);
 }
 
 /* A command that ends what runs and waits, and is answered when that has unwound. */
@@ -165,6 +167,8 @@ static void clear_for_command(struct desk *d, struct run *r)
 {
 	struct ch_err err;
 
+	while (d->dropped.len && !host_cancel_queued(d->dropped.at[0], r->command->name, &err))
+		r->stopped++;
 	while (d->head && !host_cancel_queued(d->head, r->command->name, &err))
 		r->stopped++;
 	if (d->head)
@@ -177,7 +181,7 @@ static void clear_for_command(struct desk *d, struct run *r)
 }
 
 /* Where the accepted run goes: at once, behind the active one, before it, or answered beside it. */
-static enum submit_status place(struct desk *d, struct run *r, bool *ret_interrupted)
+static enum submit_status place(struct desk *d, struct run *r, const struct queue_settings *q, bool *ret_interrupted)
 {
 	bool is_going = d->active && !d->active->abort_origin;
 
@@ -201,29 +205,42 @@ static enum submit_status place(struct desk *d, struct run *r, bool *ret_interru
 		return SUBMIT_STARTED;
 	}
 	r->was_queued = true;
+	r->debounce_ms = q->debounce_ms;
+	queue_make_room(d, q);
 	desk_push(d, r, false);
 	return SUBMIT_QUEUED;
 }
 
-static void enqueue(struct agent_host *h, struct desk *d, struct run *r, struct submit_result *ret)
+static void enqueue(struct agent_host *h, struct desk *d, struct run *r, const struct queue_settings *q,
+		    struct submit_result *ret)
 {
-	ret->status = place(d, r, &ret->interrupted_active);
+	ret->status = place(d, r, q, &ret->interrupted_active);
 	map_put(h->runs, r->run_id, r);
 	vec_push(&h->to_announce, run_ref(r));
 	loop_timer_start(h->announcer, 0);       /* not now: the caller's answer goes out first */
 	desk_go(d);
 }
 
-static ch_status check_room(struct agent_host *h, const struct desk *d, struct ch_err *err)
+/* Only the policy "new" turns a newcomer away; the others make room. Commands and interrupting ones do not wait. */
+static ch_status check_room(const struct desk *d, const struct run *r, const struct queue_settings *q, struct ch_err *err)
 {
-	int64_t cap = config_int(host_config(h), "messages.queue.cap", QUEUE_CAP_DEFAULT);
+	if (r->command || q->mode == QUEUE_INTERRUPT || q->drop != QUEUE_DROP_NEW || (int64_t)d->queued < q->cap)
+		return CH_OK;
+	return ch_fail(err, CH_E_BUSY, "%zu messages are already waiting in this session; wait, or abort the run", d->queued);
+}
 
-	if (h->is_draining)
-		return ch_fail(err, CH_E_BUSY, "the gateway is shutting down; try again when it is back");
-	if ((int64_t)d->queued >= cap)
-		return ch_fail(err, CH_E_BUSY, "%zu messages are already waiting in this session; wait, or abort the run",
-			       d->queued);
-	return CH_OK;
+/* The session as it is, for settings that are needed before it is opened for writing. */
+static ch_status judge(struct agent_host *h, const struct desk *d, const struct run *r, const struct run_input *in,
+		       struct queue_settings *ret, struct ch_err *err)
+{
+	static const struct sess fresh;
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	ch_status st = sess_find(h->opts.sessions, in->session_key, &s, err);
+
+	if (st && st != CH_E_NOT_FOUND)
+		return st;
+	settings_of(h, r, st ? &fresh : s, in, ret);
+	return check_room(d, r, ret, err);
 }
 
 ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct arena *a, struct submit_result *ret,
@@ -231,6 +248,8 @@ ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct 
 {
 	CH_AUTO(run_unref) struct run *r = NULL;
 	struct submit_result res = { 0 };
+	struct queue_settings q = { 0 };
+	struct run *live;
 	struct desk *d;
 	bool is_live;
 	ch_status st;
@@ -242,11 +261,13 @@ ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct 
 		return ch_fail(err, CH_E_INVALID, "queueMode '%.40s' is not one of steer, followup, collect, interrupt",
 			       in->queue_mode);
 	d = desk_open(h, in->session_key);
-	is_live = desk_find_run(d, in->run_id) != NULL;
-	if (!is_live)
-		st = check_room(h, d, err);
-	if (!st)
-		st = run_from_input(h, in, &r, err);
+	live = map_find(h->runs, in->run_id);
+	is_live = live && str_eq(live->session_key, in->session_key);
+	if (!is_live && h->is_draining)
+		return ch_fail(err, CH_E_BUSY, "the gateway is shutting down; try again when it is back");
+	st = run_from_input(h, in, &r, err);
+	if (!st && !is_live)
+		st = judge(h, d, r, in, &q, err);
 	if (!st)
 		st = accept_input(h, r, in, a, &res, err);
 	if (st && st != CH_E_EXISTS)
@@ -255,8 +276,8 @@ ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct 
 	if (st) {
 		res.status = is_live ? SUBMIT_IN_FLIGHT : SUBMIT_ENDED;
 	} else {
-		r->mode = mode_of(h, r, in);
-		enqueue(h, d, r, &res);
+		r->mode = q.mode;
+		enqueue(h, d, r, &q, &res);
 	}
 	*ret = res;
 	return CH_OK;

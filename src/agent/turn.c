@@ -29,6 +29,12 @@ static ch_status round_of(struct turn *t, bool *ret_done, struct ch_err *err)
 	ch_status st;
 
 	*ret_done = false;
+	/* A command that was answered beside this turn has put its rows between ours. */
+	if (history_is_stale(r->desk->history)) {
+		st = history_load(r->desk->history, r->sess, err);
+		if (st)
+			return st;
+	}
 	st = turn_route_ask(t, err);
 	if (st) {
 		r->calls.len = 0;        /* of a reply that is not in the transcript */

@@ -7,6 +7,7 @@
 
 #include "agent/history.h"
 #include "agent/messages.h"
+#include "agent/queue.h"
 #include "agent/run_events.h"
 #include "core/clock.h"
 #include "core/str.h"
@@ -73,6 +74,8 @@ static ch_status begin_rows(struct run *r, struct tr_entry *user, struct ch_err 
 		st = turn_append(r, user, extras_role(r), err);
 	if (!st)
 		st = input_start(r->host->opts.sessions, r->session_key, r->run_id, err);
+	if (!st)
+		st = queue_end_merged(r, INPUT_ABSORBED, NULL, err);
 	if (st)
 		return st;
 	session_started(r);
@@ -118,7 +121,10 @@ ch_status turn_begin(struct run *r, struct tr_entry *user, struct ch_err *err)
 	if (st)
 		return st;
 	st = begin_rows(r, user, err);
-	return st ? turn_undo(r, st) : turn_commit(r, err);
+	st = st ? turn_undo(r, st) : turn_commit(r, err);
+	if (!st)
+		queue_merged_done(r);
+	return st;
 }
 
 /* -- rows of a round -- */
@@ -209,6 +215,7 @@ static ch_status absorb_one(struct run *r, struct run *s, struct ch_err *err)
 	if (st)
 		return st;
 	json_set(s->arena, meta, "steerTargetRunId", json_new_str(s->arena, r->event_id));
+	queue_fill(r->desk, s);
 	turn_user_entry(s, &e);
 	e.meta = json_to_str(s->arena, meta);
 	st = db_begin(turn_db(r), err);
@@ -217,10 +224,13 @@ static ch_status absorb_one(struct run *r, struct run *s, struct ch_err *err)
 	st = turn_append(r, &e, "user", err);
 	if (!st)
 		st = input_end(r->host->opts.sessions, s->session_key, s->run_id, INPUT_ABSORBED, NULL, NULL, err);
+	if (!st)
+		st = queue_end_merged(s, INPUT_ABSORBED, NULL, err);
 	st = st ? turn_undo(r, st) : turn_commit(r, err);
 	if (st)
 		return st;
 	history_add(r->desk->history, &e);
+	queue_merged_done(s);
 	run_ended(s);
 	ev_absorbed(s, r, &e);
 	return CH_OK;

@@ -9,6 +9,7 @@
 #include "agent/dispatch.h"
 #include "agent/history.h"
 #include "agent/messages.h"
+#include "agent/queue.h"
 #include "agent/run_events.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -66,6 +67,8 @@ static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch
 	if (!st)
 		st = input_end(r->host->opts.sessions, r->session_key, r->run_id, end->state, buf_str(&outcome), end->error,
 			       err);
+	if (!st)
+		st = queue_end_merged(r, end->state, end->error, err);   /* of a turn that failed to begin */
 	if (st)
 		return st;
 	session_ended(r, end->session_status, end->error);
@@ -184,6 +187,7 @@ void turn_failed(struct turn *t, struct tr_entry *user)
 		log_lost(r, "the end of a failed turn", &err);
 		end.row = NULL;
 	}
+	queue_merged_done(r);
 	run_ended(r);
 	if (user && end.row)
 		ev_row(r, user);

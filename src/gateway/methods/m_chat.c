@@ -166,6 +166,19 @@ ch_status chat_check_message(const char *method, const char *message, const stru
 	return CH_OK;
 }
 
+/* Where the answer goes beside the session, when the client says so: messages of one place are answered together. */
+static const char *thread_of(const struct gw_call *call)
+{
+	const char *channel = json_get_str(call->params, "originatingChannel");
+
+	if (str_empty(channel))
+		return NULL;
+	return arena_printf(call->arena, "%s:%s:%s:%s", channel,
+			    json_str_or(json_get(call->params, "originatingAccountId"), ""),
+			    json_str_or(json_get(call->params, "originatingTo"), ""),
+			    json_str_or(json_get(call->params, "originatingThreadId"), ""));
+}
+
 static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 {
 	const struct json *p = call->params;
@@ -175,6 +188,7 @@ static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 		.attachments = json_get(p, "attachments"),
 		.thinking = json_get_str(p, "thinking"),
 		.queue_mode = json_get_str(p, "queueMode"),
+		.thread = thread_of(call),
 		.timeout_ms = json_get_int(p, "timeoutMs", 0),
 	};
 	CH_AUTO_DONE(chat_sent_done) struct chat_sent sent = { 0 };

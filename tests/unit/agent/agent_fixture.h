@@ -43,6 +43,12 @@ static inline void fx_turns(struct fixture *f)
 		assert_int_equal(fiber_yield(), CH_OK);
 }
 
+/* The quiet time of what waits in the queue is over. */
+static inline void fx_quiet(struct fixture *f)
+{
+	clock_fake(now_mono_ms() + 600, now_wall_ms() + 600);
+}
+
 /* Until the script stands at its n-th ST_WAIT. */
 static inline void fx_reach(struct fixture *f, int n)
 {

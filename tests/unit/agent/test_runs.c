@@ -164,6 +164,7 @@ static void followup_body(struct fixture *f)
 	/* Their ids are settled; the turns come under ids of their own. */
 	assert_int_equal(fx_count(f, "\"seq\":1,\"state\":\"final\""), 2);
 	assert_int_equal(fx_send_mode(f, "r2", "second", "followup"), SUBMIT_IN_FLIGHT);
+	fx_quiet(f);
 	fx_release(f);
 	assert_int_equal(fx_wait_run(f, "r3").state, INPUT_DONE);
 	assert_int_equal(fx_wait_run(f, "r2").state, INPUT_DONE);
@@ -186,6 +187,7 @@ static void interrupt_body(struct fixture *f)
 	fx_send(f, "r1", "first");
 	fx_reach(f, 1);
 	fx_send_mode(f, "r2", "waiting", "followup");
+	fx_quiet(f);
 	assert_int_equal(fx_send_mode(f, "r3", "now", "interrupt"), SUBMIT_STARTED);
 	assert_true(f->sent.interrupted_active);
 	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_ABORTED);
@@ -232,12 +234,13 @@ static void cap_body(struct fixture *f)
 	struct run_input in = { .session_key = KEY, .run_id = "r4", .text = "x", .sender_is_owner = true };
 	struct submit_result res;
 
-	fx_set_config(f, "{messages:{queue:{mode:'followup',cap:2}}}");
+	fx_set_config(f, "{messages:{queue:{mode:'followup',cap:2,drop:'new'}}}");
 	fx_send(f, "r1", "first");
 	fx_reach(f, 1);
 	assert_int_equal(fx_send(f, "r2", "x"), SUBMIT_QUEUED);
 	assert_int_equal(fx_send(f, "r3", "x"), SUBMIT_QUEUED);
 	assert_int_equal(agent_submit(f->host, &in, f->arena, &res, &f->err), CH_E_BUSY);
+	fx_quiet(f);
 	fx_release(f);
 	fx_wait_run(f, "r3");
 }
