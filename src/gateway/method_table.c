@@ -11,6 +11,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_logs),
 	FAMILY(gwm_config),
 	FAMILY(gwm_models),
+	FAMILY(gwm_models_auth),
 	FAMILY(gwm_catalog),
 	FAMILY(gwm_agent),
 	FAMILY(gwm_chat),

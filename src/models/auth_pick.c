@@ -206,13 +206,13 @@ ch_status auth_order_effective(struct models *m, const struct config *cfg, struc
 	struct json *stored = NULL;
 	ch_status st = CH_OK;
 
-	if (ret_stored)
-		*ret_stored = false;
 	if (m->opts.db)
-		st = auth_order_get(m->opts.db, a, agent_id, provider, &stored, ret_stored, err);
+		st = auth_order_get(m->opts.db, a, agent_id, provider, &stored, NULL, err);
 	if (st)
 		return st;
 	*ret = stored;
+	if (ret_stored)
+		*ret_stored = stored != NULL;
 	json_each(v, !stored && cfg ? config_get(cfg, "auth.order") : NULL) {
 		if (str_ieq(v->key, provider))
 			*ret = v;

@@ -41,7 +41,7 @@ bool auth_candidate_is_free(const struct auth_candidate *c);
 bool auth_is_optional(struct models *m, const struct config *cfg, const char *provider);
 /* The token is over, or should be renewed. A fixed point for tests. */
 bool auth_wants_refresh(const struct auth_profile *p, int64_t now_wall);
-/* The order that holds: stored, else auth.order; NULL none. *ret_stored as auth_order_get's; may be NULL. */
+/* The order that holds: stored, else auth.order; NULL none. *ret_stored, may be NULL: it is in the store. */
 CH_MUST_USE ch_status auth_order_effective(struct models *m, const struct config *cfg, struct arena *a,
 					   const char *agent_id, const char *provider, const struct json **ret,
 					   bool *ret_stored, struct ch_err *err);

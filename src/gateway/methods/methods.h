@@ -22,6 +22,7 @@ GWM_FAMILY(gwm_cron);
 GWM_FAMILY(gwm_device);
 GWM_FAMILY(gwm_logs);
 GWM_FAMILY(gwm_models);
+GWM_FAMILY(gwm_models_auth);
 GWM_FAMILY(gwm_people);
 GWM_FAMILY(gwm_projects);
 GWM_FAMILY(gwm_sessions);
