@@ -31,6 +31,7 @@ enum config_flags {
 	CFG_UNUSED = 4,                  /* OpenClaw knows it; accepted and kept, without effect in this version */
 	CFG_ADVANCED = 8,
 	CFG_SENSITIVE = 16,              /* not a credential field, but shown redacted */
+	CFG_LOCAL = 32,                  /* names programs or files of this machine: not changed from afar */
 };
 
 /* `path` is dotted; '*' stands for one member name of a map or one item of a list ("models.providers.*.baseUrl"). */
@@ -152,12 +153,34 @@ CH_MUST_USE ch_status config_write_unset(struct config_store *s, const char *pat
 CH_MUST_USE ch_status config_write_patch(struct config_store *s, const struct json *merge_patch, const char *base_hash, struct ch_err *err);
 CH_MUST_USE ch_status config_write_raw(struct config_store *s, const char *text, size_t len, const char *base_hash, struct ch_err *err);
 
+/* The same with more to say. */
+struct config_write_how {
+	const char *base_hash;                 /* NULL: not checked */
+	/*
+	 * A patch: the paths of lists that may lose entries or go (config/patch.h); NULL: any may.
+	 */
+	const struct json *replace_paths;
+	bool is_remote;                        /* CFG_LOCAL keys and $include stay as they are, or CH_E_DENIED */
+};
+CH_MUST_USE ch_status config_write_patch_as(struct config_store *s, const struct json *merge_patch,
+					    const struct config_write_how *how, struct ch_err *err);
+CH_MUST_USE ch_status config_write_raw_as(struct config_store *s, const char *text, size_t len,
+					  const struct config_write_how *how, struct ch_err *err);
+
 /* Text-level edits behind them, without files (the CLI and tests use these). Result appended to out. */
 CH_MUST_USE ch_status config_text_set(const char *text, size_t len, const char *path, const struct json *value, struct buf *out, struct ch_err *err);
 CH_MUST_USE ch_status config_text_unset(const char *text, size_t len, const char *path, struct buf *out, struct ch_err *err);
 
+/* Dotted paths whose values differ; NULL-ended, on the arena, cut after 400. */
+const char *const *config_changed_paths(struct arena *a, const struct json *before, const struct json *after);
+
 /* JSON Schema of the whole configuration and UI hints, for config.schema. */
 struct json *config_json_schema(struct arena *a);
 struct json *config_ui_hints(struct arena *a);
+/*
+ * One place of the schema and what is directly below it, for config.schema.lookup: {path, schema, reloadKind,
+ * hint, hintPath, children}. "." or "" is the root; "a/b", "a.b", "a[0]" and "a[]" are understood. NULL: unknown.
+ */
+struct json *config_schema_lookup(struct arena *a, const char *path);
 
 #endif

@@ -22,8 +22,6 @@ struct config_edits {
 void config_edits_done(struct config_edits *e);
 void config_edit_add(struct config_edits *e, const char *path, const struct json *value);
 
-/* Paths whose values differ; NULL-ended, on the arena, at most CONFIG_EDITS_MAX. */
-const char *const *config_changed_paths(struct arena *a, const struct json *before, const struct json *after);
 /*
  * Edits that turn what stands in `merged` (or reads the same in `resolved`)
  * into `wanted`. A value that reads as it did is left as it is written.

@@ -29,4 +29,8 @@ size_t schema_child_names(const struct schema_node *parent, const char **ret_nam
 /* The node of a value's path; false when unknown. */
 bool schema_find(const char *path, struct schema_node *ret);
 
+/* One row as JSON Schema, and as a hint for forms (schema_json.c). */
+struct json *schema_row_json(struct arena *a, const struct config_row *row);
+struct json *schema_row_hint(struct arena *a, const struct config_row *row);
+
 #endif

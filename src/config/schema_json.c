@@ -132,16 +132,11 @@ static struct json *below(struct arena *a, struct json *o, const char *name)
 	return member(a, member(a, o, "properties"), name);
 }
 
-static void put_row(struct arena *a, struct json *root, const struct config_row *row)
+/* The row's own schema into o. */
+static void describe(struct arena *a, struct json *o, const struct config_row *row)
 {
-	struct json *o = root, *def;
+	struct json *def;
 
-	for (const char *p = row->path; *p;) {
-		size_t n = strcspn(p, ".");
-
-		o = below(a, o, arena_strndup(a, p, n));
-		p += n + (p[n] == '.');
-	}
 	put_type(a, o, row);
 	if (!str_ends(row->path, "*"))
 		set_str(a, o, "title", label(a, row->path));
@@ -149,6 +144,27 @@ static void put_row(struct arena *a, struct json *root, const struct config_row 
 		set_str(a, o, "description", row->help);
 	if (row->def && json_parse(a, row->def, strlen(row->def), JSON_STRICT, &def, NULL) == CH_OK)
 		json_set(a, o, "default", def);
+}
+
+static void put_row(struct arena *a, struct json *root, const struct config_row *row)
+{
+	struct json *o = root;
+
+	for (const char *p = row->path; *p;) {
+		size_t n = strcspn(p, ".");
+
+		o = below(a, o, arena_strndup(a, p, n));
+		p += n + (p[n] == '.');
+	}
+	describe(a, o, row);
+}
+
+struct json *schema_row_json(struct arena *a, const struct config_row *row)
+{
+	struct json *o = json_new_obj(a);
+
+	describe(a, o, row);
+	return o;
 }
 
 struct json *config_json_schema(struct arena *a)
@@ -164,26 +180,51 @@ struct json *config_json_schema(struct arena *a)
 	return root;
 }
 
+/* The sections of a settings page, in the order in which a person meets them. */
+static const struct section { const char *key, *label; int order; } sections[] = {
+	{ "gateway", "Gateway", 30 },    { "agents", "Agents", 40 },    { "tools", "Tools", 50 },
+	{ "models", "Models", 60 },      { "auth", "Credentials", 65 }, { "secrets", "Secrets", 68 },
+	{ "session", "Sessions", 70 },   { "messages", "Messages", 80 }, { "commands", "Commands", 85 },
+	{ "memory", "Memory", 90 },      { "cron", "Automation", 100 }, { "hooks", "Hooks", 110 },
+	{ "ui", "Appearance", 120 },     { "channels", "Channels", 130 }, { "skills", "Skills", 140 },
+	{ "plugins", "Plugins", 150 },   { "logging", "Logging", 200 }, { "env", "Environment", 210 },
+};
+
+static void put_section(struct arena *a, struct json *hint, const char *path)
+{
+	for (size_t i = 0; i < CH_ARRAY_LEN(sections); i++) {
+		if (!str_eq(sections[i].key, path))
+			continue;
+		set_str(a, hint, "group", sections[i].label);
+		json_set(a, hint, "order", json_new_int(a, sections[i].order));
+		return;
+	}
+}
+
+struct json *schema_row_hint(struct arena *a, const struct config_row *row)
+{
+	struct json *hint = json_new_obj(a);
+
+	if (!str_ends(row->path, "*"))
+		set_str(a, hint, "label", label(a, row->path));
+	if (row->flags & CFG_UNUSED)
+		set_str(a, hint, "help", "Kept, but without effect in this version.");
+	else if (row->help)
+		set_str(a, hint, "help", row->help);
+	put_section(a, hint, row->path);
+	json_set(a, hint, "advanced", json_new_bool(a, row->flags & (CFG_ADVANCED | CFG_UNUSED)));
+	if (row->type == CFG_SECRET || row->flags & CFG_SENSITIVE)
+		json_set(a, hint, "sensitive", json_new_bool(a, true));
+	return hint;
+}
+
 struct json *config_ui_hints(struct arena *a)
 {
 	struct json *hints = json_new_obj(a);
 	size_t count;
 	const struct config_row *rows = config_rows(&count);
 
-	for (size_t i = 0; i < count; i++) {
-		const struct config_row *row = &rows[i];
-		struct json *hint = json_new_obj(a);
-
-		if (!str_ends(row->path, "*"))
-			set_str(a, hint, "label", label(a, row->path));
-		if (row->flags & CFG_UNUSED)
-			set_str(a, hint, "help", "Kept, but without effect in this version.");
-		else if (row->help)
-			set_str(a, hint, "help", row->help);
-		json_set(a, hint, "advanced", json_new_bool(a, row->flags & (CFG_ADVANCED | CFG_UNUSED)));
-		if (row->type == CFG_SECRET || row->flags & CFG_SENSITIVE)
-			json_set(a, hint, "sensitive", json_new_bool(a, true));
-		json_set(a, hints, row->path, hint);
-	}
+	for (size_t i = 0; i < count; i++)
+		json_set(a, hints, rows[i].path, schema_row_hint(a, &rows[i]));
 	return hints;
 }

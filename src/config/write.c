@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "config/diff.h"
+#include "config/patch.h"
 #include "config/path.h"
+#include "config/redact.h"
 #include "config/store.h"
 #include "config/text.h"
 #include "core/file.h"
@@ -26,6 +28,7 @@ struct writing {
 	struct config *old;              /* of the text on disk; NULL when that is broken */
 	struct arena *a;
 	struct config_edits edits;
+	bool is_remote;
 	struct ch_err *err;
 };
 
@@ -129,6 +132,49 @@ static ch_status check_edits(struct writing *w, const struct config *c)
 	return CH_OK;
 }
 
+/*
+ * What names programs and files of this machine must stand there already: who may change settings from
+ * afar may not choose what is run. Depth is that of parsed trees.
+ */
+static ch_status check_local(struct writing *w, const struct redact_at *at, const char *path,
+			     const struct json *before, const struct json *after)
+{
+	bool is_local = at->is_known && at->node.row && (at->node.row->flags & CFG_LOCAL);
+	size_t i = 0;
+
+	if (before && json_equal(before, after))
+		return CH_OK;
+	if (is_local)
+		return ch_fail(w->err, CH_E_DENIED, "%s is changed on the gateway's machine only, in %s", path,
+			       w->s->path);
+	json_each(it, after) {
+		bool is_member = after->type == JSON_OBJ;
+		struct redact_at child;
+		ch_status st;
+
+		if (is_member && str_eq(it->key, "$include"))
+			return ch_fail(w->err, CH_E_DENIED,
+				       "$include is changed on the gateway's machine only, in %s", w->s->path);
+		redact_child(at, is_member ? it->key : NULL, &child);
+		st = check_local(w, &child, config_path_join(w->a, path, is_member ? it->key : "*"),
+				 is_member ? json_get(before, it->key) : json_at(before, i), it);
+		if (st)
+			return st;
+		i++;
+	}
+	return CH_OK;
+}
+
+static ch_status check_remote(struct writing *w, const struct config *wanted)
+{
+	struct redact_at root;
+
+	if (!w->is_remote)
+		return CH_OK;
+	redact_root(&root);
+	return check_local(w, &root, "", w->old ? w->old->source : NULL, wanted->source);
+}
+
 /* w->text is what shall be; `before` what was. */
 static ch_status commit(struct writing *w, const struct buf *before)
 {
@@ -143,6 +189,8 @@ static ch_status commit(struct writing *w, const struct buf *before)
 		st = first_error(cfg, w->err);
 	if (!st)
 		st = check_edits(w, cfg);
+	if (!st)
+		st = check_remote(w, cfg);
 	if (!st && config_has_redacted(cfg->merged))
 		st = ch_fail(w->err, CH_E_INVALID, "the placeholder %s cannot be stored", CONFIG_REDACTED);
 	if (!st)
@@ -221,23 +269,32 @@ ch_status config_write_unset(struct config_store *s, const char *path, const cha
 	return st;
 }
 
-ch_status config_write_patch(struct config_store *s, const struct json *merge_patch, const char *base_hash,
-			     struct ch_err *err)
+ch_status config_write_patch_as(struct config_store *s, const struct json *merge_patch,
+				const struct config_write_how *how, struct ch_err *err)
 {
 	struct writing w;
 	struct json *patch;
-	ch_status st = begin(&w, s, base_hash, false, err);
+	ch_status st = begin(&w, s, how->base_hash, false, err);
 
+	w.is_remote = how->is_remote;
 	if (!st && !json_is(merge_patch, JSON_OBJ))
 		st = ch_fail(err, CH_E_INVALID, "a patch of the configuration must be an object");
 	if (!st)
 		st = config_restore(w.a, merge_patch, w.old->merged, "", &patch, err);
+	if (!st)
+		st = config_patch_lists(w.a, w.old->merged, patch, how->replace_paths, &patch, err);
 	if (!st) {
 		config_diff_patch(&w.edits, w.old->merged, patch);
 		st = apply_all(&w);
 	}
 	done(&w);
 	return st;
+}
+
+ch_status config_write_patch(struct config_store *s, const struct json *merge_patch, const char *base_hash,
+			     struct ch_err *err)
+{
+	return config_write_patch_as(s, merge_patch, &(struct config_write_how){ .base_hash = base_hash }, err);
 }
 
 /* ---- a whole text ---- */
@@ -313,13 +370,14 @@ static ch_status write_text(struct writing *w, const struct buf *wanted)
 	return st ? st : commit(w, &before);
 }
 
-ch_status config_write_raw(struct config_store *s, const char *text, size_t len, const char *base_hash,
-			   struct ch_err *err)
+ch_status config_write_raw_as(struct config_store *s, const char *text, size_t len,
+			      const struct config_write_how *how, struct ch_err *err)
 {
 	CH_AUTO_BUF struct buf wanted;
 	struct writing w;
-	ch_status st = begin(&w, s, base_hash, true, err);
+	ch_status st = begin(&w, s, how->base_hash, true, err);
 
+	w.is_remote = how->is_remote;
 	buf_init(&wanted, CONFIG_FILE_MAX);
 	buf_append(&wanted, text, len);
 	if (!st)
@@ -328,4 +386,10 @@ ch_status config_write_raw(struct config_store *s, const char *text, size_t len,
 		st = write_text(&w, &wanted);
 	done(&w);
 	return st;
+}
+
+ch_status config_write_raw(struct config_store *s, const char *text, size_t len, const char *base_hash,
+			   struct ch_err *err)
+{
+	return config_write_raw_as(s, text, len, &(struct config_write_how){ .base_hash = base_hash }, err);
 }
