@@ -21,7 +21,6 @@
 
 #define CONN_HELD 16                     /* streams merged for one lagging client */
 #define CONN_BAD_ROLES 10                /* "unauthorized role" answers before we hang up */
-#define CONN_CONTROL_WRITES 60           /* control-plane writes a minute */
 #define CONN_MESSAGE_KEYS 256            /* sessions.messages.subscribe: keys of one connection */
 
 enum conn_phase { CONN_CHALLENGED, CONN_JUDGED, CONN_OPEN, CONN_CLOSED };
@@ -69,8 +68,7 @@ struct gw_conn {
 	int refs;
 	enum conn_phase phase;
 	bool wants_sessions, awaits_health;
-	uint16_t in_flight, bad_roles, control_writes;
-	int64_t control_window_ms;
+	uint16_t in_flight, bad_roles;
 	int64_t seq;                     /* of the last event */
 	int64_t over_soft_since_ms;      /* no progress since then; 0: the client keeps up */
 	size_t over_soft_bytes;          /* what was queued then */

@@ -246,29 +246,42 @@ static bool scope_fits(struct gw_conn *c, struct arena *a, const struct frame *f
 	return false;
 }
 
-static bool rate_fits(struct gw_conn *c, const struct frame *f, const struct gw_method *row)
+/* A backstop against clients that loop, not a boundary: who gets here may write anyway. */
+static bool control_write_fits(struct gw_conn *c, struct arena *a, const struct frame *f)
 {
-	int64_t now = now_mono_ms();
+	struct limiter *l = c->gw->hub->control_writes;
+	const char *who = arena_printf(a, "%s|%s", c->client->device_id ? c->client->device_id : "",
+				       c->client->ip ? c->client->ip : "");
+	int64_t wait_ms = limiter_wait_ms(l, f->method, who);
+	struct json *details;
 
+	if (wait_ms == 0) {
+		(void)limiter_fail(l, f->method, who, false);
+		return true;
+	}
+	details = json_new_obj(a);
+	json_set(a, details, "method", json_new_str(a, f->method));
+	json_set(a, details, "limit",
+		 json_new_str(a, arena_printf(a, "%d per %ds", HUB_CONTROL_WRITES, HUB_CONTROL_WINDOW_MS / 1000)));
+	dispatch_error(c, f->id,
+		       &(struct frame_error){
+			       .code = "UNAVAILABLE",
+			       .message = arena_printf(a, "rate limit exceeded for %s; retry after %llds", f->method,
+						       (long long)(wait_ms + 999) / 1000),
+			       .details = details,
+			       .is_retryable = true,
+			       .retry_after_ms = wait_ms });
+	return false;
+}
+
+static bool rate_fits(struct gw_conn *c, struct arena *a, const struct frame *f, const struct gw_method *row)
+{
 	if (c->in_flight >= GW_START_QUEUE) {
 		fail_text(c, f->id, CH_E_BUSY,
 			  "too many requests of this connection are in flight; wait for answers first");
 		return false;
 	}
-	if (!(row->flags & GW_CONTROL_WRITE))
-		return true;
-	if (now - c->control_window_ms >= 60000) {
-		c->control_window_ms = now;
-		c->control_writes = 0;
-	}
-	if (++c->control_writes <= CONN_CONTROL_WRITES)
-		return true;
-	dispatch_error(c, f->id,
-		       &(struct frame_error){.code = "UNAVAILABLE",
-					     .message = "too many control-plane writes; retry later",
-					     .is_retryable = true,
-					     .retry_after_ms = c->control_window_ms + 60000 - now});
-	return false;
+	return !(row->flags & GW_CONTROL_WRITE) || control_write_fits(c, a, f);
 }
 
 static bool params_fit(struct gw_conn *c, const struct frame *f, const struct gw_method *row)
@@ -295,7 +308,7 @@ static bool may_run(struct gw_conn *c, struct arena *a, const struct frame *f, c
 		fail_text(c, f->id, CH_E_INVALID, message);
 		return false;
 	}
-	return rate_fits(c, f, row) && params_fit(c, f, row);
+	return params_fit(c, f, row) && rate_fits(c, a, f, row);
 }
 
 /* Takes the arena. */

@@ -73,6 +73,7 @@ CH_FIBER static void reload(void *arg)
 	ch_status st = auth_load(gw->auth, c, gw->bind_is_loopback, &auth_changed, &err);
 
 	gw->hub->reloading--;
+	fiber_cond_broadcast(&gw->hub->reloaded);
 	if (gw->is_stopping)
 		return;
 	if (st)
@@ -117,4 +118,15 @@ void gw_config_changed(void *arg, const struct config_change *ch)
 	log_info("config", "configuration changed%s", ch->by_us ? "" : " on disk");
 	gw->hub->reloading++;
 	fiber_spawn(gw->loop, "reload", FIBER_DETACHED, reload, gw);
+}
+
+ch_status gw_reload_wait(struct gw *gw, int64_t deadline_ms, struct ch_err *err)
+{
+	while (gw->hub->reloading > 0) {
+		ch_status st = fiber_cond_wait(&gw->hub->reloaded, deadline_ms);
+
+		if (st)
+			return ch_fail(err, st, "the configuration is written but not yet in force");
+	}
+	return CH_OK;
 }

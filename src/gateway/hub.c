@@ -26,6 +26,10 @@ struct gw_hub *hub_new(struct gw *gw)
 	struct gw_hub *h = ch_alloc(sizeof(*h));
 
 	h->gw = gw;
+	fiber_cond_init(&h->reloaded);
+	h->control_writes = limiter_new(&(struct limiter_opts){ .max_attempts = HUB_CONTROL_WRITES,
+								.window_ms = HUB_CONTROL_WINDOW_MS,
+								.lockout_ms = HUB_CONTROL_WINDOW_MS });
 	h->preauth_by_ip = map_new();
 	h->timer = loop_timer_new(gw->loop, on_timer, h);
 	h->self_since_ms = now_wall_ms();
@@ -43,6 +47,7 @@ void hub_free(struct gw_hub *h)
 	CH_BUG_ON(h->head != NULL || h->calls != NULL || h->is_presence_deferred);
 	loop_timer_free(h->timer);
 	map_free(h->preauth_by_ip);
+	limiter_free(h->control_writes);
 	for (size_t i = 0; i < h->arena_count; i++)
 		arena_unref(h->arenas[i]);
 	for (size_t i = 0; i < h->buf_count; i++)

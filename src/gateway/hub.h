@@ -10,8 +10,12 @@
 #ifndef CH_GATEWAY_HUB_H
 #define CH_GATEWAY_HUB_H
 
+#include "core/fiber.h"
 #include "gateway/conn.h"
+#include "gateway/limiter.h"
 
+#define HUB_CONTROL_WRITES 30            /* control-plane writes a method, a client and … */
+#define HUB_CONTROL_WINDOW_MS 60000
 #define HUB_POOL 16
 #define HUB_POOLED_BUF_BYTES 65536       /* larger ones are not kept */
 
@@ -22,6 +26,8 @@ struct gw_hub {
 	struct gw_conn *head, *tail;
 	size_t count, preauth_count;
 	size_t judging, reloading;       /* fibers alive: handshakes, configuration changes */
+	struct fiber_cond reloaded;      /* reloading went down */
+	struct limiter *control_writes;  /* per method and device with address */
 	struct map *preauth_by_ip;       /* address -> count as a pointer-sized integer */
 	struct loop_timer *timer;
 	int64_t next_tick_ms, next_health_ms, next_sweep_ms;

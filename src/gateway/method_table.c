@@ -10,6 +10,8 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_system),
 	FAMILY(gwm_logs),
 	FAMILY(gwm_config),
+	FAMILY(gwm_config_write),
+	FAMILY(gwm_audit),
 	FAMILY(gwm_models),
 	FAMILY(gwm_models_auth),
 	FAMILY(gwm_catalog),

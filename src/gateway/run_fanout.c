@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/str.h"
+#include "gateway/audit.h"
 #include "gateway/render.h"
 
 #define EVENT_MAX (32u << 20)    /* more than any message: TR_MESSAGE_MAX and a row around it */
@@ -297,6 +298,7 @@ void gw_on_run_event(void *arg, const struct run_event *ev)
 	struct gw *gw = arg;
 	struct audience who = { ev->session_key, ev->owner_conn };
 
+	audit_on_run_event(gw, ev);
 	switch (ev->kind) {
 	case RUN_EV_AGENT:
 		on_agent(gw, ev, &who);

@@ -1,5 +1,5 @@
 /*
- * gateway/methods/m_config.c - config.get and config.schema: reading the configuration over the wire.
+ * gateway/methods/m_config.c - config.get, config.schema, config.schema.lookup: the configuration read over the wire.
  *
  * Secrets never leave: every tree is redacted, the raw text is given only when that is possible
  * without guessing where in it a secret stands.
@@ -103,9 +103,25 @@ static ch_status run_schema(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
+static ch_status run_lookup(struct gw_call *call, struct ch_err *err)
+{
+	struct json *found = config_schema_lookup(call->arena, json_get_str(call->params, "path"));
+
+	if (!found)
+		return ch_fail(err, CH_E_NOT_FOUND, "config schema path not found");
+	gw_reply_json(call, found);
+	return CH_OK;
+}
+
+static const struct gw_param lookup_params[] = {
+	{ "path", GP_STR, GP_REQUIRED | GP_NON_EMPTY, .max = 1024 },
+	{0},
+};
+
 const struct gw_method gwm_config[] = {
-	/* name            run         scope          flags */
-	{ "config.get",    run_get,    GW_SCOPE_READ, 0 },
-	{ "config.schema", run_schema, GW_SCOPE_READ, 0 },
+	/* name                   run         scope          flags  params */
+	{ "config.get",           run_get,    GW_SCOPE_READ, 0 },
+	{ "config.schema",        run_schema, GW_SCOPE_READ, 0 },
+	{ "config.schema.lookup", run_lookup, GW_SCOPE_READ, 0,     lookup_params },
 };
 const size_t gwm_config_count = CH_ARRAY_LEN(gwm_config);

@@ -13,11 +13,13 @@
 GWM_FAMILY(gwm_absent);
 GWM_FAMILY(gwm_agent);
 GWM_FAMILY(gwm_approvals);
+GWM_FAMILY(gwm_audit);
 GWM_FAMILY(gwm_catalog);
 GWM_FAMILY(gwm_channels);
 GWM_FAMILY(gwm_chat);
 GWM_FAMILY(gwm_chat_history);
 GWM_FAMILY(gwm_config);
+GWM_FAMILY(gwm_config_write);
 GWM_FAMILY(gwm_cron);
 GWM_FAMILY(gwm_device);
 GWM_FAMILY(gwm_logs);
