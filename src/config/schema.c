@@ -29,6 +29,7 @@ static const struct config_row rows[] = {
 	LATER("bindings"),
 	LATER("broadcast"),
 	LATER("browser"),
+#include "config/schema/budgets.inc"
 	LATER("channels"),
 	LATER("cloudWorkers"),
 #include "config/schema/commands.inc"

@@ -1,19 +1,22 @@
 /*
  * models/client.c - one request to a model with its retries.
  *
- *	resolve -> key -> build -> attempt … -> ledger
+ *	resolve -> budget -> key -> build -> attempt … -> ledger
  *
  * An attempt is model_attempt() (attempt.c). What failed for a reason that
  * passes is tried again: at most RATE_ATTEMPTS times when the provider limits
  * requests, else OTHER_ATTEMPTS times within RETRY_WINDOW_MS. The caller hears
- * of it by MODEL_EV_RETRY before the wait and can say no.
+ * of it by MODEL_EV_RETRY before the wait and can say no. When a credential is
+ * at fault, the request goes out once more with another one of the provider.
  */
 #include "models/attempt.h"
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/log.h"
+#include "core/map.h"
 #include "core/rand.h"
 #include "core/str.h"
+#include "models/budget.h"
 #include "models/dialect.h"
 #include "models/models_priv.h"
 
@@ -23,6 +26,7 @@
 #define BACKOFF_BASE_MS 1000
 #define BACKOFF_MAX_MS 30000
 #define RETRY_AFTER_MAX_MS 60000         /* a provider that wants longer has nothing to offer now */
+#define ROTATIONS_MAX 1                  /* credentials of one provider to change to in one request */
 #define BODY_MAX ((size_t)64 << 20)
 
 struct models *models_new(const struct models_opts *opts)
@@ -38,6 +42,8 @@ void models_free(struct models *m)
 	if (!m)
 		return;
 	auth_state_free(m->auth);
+	CH_BUG_ON(m->holds);
+	map_free(m->unpriced);
 	catalog_drop(m);
 	vec_done(&m->entries);
 	arena_unref(m->found_arena);
@@ -53,12 +59,16 @@ void models_config_changed(struct models *m)
 /* One call on its way: what stays the same over its attempts. */
 struct request {
 	struct models *m;
-	const struct model_call *call;
+	struct model_call call;          /* the caller's, with what is decided here */
 	struct model_entry entry;
+	struct budget_hold hold;
 	struct model_target target;      /* of attempt.h */
 	struct relay relay;
 	int64_t started_ms;
 	int attempts;
+	char tried[ROTATIONS_MAX + 1][sizeof((struct auth_lease){ 0 }.profile)];
+	const char *skip[ROTATIONS_MAX + 2];     /* those of tried, NULL-ended */
+	size_t tried_count;
 };
 
 /* -- retries -- */
@@ -135,8 +145,9 @@ static void result_end(const struct request *rq, ch_status st, int64_t began_ms,
 	if (!rq->target.was_sent)
 		return;
 	ledger_add(rq->m->opts.db, &(struct ledger_row){
-					   .call = rq->call,
+					   .call = &rq->call,
 					   .result = ret,
+					   .auth_profile = rq->target.lease.profile,
 					   .outcome = !st                  ? "ok"
 						      : st == CH_E_CANCELED ? "canceled"
 									    : model_error_class_name(ret->error_class),
@@ -198,6 +209,15 @@ static ch_status give_up(const struct request *rq, ch_status st, const struct mo
 	return st;
 }
 
+/* How the request went, for the one that it went out with. */
+static void report(struct request *rq, ch_status st, const struct model_result *r)
+{
+	if (!st)
+		auth_report(rq->m, &rq->target.lease, rq->entry.id, MODEL_ERR_NONE, 0);
+	else if (st != CH_E_CANCELED && r->error_class)
+		auth_report(rq->m, &rq->target.lease, rq->entry.id, r->error_class, r->retry_after_ms);
+}
+
 static CH_FIBER ch_status run_attempts(struct request *rq, struct model_result *ret, struct ch_err *err)
 {
 	for (;;) {
@@ -216,6 +236,81 @@ static CH_FIBER ch_status run_attempts(struct request *rq, struct model_result *
 			return give_up(rq, st, ret, why.text, err);
 		if (waited)
 			return ch_fail(err, waited, "%s: cancelled", rq->entry.ref);
+		/* What was tried may have cost something, and others spend too. */
+		if (budget_take(rq->m, &rq->call, &rq->entry, &rq->hold, err)) {
+			ret->error_class = MODEL_ERR_NONE;
+			return CH_E_LIMIT;
+		}
+	}
+}
+
+/* The request with one credential. */
+static CH_FIBER ch_status run_credential(struct request *rq, const struct dialect *d, struct arena *a,
+					 struct model_result *ret, struct ch_err *err)
+{
+	CH_AUTO_BUF struct buf body = { .max_bytes = BODY_MAX };
+	ch_status st;
+
+	result_begin(rq, ret);
+	st = model_target_init(&rq->target, rq->m, a, &rq->call, &rq->entry, d, &body, err);
+	if (st == CH_E_NOT_FOUND || st == CH_E_DENIED)
+		ret->error_class = MODEL_ERR_AUTH;
+	else if (st == CH_E_BUSY)
+		ret->error_class = MODEL_ERR_RATE_LIMIT;
+	if (!st) {
+		st = run_attempts(rq, ret, err);
+		report(rq, st, ret);
+	}
+	snprintf(rq->tried[rq->tried_count], sizeof(rq->tried[0]), "%s", rq->target.lease.profile);
+	model_target_done(&rq->target);
+	return st;
+}
+
+static bool is_of_credential(enum model_error_class c)
+{
+	return c == MODEL_ERR_RATE_LIMIT || c == MODEL_ERR_OVERLOADED || c == MODEL_ERR_AUTH || c == MODEL_ERR_BILLING;
+}
+
+/* Is there another credential for it, and may it be used? */
+static bool rotate(struct request *rq, const struct model_result *r, const struct ch_err *why)
+{
+	const char *last = rq->tried[rq->tried_count];
+	const struct auth_want want = {
+		.provider = rq->entry.provider, .model = rq->entry.id, .agent_id = rq->call.agent_id,
+		.session_key = rq->call.session_key, .skip = rq->skip,
+	};
+	struct model_event ev = {
+		.kind = MODEL_EV_RETRY, .text = why->text, .len = strlen(why->text),
+		.attempt = rq->attempts + 1, .max_attempts = CH_MAX(attempts_max(r->error_class), rq->attempts + 1),
+		.error_class = model_error_class_wire(r->error_class), .had_output = rq->relay.had_output,
+	};
+
+	if (!is_of_credential(r->error_class) || rq->call.auth_profile || str_empty(last) ||
+	    rq->tried_count == ROTATIONS_MAX)
+		return false;
+	rq->skip[rq->tried_count++] = last;
+	rq->call.auth_skip = rq->skip;
+	if (!auth_has_usable(rq->m, &want) || budget_take(rq->m, &rq->call, &rq->entry, &rq->hold, NULL))
+		return false;
+	log_info("models", "%s: %s failed (%s), the request goes out once more with another credential", rq->entry.ref, last,
+		 model_error_class_name(r->error_class));
+	return rq->relay.fn(rq->relay.arg, &ev);
+}
+
+static CH_FIBER ch_status run_request(struct request *rq, const struct dialect *d, struct arena *a,
+				      struct model_result *ret, struct ch_err *err)
+{
+	for (;;) {
+		struct ch_err why = { .text = "" };
+		ch_status st = run_credential(rq, d, a, ret, &why);
+
+		if (!st)
+			return CH_OK;
+		if (!rotate(rq, ret, &why)) {
+			if (err)
+				*err = why;
+			return st;
+		}
 	}
 }
 
@@ -228,36 +323,47 @@ static CH_FIBER ch_status run_offline(struct request *rq, const struct dialect *
 	rq->attempts = 1;
 	rq->target.was_sent = true;
 	result_begin(rq, ret);
-	st = d->run(rq->call, relay_event, &rq->relay, ret, err);
+	st = d->run(&rq->call, relay_event, &rq->relay, ret, err);
 	result_end(rq, st, began_ms, ret);
 	return st == CH_E_CANCELED ? ch_fail(err, st, "%s: cancelled", rq->entry.ref) : st;
+}
+
+/* Within the budgets? The answer may have to be a short one. */
+static ch_status keep_within(struct request *rq, struct ch_err *err)
+{
+	ch_status st = budget_take(rq->m, &rq->call, &rq->entry, &rq->hold, err);
+
+	if (!st && rq->hold.max_tokens) {
+		log_info("models", "%s: the budget leaves %lld tokens of output", rq->entry.ref, (long long)rq->hold.max_tokens);
+		rq->call.max_tokens = rq->hold.max_tokens;
+	}
+	return st;
 }
 
 CH_FIBER ch_status model_stream(struct models *m, const struct model_call *call, model_event_fn fn, void *arg,
 				struct model_result *ret, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf body = { .max_bytes = BODY_MAX };
-	struct request rq = { .m = m, .call = call, .relay = { .fn = fn, .arg = arg }, .started_ms = now_mono_ms() };
+	struct request rq = { .m = m, .call = *call, .relay = { .fn = fn, .arg = arg }, .started_ms = now_mono_ms() };
 	const struct dialect *d;
 	ch_status st;
 
 	result_begin(&rq, ret);
-	st = model_resolve(m, call->ref, call->agent_id, a, &rq.entry, NULL, err);
+	st = str_empty(call->ref) ? model_resolve(m, NULL, call->agent_id, a, &rq.entry, NULL, err)
+				  : resolve_name(m, call->ref, a, &rq.entry, err);
 	if (st)
 		return st;
+	if (!rq.call.auth_profile)
+		rq.call.auth_profile = rq.entry.auth_profile;
 	d = dialect_find(rq.entry.api);
 	if (!d)
 		return ch_fail(err, CH_E_UNSUPPORTED, "%s: the API '%s' is not spoken by this version", rq.entry.ref,
 			       rq.entry.api);
-	if (d->run)
-		return run_offline(&rq, d, ret, err);
 	result_begin(&rq, ret);
-	st = model_target_init(&rq.target, m, a, call, &rq.entry, d, &body, err);
-	if (st == CH_E_NOT_FOUND || st == CH_E_DENIED)
-		ret->error_class = MODEL_ERR_AUTH;
-	if (!st)
-		st = run_attempts(&rq, ret, err);
-	model_target_done(&rq.target);
+	st = keep_within(&rq, err);
+	if (st)
+		return st;
+	st = d->run ? run_offline(&rq, d, ret, err) : run_request(&rq, d, a, ret, err);
+	budget_release(&rq.hold);
 	return st;
 }

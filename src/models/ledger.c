@@ -10,8 +10,8 @@ static const char insert_sql[] =
 	"INSERT INTO ledger (at, provider, model, api, reason, agent_id, session_key, run_id, attempt, outcome,"
 	" http_status, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,"
 	" cost_input, cost_output, cost_cache_read, cost_cache_write, cost_total,"
-	" first_byte_ms, total_ms, response_id, response_model)"
-	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	" first_byte_ms, total_ms, response_id, response_model, auth_profile)"
+	" VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static const char *reason_name(enum model_reason r)
 {
@@ -72,6 +72,7 @@ static ch_status insert(struct db *db, const struct ledger_row *row, struct ch_e
 	db_bind_int(s, i++, r->total_ms);
 	db_bind_text(s, i++, str_empty(r->response_id) ? NULL : r->response_id);
 	db_bind_text(s, i++, str_empty(r->response_model) ? NULL : r->response_model);
+	db_bind_text(s, i++, str_empty(row->auth_profile) ? NULL : row->auth_profile);
 	return db_run(CH_TAKE(s), NULL, err);
 }
 

@@ -49,6 +49,7 @@ struct model_call {
 	const char *tool_choice;         /* NULL: "auto"; "none", "required", or a tool's name */
 	const struct json *stop;         /* array of strings */
 	bool is_fast;                    /* the provider's faster service tier, where it has one */
+	const char *const *auth_skip;    /* set by the client: credentials that failed this request, NULL-ended */
 };
 
 /* -- what comes back -- */

@@ -13,6 +13,9 @@
 
 #define OLLAMA_URL "http://127.0.0.1:11434"
 
+struct budget_hold;
+struct map;
+
 struct models {
 	struct models_opts opts;
 	/* The catalog. */
@@ -24,6 +27,9 @@ struct models {
 	VEC(struct model_entry) found;
 	const char *found_default;       /* the id to use when nothing else is known */
 	struct auth_state *auth;         /* auth.c: sessions' credentials, refreshes under way; NULL until used */
+	/* Requests on their way, for budget.c; and models whose unknown price was told of. */
+	struct budget_hold *holds;
+	struct map *unpriced;
 };
 
 /* -- catalog.c -- */
@@ -93,6 +99,7 @@ struct ledger_row {
 	const struct model_call *call;
 	const struct model_result *result;       /* of this attempt */
 	const char *outcome;             /* "ok", "canceled" or an error class */
+	const char *auth_profile;        /* the credential, or "" */
 	int attempt;
 };
 /* Failing to write is logged, not told: the reply is worth more than its row. */

@@ -65,12 +65,14 @@ static bool on_event(void *arg, const struct model_event *ev)
 	return true;
 }
 
+static const char *budgets = "";         /* a root key of the next configuration, with a comma */
+
 static void bench_config(struct bench *b, const char *api, const char *more)
 {
 	CH_AUTO_STR char *text = ch_asprintf(
-		"{models: {providers: {acme: {baseUrl: 'http://127.0.0.1:%u%s', api: '%s', apiKey: '" DOUBLE_KEY "', %s"
+		"{%smodels: {providers: {acme: {baseUrl: 'http://127.0.0.1:%u%s', api: '%s', apiKey: '" DOUBLE_KEY "', %s"
 		" models: [{id: 'm', cost: {input: 2, output: 10}}]}}}}",
-		b->provider.peer.port, str_eq(api, "openai-completions") ? "/v1" : "", api, more);
+		budgets, b->provider.peer.port, str_eq(api, "openai-completions") ? "/v1" : "", api, more);
 	struct ch_err err = { .text = "" };
 
 	config_unref(CH_TAKE(snapshot));
@@ -330,6 +332,40 @@ static void run_limits(struct loop *l, void *arg)
 static void test_retry_limits(void **state)
 {
 	in_fiber(run_limits, NULL);
+}
+
+/* The output is capped to what is left; when that is nothing, nothing goes out, not even another attempt. */
+static void run_budget(struct loop *l, void *arg)
+{
+	static const struct answer script[] = {
+		{ 200, SSE, OPENAI_TEXT }, { 200, SSE, OPENAI_HALF, true }, { 200, SSE, OPENAI_TEXT }, { 200, SSE, OPENAI_TEXT },
+	};
+	struct bench b;
+
+	budgets = "budgets: {perDayTokens: 2600},";
+	bench_start(&b, l, script, CH_ARRAY_LEN(script), "openai-completions");
+	ask(&b);
+	assert_int_equal(b.st, CH_OK);
+	assert_non_null(strstr(buf_str(&b.provider.last_body), "tokens\":25"));         /* 2600 less the prompt */
+	ask(&b);
+	assert_int_equal(b.st, CH_OK);
+	assert_int_equal(b.provider.served, 3);
+	assert_int_equal(b.ret.attempts, 2);
+	ask(&b);        /* 2200 are gone: 400 less the prompt */
+	assert_int_equal(b.st, CH_OK);
+	assert_non_null(strstr(buf_str(&b.provider.last_body), "tokens\":3"));
+	ask(&b);
+	assert_int_equal(b.st, CH_E_LIMIT);
+	assert_int_equal(b.ret.error_class, MODEL_ERR_NONE);
+	assert_non_null(strstr(b.err.text, "chela config set budgets.perDayTokens"));
+	assert_int_equal(b.provider.served, 4);
+	bench_stop(&b);
+	budgets = "";
+}
+
+static void test_budget(void **state)
+{
+	in_fiber(run_budget, NULL);
 }
 
 static void run_nobody(struct loop *l, void *arg)
@@ -706,6 +742,7 @@ int main(void)
 		cmocka_unit_test(test_retries),
 		cmocka_unit_test(test_a_caller_that_wants_no_retry),
 		cmocka_unit_test(test_retry_limits),
+		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_final_errors),
 		cmocka_unit_test(test_keys_and_headers),
