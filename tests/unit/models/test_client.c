@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "models/attempt.h"
+#include "models/auth_store.h"
 #include "provider_double.h"
 
 #define OPENAI_TEXT                                                                                        \
@@ -114,6 +115,9 @@ static void ask_with(struct bench *b, const char *ref, const char *messages)
 
 	assert_int_equal(json_parse(a, messages, strlen(messages), JSON_JSON5, &list, NULL), CH_OK);
 	call.messages = list;
+	/* How the last request went is another test's subject (test_auth.c). */
+	if (b->st)
+		assert_int_equal(db_exec(b->db, "DELETE FROM auth_health", NULL), CH_OK);
 	buf_clear(&b->log);
 	b->retries = 0;
 	b->err = (struct ch_err){ .text = "" };
@@ -332,6 +336,44 @@ static void run_limits(struct loop *l, void *arg)
 static void test_retry_limits(void **state)
 {
 	in_fiber(run_limits, NULL);
+}
+
+/* Two credentials: when one is refused the other is tried, once. */
+static void run_rotation(struct loop *l, void *arg)
+{
+	static const struct answer script[] = { { 401, NULL, "{}" }, { 200, SSE, OPENAI_TEXT }, { 401, NULL, "{}" }, { 401, NULL, "{}" } };
+	static const char who[] = "SELECT group_concat(auth_profile || ' ' || outcome, ', ') FROM ledger";
+	CH_AUTO(db_done) struct db_stmt *s = NULL;
+	bool row = false;
+	struct bench b;
+
+	bench_start(&b, l, script, CH_ARRAY_LEN(script), "openai-completions");
+	b.provider.key = NULL;
+	for (int i = 0; i < 2; i++) {
+		const struct auth_profile p = { .agent_id = "", .id = i ? "acme:two" : "acme:one", .provider = "acme",
+						.kind = AUTH_KIND_API_KEY };
+
+		assert_int_equal(auth_store_put(b.db, &p, i ? "key-2" : "key-1", NULL, &b.err), CH_OK);
+	}
+	ask(&b);
+	assert_int_equal(b.st, CH_OK);
+	assert_string_equal(buf_str(&b.log), "[auth 2/9]<Hello");
+	assert_int_equal(b.provider.served, 2);
+	b.st = CH_E_PEER;       /* forget the cooldown */
+	ask(&b);
+	assert_int_equal(b.st, CH_E_PEER);
+	assert_int_equal(b.ret.error_class, MODEL_ERR_AUTH);
+	assert_int_equal(b.provider.served, 4);
+	assert_int_equal(db_prep(b.db, who, &s, NULL), CH_OK);
+	assert_int_equal(db_step(s, &row, NULL), CH_OK);
+	assert_string_equal(db_text(s, 0), "acme:one auth, acme:two ok, acme:two auth, acme:one auth");
+	db_done(CH_TAKE(s));
+	bench_stop(&b);
+}
+
+static void test_rotation(void **state)
+{
+	in_fiber(run_rotation, NULL);
 }
 
 /* The output is capped to what is left; when that is nothing, nothing goes out, not even another attempt. */
@@ -743,6 +785,7 @@ int main(void)
 		cmocka_unit_test(test_a_caller_that_wants_no_retry),
 		cmocka_unit_test(test_retry_limits),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_final_errors),
 		cmocka_unit_test(test_keys_and_headers),
