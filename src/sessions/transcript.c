@@ -13,7 +13,10 @@
 #include "core/clock.h"
 #include "core/rand.h"
 #include "core/str.h"
+#include "sessions/search.h"
 #include "sessions/session_priv.h"
+
+#define SEARCH_MAX (3 * (size_t)TR_MESSAGE_MAX)  /* of a message's text, with the marks of the index */
 
 struct writer {
 	const char *run;                         /* NULL: no lease is asked for */
@@ -176,8 +179,17 @@ static ch_status next_numbers(struct db *db, const char *session_id, struct tr_e
 
 static ch_status insert_entry(struct db *db, const struct tr_entry *entry, struct ch_err *err)
 {
+	CH_AUTO_BUF struct buf text;
 	struct db_stmt *row;
-	ch_status st = db_prep(db, "INSERT INTO transcript (" TR_COLUMNS ", bytes, search_text) "
+	ch_status st;
+
+	buf_init(&text, SEARCH_MAX);
+	if (entry->search_text)
+		search_split(entry->search_text, strlen(entry->search_text), &text);
+	st = buf_status(&text, err, "the text for the search");
+	if (st)
+		return st;
+	st = db_prep(db, "INSERT INTO transcript (" TR_COLUMNS ", bytes, search_text) "
 			       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", &row, err);
 
 	if (st)
@@ -195,7 +207,7 @@ static ch_status insert_entry(struct db *db, const struct tr_entry *entry, struc
 	db_bind_text(row, 10, entry->meta);
 	db_bind_textn(row, 11, entry->message, entry->message_len);
 	db_bind_int(row, 12, (int64_t)entry->message_len);
-	db_bind_text(row, 13, entry->search_text);
+	db_bind_text(row, 13, entry->search_text ? buf_str(&text) : NULL);
 	return db_run(row, NULL, err);
 }
 

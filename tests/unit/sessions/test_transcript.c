@@ -311,6 +311,7 @@ static void test_plans(void **state)
 		"SELECT id FROM transcript WHERE session_id = ?1 AND idempotency_key = ?2",
 		"SELECT max(seq) FROM transcript WHERE session_id = ?1 AND seq IS NOT NULL",
 		"SELECT max(raw_seq) FROM transcript WHERE session_id = ?1 AND type = 'reset'",
+		"SELECT id FROM transcript WHERE session_id = ?1 AND type = 'compaction' AND raw_seq > 3 ORDER BY raw_seq DESC",
 		"SELECT id FROM inputs WHERE session_key = ?1 AND ended_at = 0 AND state = 'queued' ORDER BY id",
 		"SELECT id FROM inputs WHERE run_id = ?1 ORDER BY id DESC LIMIT 1",
 	};
