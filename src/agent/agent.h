@@ -169,6 +169,8 @@ struct agent_compact {
 	const char *operation_id;        /* a uuid: the writer of the entry, and in the ledger */
 	const char *instructions;        /* what to keep above all; or NULL */
 	size_t max_entries;              /* > 0: no summary, the newest messages stay */
+	void (*on_start)(void *arg);     /* a summary is about to be written; or NULL */
+	void *arg;
 };
 struct agent_compacted {
 	bool is_compacted;
@@ -178,6 +180,8 @@ struct agent_compacted {
 	size_t kept;
 };
 /* CH_E_INVALID: something runs or waits in the session. On any failure the conversation is as it was. */
+/* Would it be refused now? CH_E_NOT_FOUND: there is no such session. */
+CH_MUST_USE ch_status agent_compact_check(struct agent_host *h, const char *session_key, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status agent_compact(struct agent_host *h, const struct agent_compact *want, struct arena *a,
 					     struct agent_compacted *ret, struct ch_err *err);
 

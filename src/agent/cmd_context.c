@@ -14,26 +14,48 @@ static const char *short_count(struct arena *a, int64_t n)
 	return n < 10000 ? arena_printf(a, "%lld", (long long)n) : arena_printf(a, "%lldk", (long long)(n + 500) / 1000);
 }
 
+/* The summary being written, as clients see it. */
+struct writing { struct run *run; char id[UUID_LEN]; bool is_started; };
+
+static void on_start(void *arg)
+{
+	struct writing *x = arg;
+
+	x->is_started = true;
+	ev_compaction_start(x->run, x->id);
+}
+
+static void tell_end(const struct writing *x, ch_status st, const struct ch_err *err)
+{
+	struct run *r = x->run;
+
+	if (!x->is_started)
+		return;
+	if (!st)
+		ev_compaction_end(r, x->id, "completed", NULL, false);
+	else if (r->abort_origin)
+		ev_compaction_end(r, x->id, "aborted", NULL, false);
+	else
+		ev_compaction_end(r, x->id, "failed", err->text, false);
+}
+
 static ch_status do_compact(struct run *r, const char *args, struct buf *out, struct ch_err *err)
 {
-	char *id = arena_alloc(r->arena, UUID_LEN);
-	struct compact_want want = { .run_id = r->event_id, .entry_id = id, .focus = *args ? args : NULL };
+	struct writing x = { .run = r };
+	struct compact_want want = { .run_id = r->event_id, .entry_id = x.id, .focus = *args ? args : NULL,
+				     .on_start = on_start, .arg = &x };
 	struct compact_done done;
 	ch_status st;
 
-	rand_uuid(id);
-	ev_compaction_start(r, id);
+	rand_uuid(x.id);
 	st = compact_session(r->host, r->sess, &want, r->arena, &done, err);
-	if (st) {
-		ev_compaction_end(r, id, r->abort_origin ? "aborted" : "failed", r->abort_origin ? NULL : err->text, false);
+	tell_end(&x, st, err);
+	if (st)
 		return ch_wrap(err, "Compaction failed, the conversation is as it was");
-	}
 	if (done.why_not) {
-		ev_compaction_end(r, id, "skipped", done.why_not, false);
 		buf_printf(out, "⚙️ Compaction skipped: %s.", done.why_not);
 		return CH_OK;
 	}
-	ev_compaction_end(r, id, "completed", NULL, false);
 	ev_compacted(r);
 	buf_printf(out, "⚙️ Compacted (%s → %s tokens). The newest %zu messages stay as they were said; nothing is deleted.",
 		   short_count(r->arena, done.tokens_before), short_count(r->arena, done.tokens_after), done.kept);

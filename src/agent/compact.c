@@ -324,6 +324,8 @@ ch_status compact(struct agent_host *h, const struct compact_ask *ask, struct ar
 
 	job_init(&job, h, ask, a);
 	done.why_not = plan(&job);
+	if (!done.why_not && ask->on_start)
+		ask->on_start(ask->arg);
 	if (!done.why_not)
 		st = replace(&job, &done, err);
 	if (st) {

@@ -43,6 +43,8 @@ struct compact_ask {
 	const char *focus;               /* what the user wants kept above all; or NULL */
 	int64_t overhead_tokens;         /* what each request carries besides the messages */
 	int64_t room_tokens;             /* what summary and messages may take together; 0: any */
+	void (*on_start)(void *arg);     /* there is something to summarise; or NULL. Must not park */
+	void *arg;
 };
 
 struct compact_done {
@@ -63,6 +65,8 @@ struct compact_want {
 	const char *run_id, *entry_id;
 	const char *focus;               /* or NULL */
 	size_t max_entries;              /* > 0: compact_trim() */
+	void (*on_start)(void *arg);     /* as in struct compact_ask */
+	void *arg;
 };
 /* In the session's lane; takes the lease. */
 CH_FIBER CH_MUST_USE ch_status compact_session(struct agent_host *h, struct sess *s, const struct compact_want *want,

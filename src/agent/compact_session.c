@@ -19,7 +19,8 @@ ch_status compact_session(struct agent_host *h, struct sess *s, const struct com
 	CH_AUTO(history_free) struct history *history = history_new();
 	struct model_entry model = { 0 };
 	struct compact_ask ask = { .sess = s, .history = history, .model = &model, .run_id = want->run_id,
-				   .entry_id = want->entry_id, .reason = COMPACT_MANUAL, .focus = want->focus };
+				   .entry_id = want->entry_id, .reason = COMPACT_MANUAL, .focus = want->focus,
+				   .on_start = want->on_start, .arg = want->arg };
 	const char *source;
 	ch_status st;
 
@@ -41,15 +42,16 @@ ch_status compact_session(struct agent_host *h, struct sess *s, const struct com
 	return compact(h, &ask, a, ret, err);
 }
 
-static ch_status enter_lane(struct agent_host *h, const char *key, struct lane_lease **ret, struct ch_err *err)
+ch_status agent_compact_check(struct agent_host *h, const char *session_key, struct ch_err *err)
 {
-	struct desk *d = desk_find(h, key);
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	struct desk *d = desk_find(h, session_key);
 
 	if (d && d->queued)
-		return ch_fail(err, CH_E_INVALID, "Session %s has queued work; retry after it finishes.", key);
+		return ch_fail(err, CH_E_INVALID, "Session %s has queued work; retry after it finishes.", session_key);
 	if (d && d->active)
-		return ch_fail(err, CH_E_INVALID, "Session %s has an active run; retry after it finishes.", key);
-	return lane_enter(h->lanes, key, fiber_deadline(LANE_WAIT_MS), ret, err);
+		return ch_fail(err, CH_E_INVALID, "Session %s has an active run; retry after it finishes.", session_key);
+	return sess_find(h->opts.sessions, session_key, &s, err);
 }
 
 ch_status agent_compact(struct agent_host *h, const struct agent_compact *want, struct arena *a,
@@ -58,12 +60,14 @@ ch_status agent_compact(struct agent_host *h, const struct agent_compact *want, 
 	CH_AUTO(lane_leave) struct lane_lease *lane = NULL;
 	CH_AUTO(sess_unref) struct sess *s = NULL;
 	struct compact_want w = { .max_entries = want->max_entries, .focus = want->instructions,
-				  .run_id = want->operation_id };
+				  .run_id = want->operation_id, .on_start = want->on_start, .arg = want->arg };
 	struct compact_done done;
 	char *id = arena_alloc(a, UUID_LEN);
 	ch_status st;
 
-	st = enter_lane(h, want->session_key, &lane, err);
+	st = agent_compact_check(h, want->session_key, err);
+	if (!st)
+		st = lane_enter(h->lanes, want->session_key, fiber_deadline(LANE_WAIT_MS), &lane, err);
 	if (!st)
 		st = sess_find(h->opts.sessions, want->session_key, &s, err);
 	if (st)

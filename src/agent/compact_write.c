@@ -178,9 +178,9 @@ static ch_status write_part(struct compact_job *job, struct compact_brief *brief
 			st = judge(job, ret, is_last, err);
 		if (!st)
 			return CH_OK;
-		if (is_last || !is_worth_a_retry(st))
-			return ch_wrap(err, "the summary is not usable");
 		complaint = *err;
+		if (is_last || !is_worth_a_retry(st))
+			return ch_fail(err, CH_E_PEER, "the summary is not usable: %s", complaint.text);
 		brief->complaint = complaint.text;
 	}
 }

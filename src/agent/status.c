@@ -71,6 +71,7 @@ ch_status status_json(struct agent_host *h, struct sess *s, struct buf *out, str
 	jw_kint(&w, "lastInput", s->input_tokens);
 	jw_kint(&w, "lastOutput", s->output_tokens);
 	jw_end(&w);
+	jw_kint(&w, "compactions", s->compaction_count);
 	jw_knum(&w, "costUsd", s->cost_usd);
 	jw_kstr(&w, "queueMode", mode_name(h, s));
 	if (info)
@@ -123,6 +124,8 @@ ch_status status_text(struct agent_host *h, struct sess *s, struct buf *out, str
 	if (s->context_tokens)
 		buf_printf(out, "- Context: %" PRId64 " of %" PRId64 " tokens (%" PRId64 " %%)\n", s->total_tokens,
 			   s->context_tokens, s->total_tokens * 100 / s->context_tokens);
+	if (s->compaction_count)
+		buf_printf(out, "- Compactions: %" PRId64 "\n", s->compaction_count);
 	buf_printf(out, "- Cost of this session: $%.4f\n", s->cost_usd);
 	buf_printf(out, "- Queue: %s, thinking: %s", mode_name(h, s), s->thinking_level ? s->thinking_level : "default");
 	return buf_status(out, err, "the session's status");

@@ -86,6 +86,7 @@ extern const struct cli_command cli_gateway_run, cli_gateway_status, cli_gateway
 extern const struct cli_command cli_status, cli_health, cli_agent, cli_chat, cli_sessions;
 extern const struct cli_command cli_config_get, cli_config_set, cli_config_unset, cli_config_file, cli_config_validate;
 extern const struct cli_command cli_devices_list, cli_devices_approve, cli_devices_reject, cli_devices_revoke;
+extern const struct cli_command cli_sessions_search;
 extern const struct cli_command cli_models_list, cli_logs, cli_dashboard;
 
 #endif

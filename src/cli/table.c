@@ -14,6 +14,7 @@ static const struct cli_command *const commands[] = {
 	&cli_agent,
 	&cli_chat,
 	&cli_sessions,
+	&cli_sessions_search,
 	&cli_models_list,
 	&cli_devices_list,
 	&cli_devices_approve,

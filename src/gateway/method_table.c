@@ -20,6 +20,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_chat_history),
 	FAMILY(gwm_sessions),
 	FAMILY(gwm_sessions_groups),
+	FAMILY(gwm_sessions_search),
 	FAMILY(gwm_sessions_write),
 	FAMILY(gwm_device),
 	FAMILY(gwm_people),

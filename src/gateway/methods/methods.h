@@ -29,6 +29,7 @@ GWM_FAMILY(gwm_people);
 GWM_FAMILY(gwm_projects);
 GWM_FAMILY(gwm_sessions);
 GWM_FAMILY(gwm_sessions_groups);
+GWM_FAMILY(gwm_sessions_search);
 GWM_FAMILY(gwm_sessions_write);
 GWM_FAMILY(gwm_system);
 GWM_FAMILY(gwm_users);
