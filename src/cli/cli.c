@@ -103,7 +103,7 @@ static void print_help(const char *family)
 
 		if (family && (strncmp(all[i]->name, family, len) != 0 || all[i]->name[len] != ' '))
 			continue;
-		printf("  %-24s %s\n", all[i]->name, all[i]->summary);
+		printf("  %-27s %s\n", all[i]->name, all[i]->summary);
 	}
 	if (!family)
 		printf("\nGlobal:\n  --version          print the version\n  --help             this text; also after a command\n"
