@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/str.h"
 #include "models/dialect.h"
+#include "models/eventstream.h"
 #include "net/sse.h"
 
 #define READ_BYTES (16u * 1024u)
@@ -112,6 +113,59 @@ static bool on_line(void *arg, const char *line, size_t len)
 	return feed(arg, NULL, line, len);
 }
 
+/* An exception's name is marked; a bare error has its words in a header instead of the payload. */
+static bool on_message(void *arg, const struct eventstream_message *m)
+{
+	char name[EVENTSTREAM_NAME_MAX + 2];
+	bool has_words = m->len || !m->text[0];
+
+	if (m->kind == EVENTSTREAM_EVENT)
+		return feed(arg, m->name, m->payload, m->len);
+	snprintf(name, sizeof(name), "%c%s", DIALECT_EXCEPTION, m->name);
+	return has_words ? feed(arg, name, m->payload, m->len) : feed(arg, name, m->text, strlen(m->text));
+}
+
+/* -- decoding the body -- */
+
+struct decoder {
+	enum dialect_stream kind;
+	struct sse sse;
+	struct ndjson lines;
+	struct eventstream events;
+};
+
+static void decoder_init(struct decoder *d, enum dialect_stream kind)
+{
+	*d = (struct decoder){ .kind = kind };
+	sse_init(&d->sse, EVENT_MAX);
+	ndjson_init(&d->lines, EVENT_MAX);
+	eventstream_init(&d->events, EVENT_MAX);
+}
+
+static void decoder_done(struct decoder *d)
+{
+	sse_done(&d->sse);
+	ndjson_done(&d->lines);
+	eventstream_done(&d->events);
+}
+
+static ch_status decoder_feed(struct decoder *d, const char *p, size_t n, struct reading *x)
+{
+	switch (d->kind) {
+	case STREAM_SSE: return sse_feed(&d->sse, p, n, on_sse, x, x->err);
+	case STREAM_NDJSON: return ndjson_feed(&d->lines, p, n, on_line, x, x->err);
+	case STREAM_EVENTSTREAM: return eventstream_feed(&d->events, p, n, on_message, x, x->err);
+	case STREAM_NONE: break;
+	}
+	return CH_OK;
+}
+
+/* The last line of NDJSON may lack its newline. What else is left of an event was cut: the dialect misses its end. */
+static ch_status decoder_end(struct decoder *d, struct reading *x)
+{
+	return d->kind == STREAM_NDJSON ? ndjson_end(&d->lines, on_line, x, x->err) : CH_OK;
+}
+
 static ch_status cut(ch_status st, struct model_result *ret, const struct ch_err *why, struct ch_err *err)
 {
 	if (st == CH_E_CANCELED)
@@ -131,8 +185,8 @@ static CH_FIBER void read_tail(struct http_resp *r, char *block)
 }
 
 /* Pieces of the body to events, until the reply is complete, fails or is not wanted any more. */
-static CH_FIBER ch_status read_events(struct reading *x, struct http_resp *r, int64_t silence_ms, struct sse *sse,
-				      struct ndjson *lines, char *block)
+static CH_FIBER ch_status read_events(struct reading *x, struct http_resp *r, int64_t silence_ms,
+				      struct decoder *d, char *block)
 {
 	while (!x->st && !x->dialect->is_complete(x->parser)) {
 		struct ch_err why = { .text = "" };
@@ -141,12 +195,7 @@ static CH_FIBER ch_status read_events(struct reading *x, struct http_resp *r, in
 
 		if (st)
 			return cut(st, x->ret, &why, x->err);
-		if (n && x->dialect->stream == STREAM_SSE)
-			st = sse_feed(sse, block, n, on_sse, x, x->err);
-		else if (n)
-			st = ndjson_feed(lines, block, n, on_line, x, x->err);
-		else if (x->dialect->stream == STREAM_NDJSON)
-			st = ndjson_end(lines, on_line, x, x->err);
+		st = n ? decoder_feed(d, block, n, x) : decoder_end(d, x);
 		if (st) {
 			x->ret->error_class = MODEL_ERR_SERVER;
 			return st;
@@ -166,17 +215,14 @@ static CH_FIBER ch_status read_reply(struct model_target *t, struct http_resp *r
 {
 	struct reading x = { .dialect = t->dialect, .relay = relay, .ret = ret, .err = err };
 	char *block = ch_alloc(READ_BYTES);
-	struct ndjson lines;
-	struct sse sse;
+	struct decoder d;
 	ch_status st;
 
-	sse_init(&sse, EVENT_MAX);
-	ndjson_init(&lines, EVENT_MAX);
+	decoder_init(&d, t->dialect->stream);
 	x.parser = t->dialect->parser_new();
-	st = read_events(&x, r, t->silence_ms, &sse, &lines, block);
+	st = read_events(&x, r, t->silence_ms, &d, block);
 	t->dialect->parser_free(x.parser);
-	sse_done(&sse);
-	ndjson_done(&lines);
+	decoder_done(&d);
 	ch_free(block);
 	return st;
 }
@@ -210,7 +256,7 @@ static bool is_refusal(const struct model_target *t, const struct http_resp *r)
 		return true;
 	/* Some gateways put an error, or a login page, under 200. */
 	return type && (str_starts(type, "text/html") ||
-			(t->dialect->stream == STREAM_SSE && str_starts(type, "application/json")));
+			(t->dialect->stream != STREAM_NDJSON && str_starts(type, "application/json")));
 }
 
 CH_FIBER ch_status model_attempt(struct model_target *t, struct relay *relay, struct model_result *ret,

@@ -10,6 +10,9 @@
 #include "core/vec.h"
 #include "models/model.h"
 
+/* The first character of an AWS event's name when it is an exception. */
+#define DIALECT_EXCEPTION '!'
+
 /* -- emitting: CH_OK, or CH_E_CANCELED when the caller wants no more -- */
 
 struct sink {

@@ -5,131 +5,66 @@
  * text, and behind the last two user messages, so that each request finds the
  * prefix of the one before. What is volatile stands behind the boundary.
  *
- * Thinking: models from 4.6 on take an effort ("adaptive"), older ones a
- * budget of tokens. Thinking blocks go back only to the model that signed
- * them. A redacted block is kept as a signature "redacted:<data>".
+ * Thinking is planned in claude.c. Thinking blocks go back only to the model
+ * that signed them. A redacted block is kept as a signature "redacted:<data>".
  *
  * Stream: message_start, then per block content_block_start, _delta …, _stop,
  * then message_delta (stop reason, usage), message_stop. Kinds
  * that are not known are ignored, as the API asks.
  */
 #include "core/str.h"
+#include "models/claude.h"
 #include "models/dialect.h"
 
-#define DEFAULT_MAX_TOKENS 8192          /* when the model's own limit is unknown */
-#define USUAL_MAX_TOKENS 32000           /* input and this must fit the window together, so not the most there is */
 #define REDACTED "redacted:"
 
 /* -- request -- */
-
-/* "claude-opus-4-6" is 406, "claude-3-7-sonnet-20250219" 307; 0 when the name tells nothing. */
-static int model_version(const char *id)
-{
-	int major = -1;
-
-	for (const char *p = id; *p; p++) {
-		int n = 0;
-		size_t digits = strspn(p, "0123456789");
-
-		if (digits == 0 || (p > id && p[-1] != '-' && p[-1] != '.'))
-			continue;
-		for (size_t i = 0; i < digits && digits <= 2; i++)
-			n = 10 * n + (p[i] - '0');
-		if (digits > 2)         /* a date ends the version */
-			break;
-		if (major >= 0)
-			return 100 * major + n;
-		major = n;
-		p += digits - 1;
-	}
-	return major > 0 ? 100 * major : 0;
-}
-
-enum think_mode { THINKS_NOT, THINKS_BY_EFFORT, THINKS_BY_BUDGET };
 
 struct plan {
 	struct arena *arena;
 	const struct model_call *call;
 	const struct model_entry *m;
 	struct history history;
-	enum think_mode mode;
-	int64_t max_tokens;
-	int64_t budget;
+	struct claude_plan thinking;
+	enum retention keep;             /* NONE: no boundaries */
 };
 
-static int64_t budget_of(enum thinking_level level)
+/* The service itself, as opposed to others that speak its language. */
+static bool is_native(const struct model_entry *m)
 {
-	switch (level) {
-	case THINK_OFF: return 0;
-	case THINK_MINIMAL: return 1024;
-	case THINK_LOW: return 4096;
-	case THINK_MEDIUM:
-	case THINK_ADAPTIVE: return 10240;
-	case THINK_HIGH: return 20480;
-	case THINK_XHIGH:
-	case THINK_MAX:
-	case THINK_ULTRA: return 32768;
-	}
-	return 0;
+	return str_eq(m->provider, "anthropic");
 }
 
-static const char *effort_of(enum thinking_level level)
+static bool is_at_anthropic(const struct model_entry *m)
 {
-	switch (level) {
-	case THINK_OFF:
-	case THINK_ADAPTIVE: return NULL;
-	case THINK_MINIMAL:
-	case THINK_LOW: return "low";
-	case THINK_MEDIUM: return "medium";
-	case THINK_HIGH: return "high";
-	case THINK_XHIGH: return "xhigh";
-	case THINK_MAX:
-	case THINK_ULTRA: return "max";
-	}
-	return NULL;
+	return is_native(m) && (!m->base_url || strstr(m->base_url, "api.anthropic.com"));
 }
 
-/* With a budget, a turn that goes on after tool calls must begin with the thinking that led to them. */
-static bool open_turn_lacks_thinking(const struct plan *p)
+/* Prompts are cached unless that is switched off; elsewhere than at Anthropic when a person asks for it. */
+static enum retention retention_for(const struct model_call *call, const struct model_entry *m)
 {
-	const struct msg *reply = NULL;
+	bool is_explicit;
+	enum retention keep = param_retention(call, &is_explicit);
 
-	for (const struct msg *m = p->history.first; m; m = m->next) {
-		if (m->role == MSG_ASSISTANT)
-			reply = m;
-		else if (m->role == MSG_USER)
-			reply = NULL;
-	}
-	if (!reply || !msg_has(reply, BLOCK_CALL))
-		return false;
-	return !msg_is_from(reply, p->m) || reply->first->kind != BLOCK_THINKING || !reply->first->signature;
+	if (keep == RETAIN_DEFAULT || (keep == RETAIN_LONG && !is_explicit && !is_at_anthropic(m)))
+		return RETAIN_SHORT;
+	return keep;
 }
 
-static void plan_thinking(struct plan *p)
+static void write_cache_mark(struct jw *w, const struct plan *p)
 {
-	if (p->call->thinking == THINK_OFF || !p->m->reasoning)
+	if (p->keep == RETAIN_NONE)
 		return;
-	if (model_version(p->m->id) >= 406) {
-		p->mode = THINKS_BY_EFFORT;
-		return;
-	}
-	if (open_turn_lacks_thinking(p))
-		return;
-	p->budget = CH_MIN(budget_of(p->call->thinking), p->max_tokens / 2);
-	if (p->budget >= 1024)          /* the least that is accepted */
-		p->mode = THINKS_BY_BUDGET;
-}
-
-static void write_cache_mark(struct jw *w)
-{
 	jw_kobj(w, "cache_control");
 	jw_kstr(w, "type", "ephemeral");
+	if (p->keep == RETAIN_LONG)
+		jw_kstr(w, "ttl", "1h");
 	jw_end(w);
 }
 
-static void write_system(struct jw *w, const struct model_call *call)
+static void write_system(struct jw *w, const struct plan *p)
 {
-	const char *const texts[] = { call->system_stable, call->system_volatile };
+	const char *const texts[] = { p->call->system_stable, p->call->system_volatile };
 
 	if (str_empty(texts[0]) && str_empty(texts[1]))
 		return;
@@ -141,15 +76,34 @@ static void write_system(struct jw *w, const struct model_call *call)
 		jw_kstr(w, "type", "text");
 		jw_kstr(w, "text", texts[i]);
 		if (i == 0)
-			write_cache_mark(w);
+			write_cache_mark(w, p);
 		jw_end(w);
 	}
 	jw_end(w);
 }
 
-static void write_tools(struct jw *w, const struct model_call *call)
+/* A model that thinks may only choose for itself, or be kept from calling. */
+static void write_choice(struct jw *w, const struct plan *p)
 {
-	if (!call->tool_count)
+	static const char *const types[] = {
+		[TOOLS_AUTO] = "auto", [TOOLS_NONE] = "none", [TOOLS_ANY] = "any", [TOOLS_ONE] = "tool",
+	};
+	enum tool_mode mode = tool_mode(p->call);
+
+	if (mode == TOOLS_AUTO || (mode != TOOLS_NONE && p->thinking.mode != CLAUDE_THINKS_NOT))
+		return;
+	jw_kobj(w, "tool_choice");
+	jw_kstr(w, "type", types[mode]);
+	if (mode == TOOLS_ONE)
+		jw_kstr(w, "name", p->call->tool_choice);
+	jw_end(w);
+}
+
+static void write_tools(struct jw *w, const struct plan *p)
+{
+	const struct model_call *call = p->call;
+
+	if (!call->tool_count || !compat_flag(p->m, "supportsTools", true))
 		return;
 	jw_karr(w, "tools");
 	for (size_t i = 0; i < call->tool_count; i++) {
@@ -161,10 +115,11 @@ static void write_tools(struct jw *w, const struct model_call *call)
 		jw_kstr_opt(w, "description", t->description);
 		jw_kraw(w, "input_schema", schema, strlen(schema));
 		if (i + 1 == call->tool_count)
-			write_cache_mark(w);
+			write_cache_mark(w, p);
 		jw_end(w);
 	}
 	jw_end(w);
+	write_choice(w, p);
 }
 
 static void write_image(struct jw *w, const struct block *b)
@@ -207,7 +162,7 @@ static void write_block(struct jw *w, const struct plan *p, const struct block *
 		break;
 	}
 	if (is_boundary)
-		write_cache_mark(w);
+		write_cache_mark(w, p);
 	jw_end(w);
 }
 
@@ -229,7 +184,7 @@ static void write_result(struct jw *w, const struct plan *p, const struct msg *m
 	if (m->is_error)
 		jw_kbool(w, "is_error", true);
 	if (is_boundary)
-		write_cache_mark(w);
+		write_cache_mark(w, p);
 	jw_end(w);
 }
 
@@ -237,7 +192,7 @@ static bool block_goes_back(const struct plan *p, const struct msg *m, const str
 {
 	if (b->kind != BLOCK_THINKING)
 		return true;
-	return p->mode != THINKS_NOT && b->signature && msg_is_from(m, p->m);
+	return p->thinking.mode != CLAUDE_THINKS_NOT && b->signature && msg_is_from(m, p->m);
 }
 
 static bool msg_goes_back(const struct plan *p, const struct msg *m)
@@ -329,35 +284,53 @@ static void write_messages(struct jw *w, const struct plan *p)
 	jw_end(w);
 }
 
-static void write_effort(struct jw *w, const struct plan *p)
+/*
+ * The faster tier: two models have a speed of their own, the others a service
+ * tier. Only Anthropic itself takes either.
+ */
+static bool has_speed(const struct model_entry *m)
 {
-	const char *effort = effort_of(p->call->thinking);
+	return str_starts(m->id, "claude-opus-4-8") ||
+	       (str_starts(m->id, "claude-opus-5") && !str_starts(m->id, "claude-opus-5-5"));
+}
 
-	jw_kobj(w, "thinking");
-	if (p->mode == THINKS_BY_EFFORT) {
-		jw_kstr(w, "type", "adaptive");
-	} else {
-		jw_kstr(w, "type", "enabled");
-		jw_kint(w, "budget_tokens", p->budget);
+static bool is_sped_up(const struct model_call *call, const struct model_entry *m)
+{
+	return is_at_anthropic(m) && has_speed(m) && !param_tier(call) && param_is_fast(call);
+}
+
+static void write_tier(struct jw *w, const struct plan *p)
+{
+	const char *tier = param_tier(p->call);
+
+	if (!is_at_anthropic(p->m))
+		return;
+	if (is_sped_up(p->call, p->m)) {
+		jw_kstr(w, "speed", "fast");
+		return;
 	}
-	jw_end(w);
-	if (p->mode == THINKS_BY_EFFORT && effort) {
-		jw_kobj(w, "output_config");
-		jw_kstr(w, "effort", effort);
-		jw_end(w);
-	}
+	if (!tier && param_is_fast(p->call) && !str_starts(p->m->id, "claude-sonnet-5"))
+		tier = "auto";
+	jw_kstr_opt(w, "service_tier", tier);
+}
+
+static const char *const *headers_for(const struct model_call *call, const struct model_entry *m)
+{
+	static const char *const usual[] = {
+		"content-type: application/json", "accept: text/event-stream", "anthropic-version: 2023-06-01", NULL,
+	};
+	static const char *const fast[] = {
+		"content-type: application/json", "accept: text/event-stream", "anthropic-version: 2023-06-01",
+		"anthropic-beta: fast-mode-2026-02-01", NULL,
+	};
+
+	return is_sped_up(call, m) ? fast : usual;
 }
 
 static ch_status anthropic_build(struct arena *a, const struct model_call *call, const struct model_entry *m,
 				 struct model_http *ret, struct ch_err *err)
 {
-	static const char *const headers[] = {
-		"content-type: application/json",
-		"accept: text/event-stream",
-		"anthropic-version: 2023-06-01",
-		NULL,
-	};
-	struct plan p = { .arena = a, .call = call, .m = m };
+	struct plan p = { .arena = a, .call = call, .m = m, .keep = retention_for(call, m) };
 	struct jw w = JW(ret->body);
 	ch_status st;
 
@@ -367,21 +340,22 @@ static ch_status anthropic_build(struct arena *a, const struct model_call *call,
 	history_drop_trailing_replies(&p.history);
 	if (!p.history.first)
 		return ch_fail(err, CH_E_INVALID, "there is no message for the model to answer");
-	p.max_tokens = call->max_tokens ? call->max_tokens
-		       : m->max_tokens ? CH_MIN(m->max_tokens, USUAL_MAX_TOKENS) : DEFAULT_MAX_TOKENS;
-	plan_thinking(&p);
+	p.thinking = claude_plan(call, m, &p.history, true);
 	jw_obj(&w);
 	jw_kstr(&w, "model", m->id);
-	jw_kint(&w, "max_tokens", p.max_tokens);
+	jw_kint(&w, "max_tokens", p.thinking.max_tokens);
 	jw_kbool(&w, "stream", true);
-	if (p.mode != THINKS_NOT)
-		write_effort(&w, &p);
-	write_tools(&w, call);
-	write_system(&w, call);
+	claude_write_thinking(&w, &p.thinking);
+	if (claude_takes_sampling(&p.thinking))
+		param_write_sampling(&w, call, m, "temperature", "top_p");
+	param_write_stop(&w, call, "stop_sequences");
+	write_tier(&w, &p);
+	write_tools(&w, &p);
+	write_system(&w, &p);
 	write_messages(&w, &p);
 	jw_end(&w);
 	ret->path = "/v1/messages";
-	ret->headers = headers;
+	ret->headers = headers_for(call, m);
 	return buf_status(ret->body, err, "the request to the model");
 }
 

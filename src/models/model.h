@@ -119,7 +119,7 @@ struct model_http {                       /* what build() makes; on the call's a
 	struct buf *body;                 /* given by the caller, filled by build() */
 };
 
-enum dialect_stream { STREAM_SSE, STREAM_NDJSON, STREAM_NONE };
+enum dialect_stream { STREAM_SSE, STREAM_NDJSON, STREAM_EVENTSTREAM, STREAM_NONE };
 /* How a key is shown: authorization: Bearer, x-api-key, api-key (Azure), x-goog-api-key; AWS signs instead. */
 enum dialect_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_API_KEY_HEADER, AUTH_X_GOOG_API_KEY, AUTH_AWS, AUTH_NONE };
 
@@ -132,7 +132,8 @@ struct dialect {
 	CH_MUST_USE ch_status (*build)(struct arena *a, const struct model_call *call, const struct model_entry *m,
 				       struct model_http *ret, struct ch_err *err);
 	struct dialect_parser *(*parser_new)(void);
-	/* One SSE event (event name, data) or NDJSON line (event NULL). An in-band error fills ret->error_class and gives CH_E_PEER. */
+	/* One SSE event (event name, data), NDJSON line (event NULL) or AWS event (its type; an exception's is marked, dialect.h).
+	   An in-band error fills ret->error_class and gives CH_E_PEER. */
 	CH_MUST_USE ch_status (*feed)(struct dialect_parser *p, const char *event, char *data, size_t len,
 				      model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
 	/* The body ended cleanly: CH_OK only when the dialect's terminal event was seen (else CH_E_PEER "cut"). */
@@ -146,7 +147,7 @@ struct dialect {
 	CH_FIBER ch_status (*run)(const struct model_call *call, model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
 };
 extern const struct dialect dialect_anthropic, dialect_openai_chat, dialect_openai_responses, dialect_azure_responses,
-	dialect_google, dialect_ollama, dialect_offline;
+	dialect_google, dialect_bedrock, dialect_ollama, dialect_offline;
 const struct dialect *dialect_find(const char *api);
 
 /* -- endpoints and catalog -- */

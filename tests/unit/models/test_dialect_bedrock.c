@@ -1,0 +1,34 @@
+/* models/dialect_bedrock: requests and streams from tests/fixtures/models. */
+#include "models_fixture.h"
+
+static void test_requests(void **state)
+{
+	fixture_builds(&dialect_bedrock, "build-bedrock.json5");
+}
+
+static void test_streams(void **state)
+{
+	fixture_streams(&dialect_bedrock, "stream-bedrock.json5");
+}
+
+static void test_stopping(void **state)
+{
+	fixture_stops(&dialect_bedrock, "stream-bedrock.json5");
+}
+
+static void test_cuts(void **state)
+{
+	fixture_cuts(&dialect_bedrock, "stream-bedrock.json5");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_stopping),
+		cmocka_unit_test(test_cuts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
