@@ -266,16 +266,18 @@ CH_FIBER ch_status model_attempt(struct model_target *t, struct relay *relay, st
 	struct http_out rq = {
 		.method = "POST",
 		.url = t->url,
-		.headers = t->headers.at,
-		.header_count = t->headers.len,
 		.body = t->body,
 		.body_len = t->body_len,
 		.guard = t->guard,
 		.headers_deadline_ms = fiber_deadline(t->silence_ms),
 		.ret_sent = &t->was_sent,
 	};
-	ch_status st;
+	ch_status st = aws_sign_attempt(t, err);
 
+	if (st)
+		return st;
+	rq.headers = t->headers.at;
+	rq.header_count = t->headers.len;
 	st = http_open(t->m->opts.http, &rq, &r, err);
 	if (st) {
 		ret->error_class = st == CH_E_TIMEOUT ? MODEL_ERR_TIMEOUT : MODEL_ERR_NETWORK;

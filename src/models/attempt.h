@@ -9,6 +9,8 @@
 #define CH_MODELS_ATTEMPT_H
 
 #include "models/auth.h"
+#include "models/aws_creds.h"
+#include "models/aws_sign.h"
 #include "models/models_priv.h"
 #include "net/http_client.h"
 
@@ -20,6 +22,13 @@ struct relay {
 	int64_t first_ms;                /* when the first event came; 0: none yet */
 };
 bool relay_event(void *arg, const struct model_event *ev);
+
+/* What a signature for AWS is made of. */
+struct aws_place {
+	struct aws_creds creds;
+	const char *host, *path, *region;
+	char date[AWS_DATE_LEN + 1];
+};
 
 struct model_target {
 	struct models *m;
@@ -35,6 +44,7 @@ struct model_target {
 	size_t body_len;
 	enum guard_policy guard;
 	int64_t silence_ms;
+	struct aws_place aws;            /* where the dialect's requests are signed */
 	bool was_sent;                   /* the last attempt reached the provider */
 };
 
@@ -43,6 +53,19 @@ CH_FIBER CH_MUST_USE ch_status model_target_init(struct model_target *t, struct 
 						 const struct model_call *call, const struct model_entry *entry,
 						 const struct dialect *d, struct buf *body, struct ch_err *err);
 void model_target_done(struct model_target *t);
+/* Replaces the header of this name, or adds it; the value is borrowed. */
+void target_set_header(struct model_target *t, const char *name, const char *value);
+
+/* -- aws_target.c -- */
+
+/* Are this target's credentials AWS's, instead of those of auth.h? */
+bool aws_signs(const struct model_target *t);
+/* The configured base URL, or the service's in the region of the environment. */
+const char *aws_base_url(const struct model_target *t, struct arena *a);
+CH_FIBER CH_MUST_USE ch_status aws_prepare(struct model_target *t, struct arena *a, struct ch_err *err);
+/* Before each attempt; nothing happens when a bearer token is shown. */
+CH_MUST_USE ch_status aws_sign_attempt(struct model_target *t, struct ch_err *err);
+
 /* err->text says what happened, without naming the model. */
 CH_FIBER CH_MUST_USE ch_status model_attempt(struct model_target *t, struct relay *relay, struct model_result *ret,
 					     struct ch_err *err);

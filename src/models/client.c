@@ -44,6 +44,7 @@ void models_free(struct models *m)
 	auth_state_free(m->auth);
 	CH_BUG_ON(m->holds);
 	map_free(m->unpriced);
+	aws_cache_free(m->aws);
 	catalog_drop(m);
 	vec_done(&m->entries);
 	arena_unref(m->found_arena);

@@ -11,12 +11,15 @@
 #define KEYS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define CHAT "openai-completions"
 #define RESPONSES "openai-responses"
+#define CONVERSE "bedrock-converse-stream"
 #define GEMINI "google-generative-ai"
 #define MESSAGES "anthropic-messages"
 
 static const struct model_endpoint endpoints[] = {
 	{ "anthropic", "Anthropic", "https://api.anthropic.com", MESSAGES, KEYS("ANTHROPIC_API_KEY", "ANTHROPIC_OAUTH_TOKEN"), "claude-opus-5" },
 	{ "openai", "OpenAI", "https://api.openai.com/v1", RESPONSES, KEYS("OPENAI_API_KEY"), "gpt-6-astra" },
+	{ "amazon-bedrock", "Amazon Bedrock", "https://bedrock-runtime.us-east-1.amazonaws.com", CONVERSE,
+	  KEYS("AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_PROFILE") },
 	{ "google", "Google", "https://generativelanguage.googleapis.com/v1beta", GEMINI, KEYS("GEMINI_API_KEY", "GOOGLE_API_KEY"),
 	  "gemini-3.1-pro-preview" },
 	{ "openrouter", "OpenRouter", "https://openrouter.ai/api/v1", CHAT, KEYS("OPENROUTER_API_KEY"), "openrouter/auto" },

@@ -30,6 +30,7 @@ struct models {
 	/* Requests on their way, for budget.c; and models whose unknown price was told of. */
 	struct budget_hold *holds;
 	struct map *unpriced;
+	struct aws_cache *aws;           /* a role's keys (aws_creds.c); NULL until used */
 };
 
 /* -- catalog.c -- */

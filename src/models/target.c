@@ -56,7 +56,7 @@ static void push_line(struct model_target *t, struct arena *a, const char *line)
 			      }));
 }
 
-static void set_header(struct model_target *t, const char *name, const char *value)
+void target_set_header(struct model_target *t, const char *name, const char *value)
 {
 	for (size_t i = 0; i < t->headers.len; i++) {
 		if (str_ieq(t->headers.at[i].name, name)) {
@@ -78,7 +78,7 @@ static CH_FIBER ch_status take_headers(struct model_target *t, struct arena *a, 
 		if (st)
 			return st;
 		vec_push(&t->held, s);
-		set_header(t, v->key, secret_reveal(s));
+		target_set_header(t, v->key, secret_reveal(s));
 	}
 	return CH_OK;
 }
@@ -111,7 +111,7 @@ static bool wants_bearer(const struct model_target *t)
 	const struct json *conf = provider_object(t->config, t->entry->provider);
 	const char *auth = json_get_str(conf, "auth");
 
-	if (t->dialect->auth == AUTH_BEARER || t->lease.kind == AUTH_KIND_TOKEN || t->lease.kind == AUTH_KIND_OAUTH)
+	if (t->dialect->auth == AUTH_BEARER || t->dialect->auth == AUTH_AWS || t->lease.kind == AUTH_KIND_TOKEN || t->lease.kind == AUTH_KIND_OAUTH)
 		return true;
 	return str_eq(auth, "token") || str_eq(auth, "oauth") || json_get_bool(conf, "authHeader", false);
 }
@@ -139,7 +139,7 @@ static void announce_sign_in(struct model_target *t, struct arena *a)
 			return;
 		}
 	}
-	set_header(t, "anthropic-beta", feature);
+	target_set_header(t, "anthropic-beta", feature);
 }
 
 static CH_FIBER ch_status credentials(struct model_target *t, struct arena *a, const struct model_call *call, struct ch_err *err)
@@ -155,11 +155,11 @@ static CH_FIBER ch_status credentials(struct model_target *t, struct arena *a, c
 		return st;
 	if (wants_bearer(t)) {
 		buf_printf(&t->credentials, "Bearer %s", key);
-		set_header(t, "authorization", buf_str(&t->credentials));
+		target_set_header(t, "authorization", buf_str(&t->credentials));
 		announce_sign_in(t, a);
 	} else {
 		buf_puts(&t->credentials, key);
-		set_header(t, key_header(t->dialect->auth), buf_str(&t->credentials));
+		target_set_header(t, key_header(t->dialect->auth), buf_str(&t->credentials));
 	}
 	return buf_status(&t->credentials, err, "the key");
 }
@@ -219,12 +219,12 @@ CH_FIBER ch_status model_target_init(struct model_target *t, struct models *m, s
 	st = d->build(a, call, entry, &http, err);
 	if (st)
 		return st;
-	t->url = join_url(a, entry->base_url, http.path, str_eq(d->api, "ollama"));
+	t->url = join_url(a, d->auth == AUTH_AWS ? aws_base_url(t, a) : entry->base_url, http.path, str_eq(d->api, "ollama"));
 	t->body = body->data;
 	t->body_len = body->len;
 	for (size_t i = 0; http.headers[i]; i++)
 		push_line(t, a, http.headers[i]);
-	st = credentials(t, a, call, err);
+	st = aws_signs(t) ? aws_prepare(t, a, err) : credentials(t, a, call, err);
 	return st ? st : configured_headers(t, a, err);
 }
 
@@ -238,5 +238,6 @@ void model_target_done(struct model_target *t)
 		secret_unref(t->held.at[i]);
 	vec_done(&t->held);
 	auth_release(&t->lease);
+	aws_creds_done(&t->aws.creds);
 	config_unref(t->config);
 }

@@ -428,7 +428,7 @@ static ch_status set_target(struct curl_xfer *x, const struct curl_xfer_opts *op
 	} else {
 		snprintf(x->origin, sizeof(x->origin), "%s://%s:%s", scheme, host, port);
 		SET(CURLOPT_URL, opts->url);
-		if (x->guard == GUARD_PUBLIC_ONLY || host_is_this_machine(host))
+		if (x->guard != GUARD_TRUST_ORIGIN || host_is_this_machine(host))
 			SET(CURLOPT_PROXY, "");
 		if (rc)
 			st = ch_fail(err, CH_E_NOMEM, "%s: %s", x->origin, curl_easy_strerror(rc));

@@ -198,6 +198,7 @@ bool guard_allows(enum guard_policy policy, const struct sockaddr *addr)
 	switch (policy) {
 	case GUARD_PUBLIC_ONLY: return c == GUARD_PUBLIC;
 	case GUARD_TRUST_ORIGIN: return c != GUARD_METADATA && c != GUARD_LINK_LOCAL;
+	case GUARD_CLOUD_METADATA: return c == GUARD_METADATA;
 	}
 	return false;
 }

@@ -5,7 +5,8 @@
  * rebinding gains nothing), for each hop of a redirect. Denied unless the
  * exact origin was configured: loopback, private, link-local, unique-local,
  * CGNAT, multicast, reserved, and their IPv4-mapped, 6to4 and NAT64 forms.
- * Cloud metadata addresses are never allowed.
+ * Cloud metadata addresses are never allowed, but for the one caller that
+ * fetches this machine's own role (models/aws_creds).
  */
 #ifndef CH_NET_GUARD_H
 #define CH_NET_GUARD_H
@@ -19,6 +20,7 @@ enum guard_class { GUARD_PUBLIC, GUARD_PRIVATE, GUARD_LOOPBACK, GUARD_LINK_LOCAL
 enum guard_policy {
 	GUARD_PUBLIC_ONLY,       /* web tools */
 	GUARD_TRUST_ORIGIN,      /* a configured base URL: anything but metadata and link-local */
+	GUARD_CLOUD_METADATA,    /* the metadata service and nothing else; never with a URL from outside */
 };
 
 enum guard_class guard_classify(const struct sockaddr *addr);

@@ -173,6 +173,7 @@ static void test_policies(void **state)
 		to_sockaddr(table[i].addr, &ss);
 		assert_int_equal(guard_allows(GUARD_PUBLIC_ONLY, sa), c == GUARD_PUBLIC);
 		assert_int_equal(guard_allows(GUARD_TRUST_ORIGIN, sa), c != GUARD_METADATA && c != GUARD_LINK_LOCAL);
+		assert_int_equal(guard_allows(GUARD_CLOUD_METADATA, sa), c == GUARD_METADATA);
 	}
 }
 
