@@ -33,6 +33,20 @@ void gw_render_thinking(struct jw *w, const struct gw_model_facts *m);
 void gw_render_runtime(struct jw *w);
 /* The `defaults` object of sessions.list and chat.history. */
 void gw_render_session_defaults(struct gw *gw, struct jw *w, const char *agent_id);
+/* A row with what a reader asked for; gw_render_session_row() has all of it. */
+enum gw_row_flags {
+	GW_ROW_TITLE = 1,                /* derivedTitle */
+	GW_ROW_PREVIEW = 2,              /* lastMessagePreview */
+	GW_ROW_LEAF = 4,                 /* activeLeafEntryId: one more query */
+};
+void gw_render_session_row_as(struct gw *gw, struct jw *w, const struct sess *s, unsigned flags);
+/* Derived, as nobody counts: something happened since it was last read, or somebody marked it. */
+bool gw_session_is_unread(const struct sess *s);
+/* What the owner is called in createdActor and owner, as JSON; for sess.created_actor. */
+#define GW_OWNER_ACTOR                                                                                     \
+	"{\"type\":\"human\",\"id\":\"" GW_OWNER_PROFILE "\",\"identity\":{\"type\":\"profile\",\"id\":\"" GW_OWNER_PROFILE "\"}}"
+/* The levels that this model can think at, NULL-ended. */
+const char *const *gw_thinking_levels(const struct gw_model_facts *m);
 /* The `entry` object of sessions.create, patch and reset. */
 void gw_render_session_entry(struct jw *w, const struct sess *s);
 /* {modelProvider, model} */

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
 #include "gateway/render.h"
+#include "sessions/branch.h"
 
 #define FACTS_ARENA_MAX (1u << 20)
 
@@ -89,6 +91,15 @@ const struct gw_model_facts *gw_render_session_model(struct gw_render *r, const 
 	return gw_render_model(r, s->agent_id, wanted);
 }
 
+const char *const *gw_thinking_levels(const struct gw_model_facts *m)
+{
+	static const char *const plain[] = { "off", NULL };
+	static const char *const levels[] = { "off", "minimal", "low", "medium", "high", NULL };
+
+	return m->is_reasoning ? levels : plain;
+}
+
+/* Written as text: every row of a list has them. */
 void gw_render_thinking(struct jw *w, const struct gw_model_facts *m)
 {
 	static const char plain[] = "[{\"id\":\"off\",\"label\":\"off\"}]";
@@ -167,6 +178,18 @@ static int64_t participant_count(const char *participants)
 	return n;
 }
 
+/* Who made it owns it. */
+static void put_owner(struct jw *w, enum shape shape, const struct sess *s)
+{
+	if (!str_empty(s->created_actor)) {
+		jw_kobj(w, "owner");
+		put_json(w, "actor", s->created_actor, "null");
+		jw_end(w);
+	} else if (shape == SHAPE_FLAT) {
+		jw_knull(w, "owner");
+	}
+}
+
 static void put_people(struct jw *w, enum shape shape, const struct sess *s)
 {
 	jw_kstr(w, "visibility", "shared");
@@ -174,11 +197,19 @@ static void put_people(struct jw *w, enum shape shape, const struct sess *s)
 	put_str(w, shape, "createdVia", s->created_via);
 	if (shape == SHAPE_FLAT || !str_empty(s->created_actor))
 		put_json(w, "createdActor", s->created_actor, "null");
+	put_owner(w, shape, s);
 	put_json(w, "participants", s->participants, "[]");
 	if (shape == SHAPE_ROW)
 		put_json(w, "expandedParticipants", s->participants, "[]");
 	jw_kint(w, "participantCount", participant_count(s->participants));
 	jw_kint(w, "createdAt", s->created_at);
+}
+
+bool gw_session_is_unread(const struct sess *s)
+{
+	int64_t since = s->last_read_at ? s->last_read_at : s->created_at;
+
+	return s->marked_unread_at || CH_MAX(s->last_interaction_at, s->ended_at) > since;
 }
 
 static void put_names(struct jw *w, enum shape shape, const struct sess *s)
@@ -195,7 +226,9 @@ static void put_names(struct jw *w, enum shape shape, const struct sess *s)
 	put_int(w, shape, "archivedAt", s->archived_at);
 	jw_kbool(w, "pinned", s->pinned_at != 0);
 	put_int(w, shape, "pinnedAt", s->pinned_at);
-	jw_kbool(w, "unread", s->unread != 0);
+	jw_kbool(w, "unread", gw_session_is_unread(s));
+	put_int(w, shape, "lastReadAt", s->last_read_at);
+	put_int(w, shape, "markedUnreadAt", s->marked_unread_at);
 	jw_kint(w, "updatedAt", s->updated_at);
 	jw_kstr(w, "sessionId", s->session_id);
 	put_int(w, shape, "lastInteractionAt", s->last_interaction_at);
@@ -209,6 +242,7 @@ static void put_settings(struct jw *w, enum shape shape, const struct sess *s, c
 	jw_kbool(w, "effectiveFastMode", false);
 	jw_kstr(w, "effectiveFastModeSource", "default");
 	jw_kint(w, "fastAutoOnSeconds", 60);
+	put_str(w, shape, "responseUsage", s->response_usage);
 	jw_kstr(w, "effectiveResponseUsage", str_empty(s->response_usage) ? "off" : s->response_usage);
 	if (shape == SHAPE_ROW)
 		jw_kstr(w, "effectiveQueueMode", str_empty(s->queue_mode) ? "steer" : s->queue_mode);
@@ -258,7 +292,48 @@ static void put_run(struct gw *gw, struct jw *w, enum shape shape, const struct 
 	jw_kstr(w, "sharingRole", "admin");
 }
 
-void gw_render_session_row(struct gw *gw, struct jw *w, const struct sess *s)
+struct children { struct jw *w; bool any; };
+
+static void put_child(void *arg, const char *key)
+{
+	struct children *c = arg;
+
+	if (!c->any)
+		jw_karr(c->w, "childSessions");
+	c->any = true;
+	jw_str(c->w, key);
+}
+
+/* Parents and children; a list that cannot be read is left out, the row is still a row. */
+static void put_family(struct gw *gw, struct jw *w, const struct sess *s)
+{
+	struct children c = { .w = w };
+
+	put_str(w, SHAPE_ROW, "spawnedBy", s->spawned_by);
+	put_str(w, SHAPE_ROW, "parentSessionKey", s->parent_key);
+	if (!str_empty(s->fork_source)) {
+		put_json(w, "forkSource", s->fork_source, "null");
+		jw_kbool(w, "forkedFromParent", true);
+	}
+	if (sess_children(gw->sessions, s->key, put_child, &c, NULL))
+		log_warn("gateway", "the children of session %s cannot be listed; its row goes out without them", s->key);
+	if (c.any)
+		jw_end(w);
+}
+
+static void put_leaf(struct gw *gw, struct jw *w, const struct sess *s)
+{
+	char id[BRANCH_ID_MAX];
+
+	if (branch_leaf(gw->sessions, s->session_id, id, NULL))
+		return;
+	if (id[0])
+		jw_kstr(w, "activeLeafEntryId", id);
+	else
+		jw_knull(w, "activeLeafEntryId");
+}
+
+void gw_render_session_row_as(struct gw *gw, struct jw *w, const struct sess *s, unsigned flags)
 {
 	const struct gw_model_facts *m = gw_render_session_model(gw->render, s);
 	const char *classification = sess_key_classification(s->key);
@@ -270,24 +345,32 @@ void gw_render_session_row(struct gw *gw, struct jw *w, const struct sess *s)
 	jw_kstr(w, "classification", classification);
 	jw_kbool(w, "isMain", sess_key_is_main(s->key));
 	jw_kbool(w, "isBackground", str_in(classification, (const char *const[]){ "cron", "subagent", "hook", "boot" }, 4));
-	put_str(w, SHAPE_ROW, "derivedTitle", s->derived_title);
-	put_str(w, SHAPE_ROW, "lastMessagePreview", s->last_preview);
-	put_str(w, SHAPE_ROW, "spawnedBy", s->spawned_by);
-	put_str(w, SHAPE_ROW, "parentSessionKey", s->parent_key);
+	if (flags & GW_ROW_TITLE)
+		put_str(w, SHAPE_ROW, "derivedTitle", s->derived_title);
+	if (flags & GW_ROW_PREVIEW)
+		put_str(w, SHAPE_ROW, "lastMessagePreview", s->last_preview);
+	put_family(gw, w, s);
 	put_str(w, SHAPE_ROW, "channel", s->channel);
 	put_names(w, SHAPE_ROW, s);
 	gw_render_thinking(w, m);
 	put_settings(w, SHAPE_ROW, s, m);
 	put_run(gw, w, SHAPE_ROW, s);
+	if (flags & GW_ROW_LEAF)
+		put_leaf(gw, w, s);
 	jw_kint(w, "snapshotAt", now_wall_ms());
 	jw_end(w);
+}
+
+void gw_render_session_row(struct gw *gw, struct jw *w, const struct sess *s)
+{
+	gw_render_session_row_as(gw, w, s, GW_ROW_TITLE | GW_ROW_PREVIEW);
 }
 
 /* What this gateway never sets but clients merge by name. */
 static void put_absent(struct jw *w)
 {
 	static const char *const absent[] = {
-		"owner", "archivedBy", "archiveReason", "markedUnreadAt", "agentStatus", "observerDigest",
+		"archivedBy", "archiveReason", "agentStatus", "observerDigest",
 		"controlOwnerSessionKey", "swarm", "permissionMode", "channelAvatarUrl", "boardPresentation", "toolOverrides",
 		"restartRecoveryStatus", "goal", "contextBudgetStatus", "providerReview",
 	};
@@ -312,6 +395,7 @@ void gw_render_session_tombstones(struct gw *gw, struct jw *w, const struct sess
 
 void gw_render_session_entry(struct jw *w, const struct sess *s)
 {
+	static const char stored_actor[] = "{\"type\":\"human\",\"source\":\"profile\",\"id\":\"" GW_OWNER_PROFILE "\"}";
 	char revision[24];
 
 	snprintf(revision, sizeof(revision), "%lld", (long long)s->lifecycle_revision);
@@ -326,7 +410,7 @@ void gw_render_session_entry(struct jw *w, const struct sess *s)
 	jw_kint(w, "compactionCount", s->compaction_count);
 	put_str(w, SHAPE_ROW, "createdVia", s->created_via);
 	if (!str_empty(s->created_actor))
-		put_json(w, "createdActor", s->created_actor, "null");
+		put_json(w, "createdActor", stored_actor, "null");
 	jw_kint(w, "createdAt", s->created_at);
 	jw_kint(w, "inputTokens", s->input_tokens);
 	jw_kint(w, "outputTokens", s->output_tokens);
@@ -343,6 +427,16 @@ void gw_render_session_entry(struct jw *w, const struct sess *s)
 	put_str(w, SHAPE_ROW, "parentSessionKey", s->parent_key);
 	put_int(w, SHAPE_ROW, "archivedAt", s->archived_at);
 	put_int(w, SHAPE_ROW, "pinnedAt", s->pinned_at);
+	put_int(w, SHAPE_ROW, "lastReadAt", s->last_read_at);
+	put_int(w, SHAPE_ROW, "markedUnreadAt", s->marked_unread_at);
+	put_str(w, SHAPE_ROW, "icon", s->icon);
+	put_str(w, SHAPE_ROW, "color", s->color);
+	put_str(w, SHAPE_ROW, "category", s->category);
+	put_str(w, SHAPE_ROW, "autoLabel", s->auto_label);
+	put_str(w, SHAPE_ROW, "fastMode", s->fast_mode);
+	put_str(w, SHAPE_ROW, "reasoningLevel", s->reasoning_level);
+	if (!str_empty(s->fork_source))
+		put_json(w, "forkSource", s->fork_source, "null");
 	jw_end(w);
 }
 

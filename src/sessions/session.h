@@ -26,13 +26,13 @@
 	X(queue_mode) X(fast_mode) X(spawned_by) X(parent_key)                                 \
 	X(status) X(last_run_id) X(last_run_error) X(last_preview) X(participants)             \
 	X(active_provider) X(active_model) X(extra)                                            \
-	X(auth_profile) X(fallback)
+	X(auth_profile) X(fallback) X(fork_source)
 /* int64_t; times are wall ms, 0: unset; flags 0/1. */
 #define SESS_INT_MAP(X)                                                                        \
 	X(created_at) X(updated_at) X(last_interaction_at) X(session_started_at)               \
 	X(started_at) X(ended_at) X(runtime_ms)                                                \
 	X(input_tokens) X(output_tokens) X(total_tokens) X(context_tokens)                     \
-	X(archived_at) X(pinned_at) X(unread) X(system_sent) X(aborted_last_run)               \
+	X(archived_at) X(pinned_at) X(marked_unread_at) X(last_read_at) X(system_sent) X(aborted_last_run)               \
 	X(compaction_count) X(lifecycle_revision)
 
 struct sess_store;
@@ -81,20 +81,45 @@ CH_MUST_USE ch_status sess_reset(struct sess *s, const char *reason, struct ch_e
 /* /new: a fresh session_id under the same key; the old transcript is kept under the old id. */
 CH_MUST_USE ch_status sess_rotate(struct sess *s, const char *reason, struct ch_err *err);
 
+enum sess_order {
+	SESS_BY_UPDATE,                  /* updated_at, newest first */
+	SESS_BY_PLACE,                   /* pinned ones first, then by update: the list of a page */
+	SESS_BY_INTERACTION,             /* last_interaction_at */
+	SESS_BY_ACTIVITY,                /* the later of interaction and end of a run */
+	SESS_BY_CREATION,
+};
+
+/* Zeroed: all that are not archived and do not run by themselves. */
 struct sess_query {
 	const char *agent_id;            /* NULL: all */
-	const char *search;              /* in key, label, titles; NULL: all */
+	const char *agents;              /* only of these: a JSON array of ids; NULL: all */
+	const char *search;              /* in key, id, label, titles; NULL: all */
 	const char *label;
-	const char *spawned_by;
-	int64_t active_since_ms;         /* 0: all */
+	const char *group;               /* category; "": those without; NULL: all */
+	const char *spawned_by;          /* spawned by, or a child of */
+	const char *involving;           /* a profile's id: its own sessions and those it wrote to */
+	int64_t active_since_ms;         /* 0: all; by the moment that `order` goes by */
 	int archived;                    /* -1 both, 0 only live ones, 1 only archived */
-	bool by_created;                 /* default: by updated_at, newest first */
+	int pinned;                      /* -1 only unpinned, 0 both, 1 only pinned */
+	enum sess_order order;
+	bool owner_first;                /* those that the profile made come first */
+	bool owned;                      /* only those */
 	bool include_background;         /* cron, subagent, hook */
+	bool without_cron, without_subagents, without_system, without_global, without_unknown;
+	bool interacted;                 /* somebody wrote to it */
+	bool busy;                       /* has an input that is queued or running */
+	bool nothing;                    /* matches none: what was asked for has no subject here */
 	size_t limit, offset;
 };
 /* Walks in order; return false to stop. *ret_total counts the matches regardless of limit. */
 CH_MUST_USE ch_status sess_list(struct sess_store *st, const struct sess_query *q, size_t *ret_total,
 				bool (*each)(void *arg, const struct sess *s), void *arg, struct ch_err *err);
+/* How many match, whatever limit and offset say. */
+CH_MUST_USE ch_status sess_count_matches(struct sess_store *st, const struct sess_query *q, size_t *ret_total,
+					 struct ch_err *err);
+/* The keys of sessions whose parent this one is, newest first. */
+CH_MUST_USE ch_status sess_children(struct sess_store *st, const char *key, void (*each)(void *arg, const char *key), void *arg,
+				    struct ch_err *err);
 CH_MUST_USE ch_status sess_count(struct sess_store *st, int64_t *ret_count, struct ch_err *err);
 
 #endif

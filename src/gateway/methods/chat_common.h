@@ -13,6 +13,7 @@
 	"\"cost\":{\"input\":0,\"output\":0,\"cacheRead\":0,\"cacheWrite\":0,\"total\":0}}"
 
 extern const struct gw_param chat_attachment_params[];
+extern const struct gw_param chat_mention_params[];
 
 /* A submitted input and the session it went to; sess is referenced. */
 struct chat_sent {

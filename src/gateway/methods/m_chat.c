@@ -10,7 +10,9 @@
 #include "core/rand.h"
 #include "core/str.h"
 #include "gateway/methods/chat_common.h"
+#include "gateway/methods/session_common.h"
 #include "gateway/render.h"
+#include "sessions/branch.h"
 
 /* -- what chat.send, sessions.send, sessions.create and agent share -- */
 
@@ -68,7 +70,9 @@ ch_status chat_submit(struct gw_call *call, const struct sess_key *key, struct r
 		return st;
 	ret->sess = s;
 	ret->load_session_ms = now_mono_ms() - started;
-	if (add_participant(s, call->conn)) {
+	if (ret->created)
+		session_mark_owner(s, call->conn);
+	if (add_participant(s, call->conn) || ret->created) {
 		st = sess_save(s, err);
 		if (st)
 			return st;
@@ -120,7 +124,32 @@ static const char *const queue_modes[] = { "steer", "followup", "collect", "inte
 
 const struct gw_param chat_attachment_params[] = {
 	{ "type", GP_STR }, { "mimeType", GP_STR }, { "fileName", GP_STR }, { "content", GP_ANY }, { "sizeBytes", GP_NUM },
-	{ "durationMs", GP_NUM }, { "width", GP_NUM }, { "height", GP_NUM }, { 0 },
+	{ "durationMs", GP_NUM }, { "width", GP_NUM }, { "height", GP_NUM }, { "origin", GP_ANY }, { 0 },
+};
+const struct gw_param chat_mention_params[] = {
+	{ "profileId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
+	{ "start", GP_INT, GP_REQUIRED, .min = 0, .max = INT64_MAX },
+	{ "end", GP_INT, GP_REQUIRED, .min = 0, .max = INT64_MAX },
+	{ 0 },
+};
+
+static const char *const fast_words[] = { "auto", NULL };
+static const char *const permissions[] = { "read-only", "guarded", "workspace", "full", NULL };
+static const char *const provenances[] = { "external_user", "inter_session", "internal_system", NULL };
+static const char *const intents[] = { "session-goal-start", NULL };
+
+static const struct gw_param work_params[] = {
+	{ "page", GP_STR, GP_REQUIRED }, { "title", GP_STR }, { "sessionKey", GP_STR }, { "sessionId", GP_STR }, { "agentId", GP_STR },
+	{ "workspace", GP_ANY }, { "file", GP_ANY }, { "selection", GP_ANY }, { 0 },
+};
+static const struct gw_param intent_params[] = {
+	{ "kind", GP_ENUM, GP_REQUIRED, .choices = intents }, { "version", GP_INT, GP_REQUIRED, .min = 0, .max = 1 },
+	{ "issuedAtMs", GP_INT, GP_REQUIRED, .min = 0, .max = INT64_MAX }, { 0 },
+};
+static const struct gw_param provenance_params[] = {
+	{ "kind", GP_ENUM, GP_REQUIRED, .choices = provenances }, { "originSessionId", GP_STR }, { "sourceSessionKey", GP_STR },
+	{ "sourceChannel", GP_STR }, { "sourceTool", GP_STR }, { "sourceRole", GP_STR }, { "sourcePromptPrefix", GP_STR },
+	{ "jobId", GP_STR }, { "runId", GP_STR }, { 0 },
 };
 
 static const struct gw_param send_params[] = {
@@ -129,27 +158,29 @@ static const struct gw_param send_params[] = {
 	{ "idempotencyKey", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
 	{ "agentId", GP_STR, GP_NON_EMPTY },
 	{ "sessionId", GP_STR, GP_NON_EMPTY },
+	{ "mentions", GP_ARR, .item = GP_OBJ, .members = chat_mention_params },
+	{ "workContext", GP_OBJ, .members = work_params },
+	{ "intent", GP_OBJ, .members = intent_params },
 	{ "thinking", GP_STR },
-	{ "fastMode", GP_ANY },
-	{ "fastAutoOnSeconds", GP_INT },
+	{ "fastMode", GP_BOOL_OR_ENUM, .choices = fast_words },
+	{ "fastAutoOnSeconds", GP_INT, .min = 1, .max = INT64_MAX },
 	{ "queueMode", GP_ENUM, .choices = queue_modes },
 	{ "deliver", GP_BOOL },
-	{ "attachments", GP_ARR, .item = GP_OBJ, .members = chat_attachment_params },
-	{ "timeoutMs", GP_INT, .min = 0, .max = INT64_MAX },
-	{ "suppressCommandInterpretation", GP_BOOL },
-	{ "expectedLeafEntryId", GP_STR_OR_NULL },
-	{ "expectedSessionRoutingContract", GP_STR },
-	{ "expectedPermissionMode", GP_STR_OR_NULL },
-	{ "expectedToolOverrides", GP_ANY },
 	{ "originatingChannel", GP_STR },
 	{ "originatingTo", GP_STR },
 	{ "originatingAccountId", GP_STR },
 	{ "originatingThreadId", GP_STR },
-	{ "replyToId", GP_STR },
-	{ "toolBindings", GP_ANY },
-	{ "intent", GP_ANY },
-	{ "systemInputProvenance", GP_ANY },
+	{ "replyToId", GP_STR, GP_NON_EMPTY },
+	{ "attachments", GP_ARR, GP_OPEN, .item = GP_OBJ, .members = chat_attachment_params },
+	{ "toolBindings", GP_OBJ, 0, 0, 16, .item = GP_ANY },
+	{ "timeoutMs", GP_INT, .min = 0, .max = INT64_MAX },
+	{ "systemInputProvenance", GP_OBJ, .members = provenance_params },
 	{ "systemProvenanceReceipt", GP_STR },
+	{ "suppressCommandInterpretation", GP_BOOL },
+	{ "expectedLeafEntryId", GP_STR, GP_NON_EMPTY | GP_NULLABLE },
+	{ "expectedSessionRoutingContract", GP_STR, GP_NON_EMPTY },
+	{ "expectedPermissionMode", GP_ENUM, GP_NULLABLE, .choices = permissions },
+	{ "expectedToolOverrides", GP_OBJ, GP_NULLABLE },
 	{ 0 },
 };
 
@@ -179,6 +210,70 @@ static const char *thread_of(const struct gw_call *call)
 			    json_str_or(json_get(call->params, "originatingThreadId"), ""));
 }
 
+static ch_status refuse(struct gw_call *call, const char *reason, const char *text, struct ch_err *err)
+{
+	struct json *details = json_new_obj(call->arena);
+
+	json_set(call->arena, details, "reason", json_new_str(call->arena, reason));
+	return gw_fail_details(call, err, CH_E_INVALID, details, "%s", text);
+}
+
+/*
+ * expectedLeafEntryId: what the sender saw last. It must still be the end of the conversation, or, from a sender that names
+ * the window, stand somewhere in it; after a rewind or a switch the message was meant for something else.
+ */
+static ch_status is_leaf_active(struct gw_call *call, const char *key, bool *ret, struct ch_err *err)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	const char *expected = json_get_str(call->params, "expectedLeafEntryId");
+	const char *window = json_get_str(call->params, "sessionId");
+	char leaf[BRANCH_ID_MAX] = "";
+	struct tr_entry e;
+	ch_status st = sess_find(call->gw->sessions, key, &s, err);
+
+	if (st == CH_E_NOT_FOUND) {
+		*ret = !expected;
+		return CH_OK;
+	}
+	if (!st)
+		st = branch_leaf(call->gw->sessions, s->session_id, leaf, err);
+	if (st)
+		return st;
+	*ret = str_eq(expected ? expected : "", leaf) && (!window || str_eq(window, s->session_id));
+	if (*ret || !window || !str_eq(window, s->session_id))
+		return CH_OK;
+	st = expected ? tr_find(call->gw->sessions, s->session_id, expected, call->arena, &e, err) : CH_OK;
+	*ret = st == CH_OK;
+	return st == CH_E_NOT_FOUND ? CH_OK : st;
+}
+
+static ch_status check_leaf(struct gw_call *call, const char *key, const char *run_id, struct ch_err *err)
+{
+	struct input_row known;
+	bool active = true;
+	ch_status st;
+
+	if (!json_get(call->params, "expectedLeafEntryId") || str_eq(json_get_str(call->params, "queueMode"), "steer"))
+		return CH_OK;
+	/* A repeated request gets the answer of the first, wherever the conversation is by now. */
+	st = input_find(call->gw->sessions, key, run_id, call->arena, &known, err);
+	if (st == CH_E_NOT_FOUND)
+		st = is_leaf_active(call, key, &active, err);
+	return st || active ? st : refuse(call, "active-leaf-changed", "active branch changed; review and retry", err);
+}
+
+/* No session has a permission mode or tool overrides: whoever expects some saw another gateway. */
+static ch_status check_settings(struct gw_call *call, struct ch_err *err)
+{
+	const struct json *overrides = json_get(call->params, "expectedToolOverrides");
+
+	if (json_get_str(call->params, "expectedPermissionMode") || json_len(overrides))
+		return refuse(call, "session-settings-changed", "Session settings changed before send. Retry.", err);
+	if (json_get(call->params, "intent"))
+		return ch_fail(err, CH_E_ABSENT, "chat.send: this build has no goals");
+	return CH_OK;
+}
+
 static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 {
 	const struct json *p = call->params;
@@ -197,6 +292,10 @@ static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 
 	if (!st)
 		st = chat_check_message("chat.send", in.text, in.attachments, err);
+	if (!st)
+		st = check_settings(call, err);
+	if (!st)
+		st = check_leaf(call, key.key, in.run_id, err);
 	if (!st)
 		st = chat_submit(call, &key, &in, &sent, err);
 	if (st)

@@ -308,7 +308,7 @@ static ch_status put_tail(struct history *h, bool with_metadata, struct ch_err *
 	put_receipts(h);
 	put_in_flight(h);
 	jw_key(h->w, "sessionInfo");
-	gw_render_session_row(h->call->gw, h->w, h->sess);
+	gw_render_session_row_as(h->call->gw, h->w, h->sess, GW_ROW_LEAF);
 	if (with_metadata) {
 		jw_kobj(h->w, "metadata");
 		put_metadata(h->call, h->w);

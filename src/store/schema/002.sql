@@ -68,6 +68,15 @@ ALTER TABLE session_windows ADD COLUMN parent_entry TEXT;        -- the last ent
 
 -- Summaries of what was said before them (sessions/transcript.h): the newest is looked for at each reading.
 CREATE INDEX transcript_compactions ON transcript (session_id, raw_seq) WHERE type = 'compaction';
+-- What is unread is derived: since when it was last read, or that it was marked so.
+ALTER TABLE sessions DROP COLUMN unread;
+ALTER TABLE sessions ADD COLUMN marked_unread_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN last_read_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN fork_source TEXT;                -- JSON {sessionKey, sessionId, entryId}
+
+-- The list as a page shows it; and who is below whom.
+CREATE INDEX sessions_by_place ON sessions (pinned_at DESC, updated_at DESC, key);
+CREATE INDEX sessions_by_parent ON sessions (parent_key) WHERE parent_key IS NOT NULL;
 
 -- Groups of the session list, in their order.
 CREATE TABLE session_groups (

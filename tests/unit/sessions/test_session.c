@@ -76,11 +76,11 @@ static void test_failed_save_takes_back(void **state)
 	sess_set_str(s, &s->label, "kept");
 	ASSERT_OK(sess_save(s, err));
 	sess_set_str(s, &s->label, "lost");
-	s->unread = 1;
+	s->last_read_at = 1;
 	db_fail_nth(db, 1);
 	ASSERT_FAILS(sess_save(s, err), CH_E_IO, "injected");
 	assert_string_equal(s->label, "kept");
-	assert_int_equal(s->unread, 0);
+	assert_int_equal(s->last_read_at, 0);
 	sess_unref(s);
 }
 
@@ -337,7 +337,7 @@ static void test_list(void **state)
 	check_list((struct sess_query){ .archived = -1 }, "d b c a", 4);
 	check_list((struct sess_query){ .archived = 1 }, "c", 1);
 	check_list((struct sess_query){ .include_background = true }, "e d b a", 4);
-	check_list((struct sess_query){ .by_created = true }, "a b d", 3);
+	check_list((struct sess_query){ .order = SESS_BY_CREATION }, "a b d", 3);
 	check_list((struct sess_query){ .agent_id = "two" }, "d", 1);
 	check_list((struct sess_query){ .agent_id = "three" }, "", 0);
 	check_list((struct sess_query){ .label = "Alpha" }, "d", 1);

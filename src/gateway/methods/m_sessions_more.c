@@ -1,0 +1,307 @@
+/*
+ * gateway/methods/m_sessions_more.c - sessions.resolve and get: from what a person or a link says to a session.
+ */
+#include <string.h>
+
+#include "core/str.h"
+#include "gateway/methods/methods.h"
+#include "gateway/methods/session_common.h"
+
+#define CANDIDATES_MAX 10
+#define SHORT_ID_MIN 8
+#define SHORT_ID_MAX 32
+#define GET_LIMIT_DEFAULT 200
+#define GET_LIMIT_MAX 1000
+
+/* -- sessions.resolve -- */
+
+static const struct gw_param reference_params[] = {
+	{ "key", GP_STR, GP_REQUIRED | GP_NON_EMPTY }, { "slug", GP_STR }, { 0 },
+};
+
+static const struct gw_param resolve_params[] = {
+	{ "key", GP_STR, GP_NON_EMPTY },
+	{ "sessionId", GP_STR, GP_NON_EMPTY },
+	{ "label", GP_STR, GP_NON_EMPTY, 1, 512 },
+	{ "reference", GP_OBJ, .members = reference_params },
+	{ "shortId", GP_STR, GP_NON_EMPTY },
+	{ "slugHint", GP_STR, GP_NON_EMPTY },
+	{ "agentId", GP_STR, GP_NON_EMPTY },
+	{ "spawnedBy", GP_STR, GP_NON_EMPTY },
+	{ "includeGlobal", GP_BOOL },
+	{ "includeUnknown", GP_BOOL },
+	{ "allowMissing", GP_BOOL },
+	{ 0 },
+};
+
+struct candidate { const char *key, *agent_id, *name; };
+struct search {
+	struct gw_call *call;
+	const char *session_id, *label, *short_id, *slug;       /* one of them, slug beside short_id */
+	struct candidate found[CANDIDATES_MAX];
+	size_t count;
+};
+
+/* A name as links have it: words in lower case with one dash between. */
+static const char *slug_of(struct arena *a, const char *name)
+{
+	char *out = arena_alloc(a, strlen(name) + 1);
+	size_t n = 0;
+
+	for (const char *p = name; *p; p++) {
+		char c = *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
+		bool is_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
+
+		if (is_word)
+			out[n++] = c;
+		else if (n && out[n - 1] != '-')
+			out[n++] = '-';
+	}
+	while (n && out[n - 1] == '-')
+		n--;
+	out[n] = '\0';
+	return out;
+}
+
+static const char *name_of(const struct sess *s)
+{
+	return s->label ? s->label : s->display_name ? s->display_name : s->derived_title;
+}
+
+/* The hexadecimal digits of the uuid at the key's end begin with this; NULL when there is no uuid. */
+static bool ends_in_id(const char *key, const char *digits)
+{
+	const char *uuid = strlen(key) >= 36 ? key + strlen(key) - 36 : NULL;
+	size_t n = 0, want = strlen(digits);
+
+	if (!uuid || uuid[8] != '-' || uuid[13] != '-')
+		return false;
+	for (const char *p = uuid; *p && n < want; p++) {
+		if (*p == '-')
+			continue;
+		if (*p != digits[n])
+			return false;
+		n++;
+	}
+	return n == want;
+}
+
+static bool on_session(void *arg, const struct sess *s)
+{
+	struct search *f = arg;
+	const char *name = name_of(s);
+	bool hit = (f->session_id && (str_eq(f->session_id, s->session_id) || str_eq(f->session_id, s->key))) ||
+		   (f->label && str_eq(f->label, s->label)) || (f->short_id && ends_in_id(s->key, f->short_id)) ||
+		   (!f->short_id && f->slug && name && str_eq(slug_of(f->call->arena, name), f->slug));
+
+	if (hit)
+		f->found[f->count++] = (struct candidate){ arena_strdup(f->call->arena, s->key),
+							   arena_strdup(f->call->arena, s->agent_id),
+							   name ? arena_strdup(f->call->arena, name) : NULL };
+	return f->count < CANDIDATES_MAX;
+}
+
+static ch_status look(struct search *f, struct ch_err *err)
+{
+	const struct json *p = f->call->params;
+	struct sess_query q = { .agent_id = json_get_str(p, "agentId"), .spawned_by = json_get_str(p, "spawnedBy"),
+				.label = f->label, .archived = -1, .include_background = true,
+				.without_global = !json_get_bool(p, "includeGlobal", false),
+				.without_unknown = !json_get_bool(p, "includeUnknown", false) };
+
+	return sess_list(f->call->gw->sessions, &q, NULL, on_session, f, err);
+}
+
+/* Of several with the same beginning, those that are called as the link says. */
+static void narrow(struct search *f)
+{
+	size_t kept = 0;
+
+	if (!f->short_id || !f->slug)
+		return;
+	for (size_t i = 0; i < f->count; i++)
+		if (f->found[i].name && str_eq(slug_of(f->call->arena, f->found[i].name), f->slug))
+			f->found[kept++] = f->found[i];
+	f->count = kept ? kept : f->count;
+}
+
+static void put_candidate(struct jw *w, const struct candidate *c)
+{
+	jw_kstr(w, "key", c->key);
+	jw_kstr(w, "agentId", c->agent_id);
+	jw_kstr_opt(w, "displayName", c->name);
+}
+
+static ch_status reply_found(struct gw_call *call, const struct candidate *c, size_t count)
+{
+	struct jw *w = gw_reply_begin(call);
+
+	jw_obj(w);
+	jw_kbool(w, "ok", count == 1);
+	if (count == 1)
+		put_candidate(w, c);
+	if (count > 1) {
+		jw_karr(w, "candidates");
+		for (size_t i = 0; i < count; i++) {
+			jw_obj(w);
+			put_candidate(w, &c[i]);
+			jw_end(w);
+		}
+		jw_end(w);
+	}
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+static ch_status reply_missing(struct gw_call *call, const char *what, struct ch_err *err)
+{
+	if (json_get_bool(call->params, "allowMissing", false))
+		return reply_found(call, NULL, 0);
+	return ch_fail(err, CH_E_INVALID, "No session found: %s", what);
+}
+
+/* An agent's main session is always there, also before its first message. */
+static ch_status find_key(struct gw_call *call, const char *text, struct candidate *ret, bool *ret_found, struct ch_err *err)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	struct sess_key key;
+	ch_status st = gw_session_key(call, text, &key, err);
+
+	if (!st)
+		st = sess_find(call->gw->sessions, key.key, &s, err);
+	if (st && st != CH_E_NOT_FOUND)
+		return st;
+	*ret = (struct candidate){ key.key, key.agent_id, NULL };
+	*ret_found = s || sess_key_is_main(key.key);
+	return CH_OK;
+}
+
+static ch_status resolve_key(struct gw_call *call, const char *text, struct ch_err *err)
+{
+	struct candidate c;
+	bool found;
+	ch_status st = find_key(call, text, &c, &found, err);
+
+	if (st)
+		return st;
+	return found ? reply_found(call, &c, 1) : reply_missing(call, text, err);
+}
+
+static ch_status resolve_search(struct search *f, const char *what, struct ch_err *err)
+{
+	ch_status st = look(f, err);
+
+	if (st)
+		return st;
+	narrow(f);
+	if (!f->count)
+		return reply_missing(f->call, what, err);
+	if (f->count > 1 && (f->session_id || f->label))
+		return ch_fail(err, CH_E_INVALID, "Multiple sessions found for %s: %s (%s, %s)", f->label ? "label" : "sessionId", what,
+			       f->found[0].key, f->found[1].key);
+	return reply_found(f->call, f->found, f->count);
+}
+
+static ch_status resolve_short(struct search *f, const char *text, struct ch_err *err)
+{
+	char *digits = arena_strdup(f->call->arena, text);
+	size_t n = strlen(digits);
+
+	str_lower(digits);
+	if (n < SHORT_ID_MIN || n > SHORT_ID_MAX || strspn(digits, "0123456789abcdef") != n)
+		return ch_fail(err, CH_E_INVALID, "shortId must be %d-%d hexadecimal characters", SHORT_ID_MIN, SHORT_ID_MAX);
+	f->short_id = digits;
+	f->slug = json_get_str(f->call->params, "slugHint");
+	return resolve_search(f, digits, err);
+}
+
+/* A link's key; when that is gone, the name that the link carries. */
+static ch_status resolve_reference(struct search *f, const struct json *reference, struct ch_err *err)
+{
+	const char *text = json_get_str(reference, "key"), *slug = json_get_str(reference, "slug");
+	struct candidate c;
+	bool found;
+	ch_status st = find_key(f->call, text, &c, &found, err);
+
+	if (st)
+		return st;
+	if (found)
+		return reply_found(f->call, &c, 1);
+	f->slug = str_empty(slug) ? NULL : slug;
+	return f->slug ? resolve_search(f, text, err) : reply_missing(f->call, text, err);
+}
+
+static CH_FIBER ch_status run_resolve(struct gw_call *call, struct ch_err *err)
+{
+	static const char *const ways[] = { "key", "sessionId", "label", "shortId", "reference" };
+	const struct json *p = call->params;
+	struct search f = { .call = call, .session_id = json_get_str(p, "sessionId"), .label = json_get_str(p, "label") };
+	size_t given = 0;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(ways); i++)
+		given += json_get(p, ways[i]) != NULL;
+	if (json_get(p, "slugHint") && !json_get(p, "shortId"))
+		return ch_fail(err, CH_E_INVALID, "slugHint requires shortId");
+	if (given != 1)
+		return ch_fail(err, CH_E_INVALID, given ? "Provide either key, sessionId, label, shortId, or reference (not multiple)" :
+							  "Either key, sessionId, label, shortId, or reference is required");
+	if (json_get(p, "key"))
+		return resolve_key(call, json_get_str(p, "key"), err);
+	if (json_get(p, "shortId"))
+		return resolve_short(&f, json_get_str(p, "shortId"), err);
+	if (json_get(p, "reference"))
+		return resolve_reference(&f, json_get(p, "reference"), err);
+	return resolve_search(&f, f.label ? f.label : f.session_id, err);
+}
+
+/* -- sessions.get -- */
+
+static const struct gw_param get_params[] = {
+	{ "key", GP_STR },
+	{ "sessionKey", GP_STR },
+	{ "agentId", GP_STR },
+	{ "limit", GP_NUM },
+	{ 0 },
+};
+
+static bool on_entry(void *arg, const struct tr_entry *e)
+{
+	gw_render_message(arg, e);
+	return true;
+}
+
+static CH_FIBER ch_status run_get(struct gw_call *call, struct ch_err *err)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	double limit = json_num_or(json_get(call->params, "limit"), GET_LIMIT_DEFAULT);
+	struct tr_range range = { .limit = (size_t)CH_MAX(1, CH_MIN(limit, GET_LIMIT_MAX)), .max_bytes = GW_FRAME_MAX / 4 };
+	struct sess_key key;
+	ch_status st;
+
+	if (str_empty(json_get_str(call->params, "key")) && str_empty(json_get_str(call->params, "sessionKey")))
+		return ch_fail(err, CH_E_INVALID, "key required");
+	st = gw_session_key_param(call, &key, err);
+	if (!st)
+		st = sess_find(call->gw->sessions, key.key, &s, err);
+	if (st && st != CH_E_NOT_FOUND)
+		return st;
+	struct jw *w = gw_reply_begin(call);
+
+	jw_obj(w);
+	jw_karr(w, "messages");
+	st = s ? tr_read(call->gw->sessions, s->session_id, &range, on_entry, w, err) : CH_OK;
+	if (st)
+		return st;
+	jw_end(w);
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+const struct gw_method gwm_sessions_more[] = {
+	/* name                run          scope           flags                          params */
+	{ "sessions.get",      run_get,     GW_SCOPE_READ,  GW_HIDDEN | GW_OPEN_PARAMS,    get_params },
+	{ "sessions.resolve",  run_resolve, GW_SCOPE_READ,  GW_HIDDEN,                     resolve_params },
+};
+const size_t gwm_sessions_more_count = CH_ARRAY_LEN(gwm_sessions_more);
