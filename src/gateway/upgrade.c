@@ -19,7 +19,7 @@ static const char *const forwarded_headers[] = {
 	"x-forwarded-port", "x-real-ip",       "tailscale-user-login", "tailscale-user-name",
 };
 
-static bool is_forwarded(const struct http_request *rq)
+bool gw_is_forwarded(const struct http_request *rq)
 {
 	for (size_t i = 0; i < CH_ARRAY_LEN(forwarded_headers); i++)
 		if (http_header(rq, forwarded_headers[i]))
@@ -96,7 +96,7 @@ static bool host_fits(struct gw *gw, const struct http_request *rq)
 
 bool gw_admit(struct http_call *call, const struct http_request *rq, struct gw *gw)
 {
-	if (is_forwarded(rq) && !is_proxy(gw, rq->arena, rq->peer_ip)) {
+	if (gw_is_forwarded(rq) && !is_proxy(gw, rq->arena, rq->peer_ip)) {
 		if (hub_may_log(gw->hub))
 			log_warn("gateway",
 				 "refused a forwarded request of %s: it is not in gateway.trustedProxies",
@@ -122,18 +122,27 @@ bool gw_admit(struct http_call *call, const struct http_request *rq, struct gw *
 	return true;
 }
 
-static struct conn_peer peer_of(struct gw *gw, const struct http_request *rq)
+const char *gw_client_ip(struct gw *gw, const struct http_request *rq, bool *ret_is_local)
 {
-	bool is_fwd = is_forwarded(rq);
+	bool is_fwd = gw_is_forwarded(rq);
 	const char *client = is_fwd ? forwarded_client(gw, rq) : NULL;
 
+	*ret_is_local = rq->peer_is_loopback && !is_fwd;
+	return client ? client : rq->peer_ip;
+}
+
+static struct conn_peer peer_of(struct gw *gw, const struct http_request *rq)
+{
+	bool is_local, is_fwd = gw_is_forwarded(rq);
+	const char *client = gw_client_ip(gw, rq, &is_local);
+
 	return (struct conn_peer){
-		.ip = ch_strdup(client ? client : rq->peer_ip),
+		.ip = ch_strdup(client),
 		.host = ch_strdup(http_header(rq, "host")),
 		.origin = ch_strdup(http_header(rq, "origin")),
 		.scopes_cap = ch_strdup(http_header(rq, "x-openclaw-scopes")),
 		.user_agent = ch_strdup(http_header(rq, "user-agent")),
-		.is_local = rq->peer_is_loopback && !is_fwd,
+		.is_local = is_local,
 		.via_proxy = is_fwd,
 		.is_tls = rq->is_tls,
 	};

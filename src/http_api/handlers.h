@@ -16,6 +16,10 @@ CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, st
 CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request *rq, const char *root,
 			       const char *base_path, const char *path);
 
+/* The APIs that stand behind gates (routes.c). */
+CH_FIBER void openai_chat(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void models_list(struct http_call *call, const struct http_request *rq, void *arg);
+
 /* What every answer to a browser carries. csp NULL: none (files that are not pages). */
 void security_headers(struct http_call *call, struct gw *gw, const char *csp);
 /* An address the page handles by itself: no extension in its last part. */

@@ -4,6 +4,7 @@
 #include "http_api/routes.h"
 
 #include "gateway/upgrade.h"
+#include "http_api/api.h"
 #include "http_api/handlers.h"
 
 static void not_found(struct http_call *call, const struct http_request *rq, void *arg)
@@ -19,9 +20,33 @@ static void page_or_socket(struct http_call *call, const struct http_request *rq
 		ui_serve(call, rq, arg);
 }
 
+static const char *const chat[] = { "chatCompletions", NULL };
+static const char *const responses[] = { "responses", NULL };
+static const char *const messages[] = { "messages", NULL };
+static const char *const openai[] = { "chatCompletions", "responses", NULL };
+static const char *const any[] = { "chatCompletions", "responses", "messages", NULL };
+
+/* What is asked for before a body is read; a new one is a row above the last. */
+static const struct http_gate gates[] = {
+	/* path                       endpoints  scope            errors */
+	{ "/v1/chat/completions",     chat,      GW_SCOPE_WRITE,  &api_openai },
+	{ "/v1/embeddings",           openai,    GW_SCOPE_WRITE,  &api_openai },
+	{ "/v1/messages",             messages,  GW_SCOPE_WRITE,  &api_anthropic },
+	{ "/v1/messages/*",           messages,  GW_SCOPE_WRITE,  &api_anthropic },
+	{ "/v1/models",               any,       GW_SCOPE_READ,   &api_openai },
+	{ "/v1/models/*",             any,       GW_SCOPE_READ,   &api_openai },
+	{ "/v1/responses",            responses, GW_SCOPE_WRITE,  &api_openai },
+	{0},
+};
+
 static bool admit(struct http_call *call, const struct http_request *rq, void *arg)
 {
-	return gw_admit(call, rq, arg);
+	const struct http_gate *gate;
+
+	if (!gw_admit(call, rq, arg))
+		return false;
+	gate = http_gate_find(gates, rq->path);
+	return !gate || http_gate_admit(gate, call, rq, arg);
 }
 
 static const struct http_route routes[] = {
@@ -38,7 +63,10 @@ static const struct http_route routes[] = {
 	{ "GET",   "/__openclaw__/*",                         0,    not_found },
 	{ "GET",   "/api/*",                                  0,    not_found },
 	{ "GET",   "/avatar/*",                               0,    not_found },
-	{ "GET",   "/v1/*",                                   0,    not_found },
+	{ "POST",  "/v1/chat/completions",                    API_BODY_MAX, openai_chat },
+	{ "GET",   "/v1/models",                              0,    models_list },
+	{ "GET",   "/v1/models/*",                            0,    models_list },
+	{ NULL,    "/v1/*",                                   0,    not_found },
 	{ "GET",   "*",                                       0,    page_or_socket },
 	{0},
 };

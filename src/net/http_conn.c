@@ -39,16 +39,27 @@ static void free_call(struct http_conn *c)
 	arena_unref(call->rq.arena);            /* the call is on it */
 }
 
+static void tell_leave(struct http_conn *c)
+{
+	void (*fn)(void *arg) = c->call->on_leave;
+
+	c->call->on_leave = NULL;
+	if (fn && c->state == HTTP_HANDLING)
+		fn(c->call->leave_arg);
+}
+
 /* The socket is gone: a handler under way notices, a request that was still being read is forgotten. */
 static void be_without_io(struct http_conn *c)
 {
 	c->io = NULL;
 	if (!c->call)
 		return;
-	if (c->state == HTTP_HANDLING)
-		fiber_cond_broadcast(&c->call->sent);
-	else
+	if (c->state != HTTP_HANDLING) {
 		free_call(c);
+		return;
+	}
+	fiber_cond_broadcast(&c->call->sent);
+	tell_leave(c);
 }
 
 static void close_conn(struct http_conn *c)
@@ -395,6 +406,8 @@ static void on_eof(struct conn_io *io, void *arg)
 
 	pin(c);
 	c->is_eof = true;
+	if (c->call)
+		tell_leave(c);
 	settle(c);
 	unpin(c);
 }

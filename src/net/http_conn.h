@@ -70,6 +70,8 @@ struct http_call {
 	int64_t stream_left;             /* of an announced length; -1: none was announced */
 	struct buf headers;              /* lines of the handler */
 	struct fiber_cond sent;          /* some of the stream went out, or the peer left */
+	void (*on_leave)(void *arg);
+	void *leave_arg;
 };
 
 extern const struct conn_io_ops http_io_ops;

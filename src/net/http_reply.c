@@ -322,6 +322,12 @@ bool http_call_alive(const struct http_call *c)
 	return c->conn->io && !c->conn->is_eof;
 }
 
+void http_call_on_leave(struct http_call *c, void (*fn)(void *arg), void *arg)
+{
+	c->on_leave = fn;
+	c->leave_arg = arg;
+}
+
 /* -- leaving HTTP -- */
 
 struct ws_conn *http_upgrade_ws(struct http_call *c, const struct ws_conn_ops *ops, void *arg)

@@ -103,6 +103,8 @@ CH_FIBER CH_MUST_USE ch_status http_stream_write(struct http_call *c, const void
 						 int64_t deadline_ms);
 void http_stream_end(struct http_call *c);
 bool http_call_alive(const struct http_call *c);       /* false once the peer left */
+/* fn is called once when the peer leaves while the handler runs; it must not answer. NULL: nobody any more. */
+void http_call_on_leave(struct http_call *c, void (*fn)(void *arg), void *arg);
 
 /*
  * Answers 101 and turns the connection into a WebSocket whose callbacks are

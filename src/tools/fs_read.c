@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/image.h"
 #include "core/mem.h"
 #include "core/str.h"
 #include "core/work.h"
@@ -42,27 +43,6 @@ struct job {
 	ch_status st;
 	struct ch_err err;
 };
-
-struct magic { const char *bytes; size_t len, at; const char *mime; };
-
-static const struct magic magics[] = {
-	{ "\x89PNG\r\n\x1a\n", 8, 0, "image/png" },
-	{ "\xff\xd8\xff", 3, 0, "image/jpeg" },
-	{ "GIF87a", 6, 0, "image/gif" },
-	{ "GIF89a", 6, 0, "image/gif" },
-	{ "WEBP", 4, 8, "image/webp" },
-};
-
-static const char *sniff_image(const char *p, size_t n)
-{
-	for (size_t i = 0; i < CH_ARRAY_LEN(magics); i++) {
-		const struct magic *m = &magics[i];
-
-		if (n >= m->at + m->len && !memcmp(p + m->at, m->bytes, m->len))
-			return m->mime;
-	}
-	return NULL;
-}
 
 static uint64_t stamp_of(const struct stat *st)
 {
@@ -172,7 +152,7 @@ static void read_opened(struct job *j, int fd)
 	n = read_at(j, fd, chunk, CHUNK_BYTES, 0);
 	if (n < 0)
 		return;
-	j->mime = sniff_image(chunk, (size_t)n);
+	j->mime = image_mime(chunk, (size_t)n);
 	if (j->mime) {
 		read_image(j, fd, chunk);
 		return;

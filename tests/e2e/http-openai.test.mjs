@@ -1,0 +1,314 @@
+/* http-openai.test.mjs - the npm package "openai" against /v1/chat/completions, /v1/responses, /v1/models. */
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import OpenAI from 'openai';
+import { textOf } from './lib/client.mjs';
+import { gatewayTest } from './lib/gateway.mjs';
+import { LONG, ON, PNG, apiTest, lastAsked } from './lib/http_api.mjs';
+import { until } from './lib/wait.mjs';
+
+const client = (gw, options = {}) => new OpenAI({ baseURL: `${gw.url}/v1`, apiKey: gw.token, maxRetries: 0, ...options });
+
+const tools = [{ type: 'function', function: { name: 'get_weather', description: 'The weather of a town',
+	parameters: { type: 'object', properties: { town: { type: 'string' } }, required: ['town'] } } }];
+
+async function collect(stream) {
+	const all = [];
+
+	for await (const chunk of stream)
+		all.push(chunk);
+	return all;
+}
+
+const joined = (chunks) => chunks.map((c) => c.choices[0]?.delta?.content ?? '').join('');
+
+/* -- chat completions -- */
+
+apiTest('chat: text, whole and streamed, with usage', async (gw, t) => {
+	const ai = client(gw);
+	const whole = await ai.chat.completions.create({ model: 'openclaw', messages: [{ role: 'user', content: 'hello' }] });
+
+	assert.match(whole.id, /^chatcmpl_/);
+	assert.equal(whole.object, 'chat.completion');
+	assert.equal(whole.model, 'openclaw');
+	assert.equal(whole.choices.length, 1);
+	assert.equal(whole.choices[0].message.content, 'Hello from the mock.');
+	assert.equal(whole.choices[0].finish_reason, 'stop');
+	assert.ok(whole.usage.prompt_tokens > 0 && whole.usage.completion_tokens > 0);
+	assert.equal(whole.usage.total_tokens, whole.usage.prompt_tokens + whole.usage.completion_tokens);
+
+	const chunks = await collect(await ai.chat.completions.create({ model: 'openclaw/main', stream: true,
+		stream_options: { include_usage: true }, messages: [{ role: 'user', content: 'say it slowly' }] }));
+
+	assert.equal(chunks[0].choices[0].delta.role, 'assistant');
+	assert.equal(joined(chunks), LONG);
+	assert.ok(chunks.filter((c) => c.choices[0]?.delta?.content).length > 2, 'it came in pieces');
+	assert.equal(chunks.at(-2).choices[0].finish_reason, 'stop');
+	assert.deepEqual(chunks.at(-1).choices, []);
+	assert.ok(chunks.at(-1).usage.completion_tokens > 0);
+	assert.equal(new Set(chunks.map((c) => c.id)).size, 1);
+	assert.equal((await t.provider.journal()).length, 2, 'one request of the model for one of ours');
+});
+
+apiTest('chat: the conversation goes along, the system message too', async (gw, t) => {
+	await client(gw).chat.completions.create({ model: 'openclaw', temperature: 0.5, max_tokens: 77, messages: [
+		{ role: 'system', content: 'You are a pirate.' },
+		{ role: 'user', content: 'my name is Ada' }, { role: 'assistant', content: 'noted' },
+		{ role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] },
+		{ role: 'user', content: [{ type: 'text', text: 'who' }, { type: 'text', text: 'am I?' }] },
+	] });
+	const asked = await lastAsked(t.provider), text = JSON.stringify(asked.messages);
+
+	assert.match(text, /You are a pirate\./);
+	assert.match(text, /Be brief\./);
+	assert.match(text, /my name is Ada/);
+	assert.match(text, /noted/);
+	assert.equal(asked.messages.at(-1).role, 'user');
+	assert.match(JSON.stringify(asked.messages.at(-1)), /who\\nam I\?/);
+	/* Each request is a session of its own, in which the whole conversation stands. */
+	const c = await gw.connect();
+	const { sessions } = await c.call('sessions.list', {});
+
+	assert.match(sessions[0].key, /^agent:main:openai:[0-9a-f-]{36}$/);
+	const { messages } = await c.call('chat.history', { sessionKey: sessions[0].key });
+
+	assert.deepEqual(messages.map((m) => [m.role, textOf(m)]), [['user', 'my name is Ada'], ['assistant', 'noted'],
+		['user', 'who\nam I?'], ['assistant', 'Hello from the mock.']]);
+	await c.close();
+});
+
+apiTest('chat: a user keeps a session, a header names one', async (gw, t) => {
+	const ai = client(gw);
+	const ask = (content, extra, headers) => ai.chat.completions.create({ model: 'openclaw', ...extra,
+		messages: [{ role: 'user', content }] }, { headers });
+
+	await ask('first', { user: 'conv:1' });
+	await ask('second', { user: 'conv:1' });
+	assert.match(JSON.stringify((await lastAsked(t.provider)).messages), /first.*second/);
+	await ask('third', {}, { 'x-openclaw-session-key': 'my-thread' });
+	const c = await gw.connect();
+	const keys = (await c.call('sessions.list', {})).sessions.map((s) => s.key);
+
+	assert.ok(keys.includes('agent:main:openai-user:conv:1'), keys.join(' '));
+	assert.ok(keys.includes('agent:main:my-thread'), keys.join(' '));
+	const { messages } = await c.call('chat.history', { sessionKey: 'agent:main:my-thread' });
+
+	assert.equal(textOf(messages[0]), 'third');
+	assert.equal(textOf(messages[1]), 'Hello from the mock.');
+	for (const key of ['subagent:x', 'agent:main:cron:1', 'acp:1'])
+		await assert.rejects(ask('no', {}, { 'x-openclaw-session-key': key }), { status: 400 });
+	await c.close();
+});
+
+const weatherTurn = [{ role: 'user', content: 'weather please' }];
+
+apiTest('chat: a round trip of a tool', async (gw, t) => {
+	const ai = client(gw);
+	const first = await ai.chat.completions.create({ model: 'openclaw', tools, messages: weatherTurn });
+	const [choice] = first.choices;
+
+	assert.equal(choice.finish_reason, 'tool_calls');
+	assert.equal(choice.message.tool_calls.length, 1);
+	assert.equal(choice.message.tool_calls[0].type, 'function');
+	assert.equal(choice.message.tool_calls[0].function.name, 'get_weather');
+	assert.deepEqual(JSON.parse(choice.message.tool_calls[0].function.arguments), { town: 'Bern' });
+	const second = await ai.chat.completions.create({ model: 'openclaw', tools, messages: [...weatherTurn, choice.message,
+		{ role: 'tool', tool_call_id: choice.message.tool_calls[0].id, content: 'sunny, 21 degrees' }] });
+
+	assert.equal(second.choices[0].finish_reason, 'stop');
+	assert.equal(second.choices[0].message.content, 'It is sunny in Bern.');
+	const asked = await lastAsked(t.provider);
+
+	assert.equal(asked.messages.at(-1).role, 'tool');
+	assert.equal(asked.messages.at(-1).content, 'sunny, 21 degrees');
+	assert.equal(asked.messages.at(-2).tool_calls[0].function.name, 'get_weather');
+	assert.ok(asked.tools.some((x) => x.function.name === 'get_weather'));
+	assert.ok(asked.tools.some((x) => x.function.name === 'read'), "the agent's own tools stay");
+});
+
+apiTest('chat: parallel tools, streamed, in a session of its own', async (gw, t) => {
+	const ai = client(gw);
+	const ask = (messages) => ai.chat.completions.create({ model: 'openclaw', tools, stream: true, user: 'two', messages });
+	const chunks = await collect(await ask([{ role: 'user', content: 'weather in two towns' }]));
+	const calls = [];
+
+	for (const d of chunks.flatMap((c) => c.choices[0]?.delta?.tool_calls ?? [])) {
+		calls[d.index] ??= { id: d.id, name: d.function.name, args: '' };
+		calls[d.index].args += d.function.arguments ?? '';
+	}
+	assert.equal(joined(chunks), 'Let me look.');
+	assert.deepEqual(calls.map((x) => [x.id, x.name, JSON.parse(x.args).town]),
+		[['call_a', 'get_weather', 'Bern'], ['call_b', 'get_weather', 'Köln']]);
+	assert.equal(chunks.at(-1).choices[0].finish_reason, 'tool_calls');
+	/* The session knows the rest: the results alone are enough. */
+	const rest = await collect(await ask([{ role: 'tool', tool_call_id: 'call_a', content: 'sunny' },
+		{ role: 'tool', tool_call_id: 'call_b', content: '' }]));
+
+	assert.equal(joined(rest), 'Sunny in both.');
+	const asked = (await lastAsked(t.provider)).messages;
+
+	assert.deepEqual(asked.slice(-2).map((m) => [m.role, m.tool_call_id]), [['tool', 'call_a'], ['tool', 'call_b']]);
+	assert.match(JSON.stringify(asked), /weather in two towns/);
+});
+
+apiTest('chat: tool_choice', async (gw, t) => {
+	const ai = client(gw);
+	const ask = (content, tool_choice, more = {}) => ai.chat.completions.create({ model: 'openclaw', tools, tool_choice,
+		messages: [{ role: 'user', content }], ...more });
+
+	const must = await ask('weather please', { type: 'function', function: { name: 'get_weather' } });
+
+	assert.equal(must.choices[0].finish_reason, 'tool_calls');
+	await assert.rejects(ask('hello', 'required'), { status: 502, type: 'api_error' });
+	const none = await ask('hello', 'none');
+
+	assert.equal(none.choices[0].finish_reason, 'stop');
+	assert.ok(!(await lastAsked(t.provider)).tools.some((x) => x.function.name === 'get_weather'));
+	await assert.rejects(ask('hello', { type: 'function', function: { name: 'nope' } }), { status: 400 });
+	await assert.rejects(ask('hello', 'required', { tools: undefined }), { status: 400 });
+	await assert.rejects(ask('hello', 'auto', { tools: [{ type: 'custom', custom: { name: 'x' } }] }), { status: 400 });
+	await assert.rejects(ask('hello', 'auto', { tools: [...tools, ...tools] }), { status: 400 });
+});
+
+apiTest('chat: images as data, not by address', async (gw, t) => {
+	const ai = client(gw);
+	const ask = (url) => ai.chat.completions.create({ model: 'openclaw', messages: [{ role: 'user', content: [
+		{ type: 'text', text: 'what is this?' }, { type: 'image_url', image_url: { url } }] }] });
+
+	const r = await ask(`data:image/png;base64,${PNG}`);
+
+	assert.equal(r.choices[0].message.content, 'Hello from the mock.');
+	assert.match(JSON.stringify((await lastAsked(t.provider)).messages.at(-1)), new RegExp(PNG.slice(0, 40).replace(/[+/]/g, '.')));
+	await assert.rejects(ask(`data:image/png;base64,${Buffer.from('not a picture at all').toString('base64')}`), { status: 400 });
+	await assert.rejects(ask('data:image/png,abc'), { status: 400 });
+	await assert.rejects(ask('data:image/png;base64,%%%'), { status: 400 });
+	await assert.rejects(ask(`${gw.url}/x.png`), /not fetched here/);
+	await assert.rejects(ask('file:///etc/passwd'), { status: 400 });
+}, { config: { models: { providers: { mockai: { models: [{ id: 'gpt-mock', name: 'gpt-mock', input: ['text', 'image'],
+	contextWindow: 64000, maxTokens: 4096 }] } } } } });
+
+apiTest('chat: a picture by address goes through the guard', async (gw) => {
+	await assert.rejects(client(gw).chat.completions.create({ model: 'openclaw', messages: [{ role: 'user', content: [
+		{ type: 'image_url', image_url: { url: `${gw.url}/x.png` } }] }] }), (e) => e.status === 400 && /fetched/.test(e.message));
+}, { config: { gateway: { http: { endpoints: { chatCompletions: { images: { allowUrl: true } } } } } } });
+
+apiTest('chat: errors', async (gw) => {
+	const ai = client(gw);
+	const ask = (body, options) => ai.chat.completions.create({ model: 'openclaw', messages: [{ role: 'user', content: 'hi' }],
+		...body }, options);
+
+	await assert.rejects(client(gw, { apiKey: 'nope' }).models.list(), { status: 401 });
+	await assert.rejects(ask({ model: 'gpt-4o' }), (e) => e.status === 400 && /Invalid `model`/.test(e.message) &&
+		e.type === 'invalid_request_error');
+	await assert.rejects(ask({ model: 'openclaw/nobody' }), (e) => e.status === 400 && /Unknown agent/.test(e.message));
+	await assert.rejects(ask({}, { headers: { 'x-openclaw-model': 'no-such-provider/x' } }), { status: 400 });
+	for (const bad of [{ messages: [] }, { messages: 'hi' }, { messages: [{ role: 'system', content: 'x' }] }, { temperature: 3 },
+		{ top_p: -1 }, { max_tokens: 0 }, { max_tokens: 1.5 }, { stop: ['a', 'b', 'c', 'd', 'e'] }, { stop: [''] }, { n: 2 },
+		{ seed: 0.5 }, { messages: [{ role: 'robot', content: 'x' }] }, { messages: [{ role: 'user', content: 7 }] },
+		{ messages: [{ role: 'tool', content: 'x' }] }, { response_format: { type: 'xml' } }, { stream: 'yes' },
+		{ messages: [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }] }])
+		await assert.rejects(ask(bad), { status: 400 }, JSON.stringify(bad));
+	await assert.rejects(ask({ messages: [{ role: 'user', content: 'wrong key' }] }), (e) => e.status === 502 &&
+		e.headers.get('x-should-retry') === 'false');
+	await assert.rejects(ask({ messages: [{ role: 'user', content: 'too much' }] }),
+		{ status: 400, code: 'context_length_exceeded' });
+	const bad = await gw.http('/v1/chat/completions', { method: 'POST', body: '{"model":', headers: { Authorization: `Bearer ${gw.token}` } });
+
+	assert.equal(bad.status, 400);
+	assert.match(bad.json.error.message, /not valid JSON/);
+});
+
+apiTest('chat: a client that hangs up ends its run', async (gw) => {
+	const ai = client(gw);
+	const c = await gw.connect();
+
+	for (const stream of [true, false]) {
+		const stop = new AbortController();
+		const asked = ai.chat.completions.create({ model: 'openclaw', stream, messages: [{ role: 'user', content: 'very slowly' }] },
+			{ signal: stop.signal, headers: { 'x-openclaw-session-key': `hangup-${stream}` } });
+
+		asked.catch(() => undefined);
+		await until(async () => (await c.call('sessions.list', {})).sessions.some((s) => s.key.endsWith(`hangup-${stream}`) &&
+			s.status === 'running'), 'the run to begin');
+		if (stream) {
+			const reader = (await asked)[Symbol.asyncIterator]();
+
+			await reader.next();
+		}
+		stop.abort();
+		await until(async () => (await c.call('sessions.list', {})).sessions.some((s) => s.key.endsWith(`hangup-${stream}`) &&
+			s.status === 'killed'), 'the run to be stopped');
+	}
+	await c.close();
+});
+
+/* -- who may -- */
+
+gatewayTest('the APIs are off unless they are switched on', async (gw) => {
+	for (const [method, target] of [['POST', '/v1/chat/completions'], ['POST', '/v1/responses'], ['POST', '/v1/messages'],
+		['GET', '/v1/models'], ['POST', '/v1/embeddings']]) {
+		const r = await gw.http(target, { method, headers: { Authorization: `Bearer ${gw.token}` }, body: method === 'POST' ? '{}' : undefined });
+
+		assert.equal(r.status, 404, target);
+	}
+});
+
+gatewayTest('nothing is read from who may not', { gateway: { config: ON } }, async (gw) => {
+	/* A head that promises 20 MB is refused before the first byte of them. */
+	const answer = await new Promise((resolve, reject) => {
+		const req = http.request({ host: '127.0.0.1', port: gw.port, path: '/v1/chat/completions', method: 'POST',
+			headers: { 'Content-Length': 20 << 20, Authorization: 'Bearer nope' } }, (res) => {
+			let text = '';
+
+			res.on('data', (d) => { text += d; });
+			res.on('end', () => resolve({ status: res.statusCode, json: JSON.parse(text) }));
+		});
+
+		req.on('error', reject);
+		req.flushHeaders();
+	});
+
+	assert.equal(answer.status, 401);
+	assert.equal(answer.json.error.type, 'unauthorized');
+	const big = await gw.http('/v1/chat/completions', { method: 'POST', body: Buffer.alloc(64),
+		headers: { Authorization: `Bearer ${gw.token}`, 'Content-Length': (20 << 20) + 1 } });
+
+	assert.equal(big.status, 413);
+	const foreign = await gw.http('/v1/models', { headers: { Authorization: `Bearer ${gw.token}`, Origin: 'https://evil.example' } });
+
+	assert.equal(foreign.status, 403);
+	const own = await gw.http('/v1/models', { headers: { Authorization: `Bearer ${gw.token}`, Origin: gw.url } });
+
+	assert.equal(own.status, 200);
+	assert.equal(own.headers['access-control-allow-origin'], undefined);
+});
+
+gatewayTest('without credentials the scopes of a header count', { gateway: { auth: 'none', config: ON } }, async (gw) => {
+	const post = (headers, body = '{"model":"openclaw","messages":[{"role":"user","content":"hi"}]}') =>
+		gw.http('/v1/chat/completions', { method: 'POST', headers, body });
+	const json = { 'Content-Type': 'application/json' };
+
+	assert.equal((await post(json)).status, 200);
+	const narrow = await post({ ...json, 'x-openclaw-scopes': 'operator.read' });
+
+	assert.equal(narrow.status, 403);
+	assert.match(narrow.json.error.message, /missing scope: operator\.write/);
+	const model = await post({ ...json, 'x-openclaw-scopes': 'operator.write', 'x-openclaw-model': 'offline/demo' });
+
+	assert.equal(model.status, 403);
+	assert.match(model.json.error.message, /missing scope: operator\.admin/);
+	assert.equal((await post({})).status, 403, 'a form of another site sends no JSON');
+	assert.equal((await post({ ...json, 'Sec-Fetch-Site': 'cross-site' })).status, 403);
+});
+
+/* -- models -- */
+
+gatewayTest('models are the agents', { gateway: { config: { ...ON, agents: { entries: { main: {}, research: {} } } } } }, async (gw) => {
+	const ai = client(gw);
+	const ids = (await ai.models.list()).data.map((m) => m.id);
+
+	assert.deepEqual(ids.sort(), ['openclaw', 'openclaw/default', 'openclaw/main', 'openclaw/research']);
+	assert.equal((await ai.models.retrieve('openclaw/research')).owned_by, 'openclaw');
+	await assert.rejects(ai.models.retrieve('openclaw/nobody'), { status: 404 });
+	await assert.rejects(ai.models.retrieve('gpt-4o'), { status: 404 });
+});
