@@ -96,6 +96,7 @@ CH_FIBER ch_status oauth_post(struct http_client *http, const struct oauth_serve
 		.body_len = f->body.len,
 		.guard = oauth_guard(a, s, url),
 		.headers_deadline_ms = fiber_deadline(OAUTH_REQUEST_MS),
+		.is_single_use = true,   /* codes and refresh tokens are good once; a second use is taken for theft */
 	};
 	struct buf body;
 	ch_status st = buf_status(&f->body, err, "the request");

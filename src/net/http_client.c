@@ -272,6 +272,10 @@ static ch_status set_request(struct http_resp *r, const struct http_out *rq, con
 	SET(CURLOPT_HEADERDATA, r);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, r);
+	if (rq->is_single_use) {
+		SET(CURLOPT_FRESH_CONNECT, 1L);
+		SET(CURLOPT_FORBID_REUSE, 1L);
+	}
 	if (rq->aws_sigv4 && !hop->is_foreign) {
 		SET(CURLOPT_AWS_SIGV4, rq->aws_sigv4);
 		SET(CURLOPT_USERPWD, rq->user_password);

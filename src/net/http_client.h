@@ -45,6 +45,8 @@ struct http_out {
 	const char *aws_sigv4;           /* CURLOPT_AWS_SIGV4 value, or NULL */
 	const char *user_password;       /* "key:secret" for aws_sigv4; never logged */
 	const char *ca_file;             /* extra trust anchor (PEM), or NULL */
+	bool is_single_use;              /* a connection of its own: what is sent is never sent twice (on a reused one that was
+					    found dead it would be) */
 	bool *ret_sent;                  /* set once a connection stood and the request began to be written; NULL is fine */
 };
 
