@@ -100,7 +100,8 @@ void ev_started(struct run *r, const struct tr_entry *entry)
 	if (str_eq(entry->role, "user"))
 		ev_row(r, entry);
 	rf_timing(r, "agent-run-started");
-	ev_begin_model(r);
+	if (r->route.failed_len <= r->route.at)  /* else all of them rest, and none is begun with */
+		ev_begin_model(r);
 	rf_session(r, "agent.run.started", NULL);
 	rf_session(r, NULL, "start");
 }

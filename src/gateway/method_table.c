@@ -29,6 +29,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_device),
 	FAMILY(gwm_people),
 	FAMILY(gwm_users),
+	FAMILY(gwm_usage),
 	FAMILY(gwm_approvals),
 	FAMILY(gwm_channels),
 	FAMILY(gwm_cron),

@@ -65,6 +65,23 @@ CH_MUST_USE ch_status tr_compaction(struct sess_store *st, const char *session_i
 /* By its raw_seq, on the arena. */
 CH_MUST_USE ch_status tr_at(struct sess_store *st, const char *session_id, int64_t raw_seq, struct arena *a,
 			    struct tr_entry *ret, struct ch_err *err);
+
+/* -- counting, transcript_tally.c -- */
+
+struct tr_tally_query {
+	int64_t from_ms, to_ms;          /* from <= created < to */
+	const char *agent_id, *session_key;      /* NULL: all */
+};
+struct tr_tally {
+	const char *session_key, *role;
+	const char *tool;                /* of a tool's result, or NULL */
+	int64_t created_at;
+	bool is_failure;                 /* the error that ended a turn */
+};
+/* What was said in all windows of the sessions that exist, oldest first; borrowed for the call, which must not park. */
+CH_MUST_USE ch_status tr_tally(struct sess_store *st, const struct tr_tally_query *q,
+			       bool (*each)(void *arg, const struct tr_tally *t), void *arg, struct ch_err *err);
+
 /* Shown entries. */
 CH_MUST_USE ch_status tr_count(struct sess_store *st, const char *session_id, int64_t *ret_messages,
 			       struct ch_err *err);

@@ -36,6 +36,7 @@ GWM_FAMILY(gwm_sessions_more);
 GWM_FAMILY(gwm_sessions_patch);
 GWM_FAMILY(gwm_sessions_write);
 GWM_FAMILY(gwm_system);
+GWM_FAMILY(gwm_usage);
 GWM_FAMILY(gwm_users);
 GWM_FAMILY(gwm_voicewake);
 

@@ -209,7 +209,7 @@ static void all_rest_body(struct fixture *f)
 	world.rests_until[0] = world.rests_until[1] = now_wall_ms() + 20000;
 	assert_int_equal(turn(f, "r1"), INPUT_FAILED);
 	assert_string_equal(world.asked, "");
-	expect_trace(PREPARING "lifecycle.model <none>\nlifecycle.fallback_step next_fallback\n" PREPARING STARTING
+	expect_trace(PREPARING "lifecycle.model <none>\nlifecycle.fallback_step next_fallback\n" PREPARING
 			       "lifecycle.model <none>\nlifecycle.fallback_step chain_exhausted\nlifecycle.error\n"
 			       "chat:error\nchat:error\n");
 	assert_non_null(strstr(fx_text(f, 1), "rest until"));
