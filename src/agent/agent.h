@@ -189,11 +189,12 @@ CH_FIBER CH_MUST_USE ch_status agent_compact(struct agent_host *h, const struct 
 
 struct agent_info {
 	const char *id, *name, *emoji, *avatar, *theme, *workspace, *model_ref;
-	bool is_default;
+	bool is_default, is_named_by_file;
 };
 /* "main" exists even when nothing is configured. On the arena. */
 size_t agents_list(const struct config *c, const char *state_dir, struct arena *a, const struct agent_info **ret);
 const struct agent_info *agent_find(const struct config *c, const char *state_dir, struct arena *a, const char *id);
+bool agent_is_known(const struct config *c, const char *id);
 const char *agent_default_id(const struct config *c, struct arena *a);
 
 /* -- slash commands: a row each in cmd_*.c, listed in commands.c -- */

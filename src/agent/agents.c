@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
+#include "agent/agents_edit.h"
 #include "core/file.h"
 #include "core/str.h"
 #include "sessions/key.h"
@@ -66,48 +66,22 @@ static const char *workspace_of(const struct config *c, const char *state_dir, s
 	return is_default ? arena_printf(a, "%s/workspace", state_dir) : arena_printf(a, "%s/workspace-%s", state_dir, id);
 }
 
-/* The value of "Name: x" in a line that may begin with list and emphasis marks; NULL: another line. */
-static const char *value_of(struct arena *a, const char *line, size_t n, const char *label)
-{
-	size_t skip = strspn(line, " \t-*#_"), len = strlen(label);
-	char *value;
-
-	if (skip + len >= n || strncasecmp(line + skip, label, len) != 0)
-		return NULL;
-	skip += len + strspn(line + skip + len, "*_ \t");
-	if (skip >= n || line[skip] != ':')
-		return NULL;
-	skip++;
-	skip += strspn(line + skip, "*_ \t");
-	if (skip >= n)
-		return NULL;
-	value = str_trim(a, arena_strndup(a, line + skip, n - skip));
-	return value[0] ? value : NULL;
-}
-
 static void from_file(struct arena *a, struct agent_info *info)
 {
-	const char *path, *p;
+	const struct { const char *label; const char **field; } fields[] = {
+		{ "name", &info->name }, { "emoji", &info->emoji }, { "avatar", &info->avatar }, { "theme", &info->theme },
+	};
 	struct buf b;
 
 	if (!info->workspace || (info->name && info->emoji && info->avatar && info->theme))
 		return;
-	path = arena_printf(a, "%s/IDENTITY.md", info->workspace);
-	if (file_read(path, IDENTITY_MAX, &b, NULL))
+	if (file_read(arena_printf(a, "%s/IDENTITY.md", info->workspace), IDENTITY_MAX, &b, NULL))
 		return;                  /* none, or not one to read: the agent has no identity yet */
-	for (p = buf_str(&b); *p;) {
-		size_t n = strcspn(p, "\n");
-
-		if (!info->name)
-			info->name = value_of(a, p, n, "name");
-		if (!info->emoji)
-			info->emoji = value_of(a, p, n, "emoji");
-		if (!info->avatar)
-			info->avatar = value_of(a, p, n, "avatar");
-		if (!info->theme)
-			info->theme = value_of(a, p, n, "theme");
-		p += n + (p[n] == '\n');
-	}
+	info->is_named_by_file = !info->name;
+	for (size_t i = 0; i < CH_ARRAY_LEN(fields); i++)
+		if (!*fields[i].field)
+			*fields[i].field = identity_get(a, buf_str(&b), fields[i].label);
+	info->is_named_by_file &= info->name != NULL;
 	buf_done(&b);
 }
 
@@ -146,14 +120,19 @@ size_t agents_list(const struct config *c, const char *state_dir, struct arena *
 	return n;
 }
 
+bool agent_is_known(const struct config *c, const char *id)
+{
+	bool is_there = json_len(entries(c)) ? json_get(entries(c), id) != NULL : str_eq(id, MAIN_AGENT);
+
+	return is_there && agent_id_valid(id);
+}
+
 const struct agent_info *agent_find(const struct config *c, const char *state_dir, struct arena *a, const char *id)
 {
 	const struct json *entry = json_get(entries(c), id);
 	struct agent_info *info;
 
-	if (!entry && (json_len(entries(c)) || !str_eq(id, MAIN_AGENT)))
-		return NULL;
-	if (!agent_id_valid(id))
+	if (!agent_is_known(c, id))
 		return NULL;
 	info = arena_alloc(a, sizeof(*info));
 	fill(c, state_dir, a, id, entry, agent_default_id(c, a), info);

@@ -112,6 +112,8 @@ static ch_status accept_rows(struct agent_host *h, struct run *r, const struct r
 	ch_status st;
 
 	st = sess_key_parse(r->arena, r->session_key, agent_default_id(host_config(h), r->arena), &key, err);
+	if (!st && !agent_is_known(host_config(h), key.agent_id))
+		return ch_fail(err, CH_E_INVALID, "there is no agent '%s' in the configuration (agents.entries)", key.agent_id);
 	if (!st)
 		st = sess_open(h->opts.sessions, &key, "operator", &r->sess, &r->is_new_session, err);
 	if (st)

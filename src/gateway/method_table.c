@@ -14,6 +14,8 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_audit),
 	FAMILY(gwm_models),
 	FAMILY(gwm_models_auth),
+	FAMILY(gwm_agents),
+	FAMILY(gwm_commands),
 	FAMILY(gwm_catalog),
 	FAMILY(gwm_agent),
 	FAMILY(gwm_chat),

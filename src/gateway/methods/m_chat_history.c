@@ -288,7 +288,7 @@ static void put_metadata(struct gw_call *call, struct jw *w)
 	jw_key(w, "models");
 	gw_render_models(call->gw, w);
 	jw_key(w, "commands");
-	gw_render_commands(w);
+	gw_render_commands(call->gw, w);
 	jw_kbool(w, "swarmEnabled", false);
 	jw_kraw(w, "accountSelection", account, sizeof(account) - 1);
 	jw_kbool(w, "runtimeSelectionLocked", false);

@@ -12,12 +12,14 @@
 #define GWM_FAMILY(name) extern const struct gw_method name[]; extern const size_t name##_count
 GWM_FAMILY(gwm_absent);
 GWM_FAMILY(gwm_agent);
+GWM_FAMILY(gwm_agents);
 GWM_FAMILY(gwm_approvals);
 GWM_FAMILY(gwm_audit);
 GWM_FAMILY(gwm_catalog);
 GWM_FAMILY(gwm_channels);
 GWM_FAMILY(gwm_chat);
 GWM_FAMILY(gwm_chat_history);
+GWM_FAMILY(gwm_commands);
 GWM_FAMILY(gwm_config);
 GWM_FAMILY(gwm_config_write);
 GWM_FAMILY(gwm_cron);
@@ -45,6 +47,6 @@ CH_MUST_USE ch_status gw_call_agent(struct gw_call *call, const struct agent_inf
 
 /* The arrays of models.list and commands.list; chat.metadata carries them too. */
 void gw_render_models(struct gw *gw, struct jw *w);
-void gw_render_commands(struct jw *w);
+void gw_render_commands(struct gw *gw, struct jw *w);
 
 #endif

@@ -29,6 +29,8 @@ const EVENT_OF = {
 const NEWER = {
 	HelloOk: { 'auth': ['method'] },
 	SessionGitHubOptionsResult: { '': ['latestShared'] },
+	AgentsFilesGetResult: { 'file': ['hash'] },
+	AgentsFilesSetResult: { 'file': ['hash'] },
 	AgentEvent: { '': ['sessionKey', 'sessionId', 'agentId', 'lane'] },
 };
 
