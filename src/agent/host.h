@@ -13,7 +13,7 @@
 #include "tools/tool.h"
 
 #define DESKS_IDLE_MAX 32                /* kept without runs, least recently used first to go */
-#define DESK_HISTORY_IDLE_MAX (512u << 10)       /* bytes of parsed history kept without a run */
+#define DESK_HISTORY_IDLE_MAX (64u << 10)       /* bytes of parsed history kept without a run */
 #define WINDOW_UNKNOWN 128000            /* tokens, of a model that does not say */
 #define WINDOW_RESERVE 20000             /* of the window, for the reply; a quarter at most */
 #define DESK_DROPPED_MAX 100             /* summarized messages that wait for the next turn */
