@@ -4,9 +4,14 @@
 #include "agent/command.h"
 
 #include "agent/compact.h"
+#include "agent/context.h"
 #include "agent/run_events.h"
 #include "core/rand.h"
 #include "core/str.h"
+
+#define JSON_MAX (200u << 10)
+
+/* -- /compact -- */
 
 /* "812", "14k". */
 static const char *short_count(struct arena *a, int64_t n)
@@ -71,4 +76,55 @@ const struct slash_command cmd_compact = {
 	.when = SLASH_IN_TURN,
 	.flags = SLASH_PARKS,
 	.run = do_compact,
+};
+
+/* -- /context -- */
+
+/* Indented, in a code block. */
+static ch_status put_json(struct run *r, const struct context_report *report, struct buf *out, struct ch_err *err)
+{
+	CH_AUTO_BUF struct buf b;
+	struct json *v;
+	ch_status st;
+
+	buf_init(&b, JSON_MAX);
+	context_json(report, r->sess, &b);
+	st = buf_status(&b, err, "the report");
+	if (!st)
+		st = json_parse(r->arena, buf_str(&b), b.len, JSON_STRICT, &v, err);
+	if (st)
+		return st;
+	buf_puts(out, "```json\n");
+	json_write(out, v, 2);
+	buf_puts(out, "\n```");
+	return CH_OK;
+}
+
+static ch_status do_context(struct run *r, const char *args, struct buf *out, struct ch_err *err)
+{
+	static const char *const modes[] = { "", "list", "show", "detail", "deep", "json" };
+	struct context_report report;
+	ch_status st;
+
+	if (!str_in(args, modes, CH_ARRAY_LEN(modes)))
+		return ch_fail(err, CH_E_INVALID, "/context takes list, detail or json, not '%.40s'", args);
+	st = context_report(r->host, r->sess, r->arena, &report, err);
+	if (st)
+		return st;
+	if (str_eq(args, "json"))
+		st = put_json(r, &report, out, err);
+	else
+		context_text(&report, str_eq(args, "detail") || str_eq(args, "deep"), out);
+	context_report_done(&report);
+	return st;
+}
+
+const struct slash_command cmd_context = {
+	.name = "context",
+	.description = "Show what fills the model's window.",
+	.args_hint = "[list | detail | json]",
+	.category = "status",
+	.args = (const struct slash_arg[]){
+		{ "mode", "How much to show", (const char *const[]){ "list", "detail", "json", NULL } }, { 0 } },
+	.run = do_context,
 };

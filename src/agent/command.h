@@ -10,7 +10,7 @@
 #include "agent/host.h"
 
 /* -- cmd_context.c: what the model is given -- */
-extern const struct slash_command cmd_compact;
+extern const struct slash_command cmd_compact, cmd_context;
 /* -- cmd_info.c: looking -- */
 extern const struct slash_command cmd_agents, cmd_commands, cmd_diagnostics, cmd_help, cmd_status, cmd_tools, cmd_whoami;
 /* -- cmd_model.c -- */

@@ -22,6 +22,7 @@ static const struct slash_command *const commands[] = {
 	&cmd_agents,
 	&cmd_commands,
 	&cmd_compact,
+	&cmd_context,
 	&cmd_diagnostics,
 	&cmd_help,
 	&cmd_model,

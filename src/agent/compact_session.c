@@ -28,7 +28,7 @@ ch_status compact_session(struct agent_host *h, struct sess *s, const struct com
 	if (!st)
 		st = home_open(h, s->agent_id, &home, err);
 	if (!st)
-		st = home_prompt(h, home, true, &prompt, err);
+		st = home_prompt(h, home, prompt_mode_for(host_config(h), s->agent_id, &model), true, &prompt, err);
 	if (!st)
 		st = history_load(history, s, err);
 	if (!st)

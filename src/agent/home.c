@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/policy.h"
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -17,6 +16,9 @@
 #define PROMPT_MAX (4u << 20)            /* bytes; the files' limits are far below */
 #define FILE_CHARS_MAX 20000             /* bootstrapMaxChars */
 #define TOTAL_CHARS_MAX 60000            /* bootstrapTotalMaxChars */
+#define LEAN_FILE_CHARS 1000             /* the same of a lean prompt */
+#define LEAN_TOTAL_CHARS 2000
+#define LEAN_VOLATILE_TOKENS 100         /* what follows the stable part: date, model, session */
 
 static void forget_prompts(struct home *home);
 
@@ -24,6 +26,7 @@ void prompt_unref(struct prompt *p)
 {
 	if (!p || --p->refs)
 		return;
+	arena_unref(p->arena);
 	ch_free(p->tools);
 	ch_free(p->text);
 	ch_free(p);
@@ -152,28 +155,41 @@ bool prompt_has_tool(const struct prompt *p, const char *name)
 	return false;
 }
 
-static void add_tools(struct prompt *p, const struct config *c, const char *agent_id)
+struct home_limits home_limits(const struct config *c, const char *agent_id, enum prompt_mode mode)
 {
-	const struct tool *const *t;
-	bool *allowed;
-	size_t n;
+	struct home_limits l = {
+		.file_chars = home_setting(c, agent_id, "bootstrapMaxChars", FILE_CHARS_MAX),
+		.total_chars = home_setting(c, agent_id, "bootstrapTotalMaxChars", TOTAL_CHARS_MAX),
+		.names_missing = mode == PROMPT_FULL,
+	};
 
-	t = tool_table(&n);
-	allowed = ch_calloc(n, sizeof(*allowed));
-	p->tools = ch_calloc(n, sizeof(*p->tools));
-	policy_tools(c, agent_id, allowed);
-	for (size_t i = 0; i < n; i++) {
-		if (!allowed[i])
-			continue;
-		p->tools[p->tool_count++] = (struct model_tool){ t[i]->name, t[i]->description, t[i]->schema_json };
-		p->tokens += model_estimate_tokens(t[i]->description, strlen(t[i]->description)) +
-			     model_estimate_tokens(t[i]->schema_json, strlen(t[i]->schema_json));
+	if (mode == PROMPT_LEAN) {
+		l.file_chars = CH_MIN(l.file_chars, LEAN_FILE_CHARS);
+		l.total_chars = CH_MIN(l.total_chars, LEAN_TOTAL_CHARS);
 	}
-	ch_free(allowed);
+	return l;
 }
 
-static ch_status build(struct agent_host *h, struct home *home, bool with_files, struct prompt **ret,
-		       struct ch_err *err)
+/* A lean prompt has a budget in tokens: where characters weigh more there are fewer. */
+static void add_files(const struct home *home, const struct config *c, const struct prompt *p, struct buf *out)
+{
+	struct home_limits l = home_limits(c, home->agent_id, p->mode);
+	size_t start = out->len;
+
+	for (;;) {
+		int64_t tokens;
+
+		home_files_render(home->files, &l, out);
+		tokens = model_estimate_tokens(buf_str(out), out->len) + p->tool_tokens;
+		if (p->mode != PROMPT_LEAN || tokens <= PROMPT_LEAN_TOKENS - LEAN_VOLATILE_TOKENS || l.total_chars < 2)
+			return;
+		buf_truncate(out, start);
+		l.total_chars /= 2;
+	}
+}
+
+static ch_status build(struct agent_host *h, struct home *home, enum prompt_mode mode, bool with_files,
+		       struct prompt **ret, struct ch_err *err)
 {
 	CH_AUTO(prompt_unref) struct prompt *p = ch_alloc(sizeof(*p));
 	struct config *c = host_config(h);
@@ -181,16 +197,17 @@ static ch_status build(struct agent_host *h, struct home *home, bool with_files,
 	ch_status st;
 
 	p->refs = 1;
+	p->mode = mode;
 	buf_init(&out, PROMPT_MAX);
-	add_tools(p, c, home->agent_id);
+	prompt_add_tools(p, c, home->agent_id);
 	prompt_stable(&out, h, home, p);
+	p->files_at = out.len;
 	if (with_files)
-		home_files_render(home->files, home_setting(c, home->agent_id, "bootstrapMaxChars", FILE_CHARS_MAX),
-				  home_setting(c, home->agent_id, "bootstrapTotalMaxChars", TOTAL_CHARS_MAX), &out);
+		add_files(home, c, p, &out);
 	st = buf_status(&out, err, "the system prompt");
 	if (st)
 		return st;
-	p->tokens += model_estimate_tokens(buf_str(&out), out.len);
+	p->tokens = p->tool_tokens + model_estimate_tokens(buf_str(&out), out.len);
 	p->text = buf_take(&out, NULL);
 	*ret = CH_TAKE(p);
 	return CH_OK;
@@ -198,15 +215,16 @@ static ch_status build(struct agent_host *h, struct home *home, bool with_files,
 
 static void forget_prompts(struct home *home)
 {
-	for (size_t i = 0; i < CH_ARRAY_LEN(home->prompt); i++)
-		prompt_unref(CH_TAKE(home->prompt[i]));
+	for (size_t i = 0; i < PROMPT_MODES; i++)
+		for (size_t k = 0; k < CH_ARRAY_LEN(home->prompt[i]); k++)
+			prompt_unref(CH_TAKE(home->prompt[i][k]));
 }
 
-ch_status home_prompt(struct agent_host *h, struct home *home, bool with_files, struct prompt **ret,
-		      struct ch_err *err)
+ch_status home_prompt(struct agent_host *h, struct home *home, enum prompt_mode mode, bool with_files,
+		      struct prompt **ret, struct ch_err *err)
 {
 	struct config *c = host_config(h);
-	struct prompt **kept = &home->prompt[with_files];
+	struct prompt **kept = &home->prompt[mode][with_files];
 	ch_status st;
 
 	if (home_files_refresh(home->files, home->fd) || home->config != c) {
@@ -215,7 +233,7 @@ ch_status home_prompt(struct agent_host *h, struct home *home, bool with_files, 
 		home->config = config_ref(c);
 	}
 	if (!*kept) {
-		st = build(h, home, with_files, kept, err);
+		st = build(h, home, mode, with_files, kept, err);
 		if (st)
 			return st;
 	}

@@ -13,12 +13,23 @@
  * The stable front of a request: byte-identical until a file or the configuration changes. A turn
  * keeps the one it began with, so its tools do not change under it.
  */
+enum prompt_mode {
+	PROMPT_FULL,
+	PROMPT_LEAN,                     /* for small models on this machine: PROMPT_LEAN_TOKENS at most, tools and files included */
+};
+#define PROMPT_LEAN_TOKENS 1500
+#define PROMPT_MODES 2
+
 struct prompt {
 	int refs;
+	enum prompt_mode mode;
 	char *text;
+	size_t files_at;                 /* where the workspace's files begin in text; its length: there are none */
 	struct model_tool *tools;        /* those that the configuration lets the agent have */
 	size_t tool_count;
 	int64_t tokens;                  /* of text and tools, estimated */
+	int64_t tool_tokens;             /* of the tools alone */
+	struct arena *arena;             /* shortened tools; NULL: they are the table's own */
 };
 bool prompt_has_tool(const struct prompt *p, const char *name);
 void prompt_unref(struct prompt *p);
@@ -28,7 +39,7 @@ struct home {
 	int refs;
 	char *agent_id, *workspace;
 	int fd;                          /* O_PATH directory */
-	struct prompt *prompt[2];        /* without and with the workspace's files; NULL: to be built */
+	struct prompt *prompt[PROMPT_MODES][2];  /* without and with the workspace's files; NULL: to be built */
 	struct config *config;           /* what they were built with */
 	struct home_files *files;        /* home_files.c */
 };
@@ -37,8 +48,8 @@ CH_MUST_USE ch_status home_open(struct agent_host *h, const char *agent_id, stru
 void home_unref(struct home *home);
 CH_AUTO_DEFINE(home_unref, struct home)
 /* The prompt as of now; looks at the files' times, reads what changed. A reference. */
-CH_MUST_USE ch_status home_prompt(struct agent_host *h, struct home *home, bool with_files, struct prompt **ret,
-				  struct ch_err *err);
+CH_MUST_USE ch_status home_prompt(struct agent_host *h, struct home *home, enum prompt_mode mode, bool with_files,
+				  struct prompt **ret, struct ch_err *err);
 /* agents.entries.<id>.<key>, else agents.defaults.<key>. */
 int64_t home_setting(const struct config *c, const char *agent_id, const char *key, int64_t def);
 const char *home_setting_str(const struct config *c, const char *agent_id, const char *key);
@@ -48,15 +59,34 @@ struct home_files *home_files_new(void);
 void home_files_free(struct home_files *f);
 /* True when some file is not what it was at the last call. */
 CH_MUST_USE bool home_files_refresh(struct home_files *f, int workspace_fd);
+struct home_limits {
+	int64_t file_chars, total_chars; /* of one file, of all */
+	bool names_missing;              /* says which of the usual ones are not there */
+};
+struct home_limits home_limits(const struct config *c, const char *agent_id, enum prompt_mode mode);
 /* Appends the section, within the limits. */
-void home_files_render(const struct home_files *f, int64_t max_chars, int64_t total_max_chars, struct buf *out);
+void home_files_render(const struct home_files *f, const struct home_limits *l, struct buf *out);
+#define HOME_FILES_MAX 8
+struct home_file_size {
+	const char *name;
+	bool is_missing, is_unreadable, is_cut;
+	int64_t raw_chars, raw_tokens, shown_chars, shown_tokens;
+};
+/* ret: HOME_FILES_MAX of them; how many there are. */
+size_t home_files_sizes(const struct home_files *f, const struct home_limits *l, struct home_file_size *ret);
 
 /* -- home_seed.c -- */
 CH_MUST_USE ch_status home_seed(const char *workspace, int fd, struct ch_err *err);
 
 /* -- prompt.c -- */
+/* Lean for a small window, above all on this machine; experimental.localModelLean decides when it is set. */
+enum prompt_mode prompt_mode_for(const struct config *c, const char *agent_id, const struct model_entry *m);
 void prompt_stable(struct buf *out, const struct agent_host *h, const struct home *home, const struct prompt *p);
 /* After the cache boundary: date, channel, model, what the caller added. */
 void prompt_volatile(struct buf *out, const struct run *r);
+
+/* -- prompt_tools.c -- */
+/* The tools that the configuration lets the agent have, as the mode shows them. */
+void prompt_add_tools(struct prompt *p, const struct config *c, const char *agent_id);
 
 #endif

@@ -25,6 +25,7 @@ static const struct spec specs[] = {
 	{ "SOUL.md", true },
 	{ "IDENTITY.md", true },
 	{ "USER.md", true },
+	{ "BOOTSTRAP.md", false },       /* there as long as the first talk is due */
 	{ "MEMORY.md", false },
 };
 
@@ -105,18 +106,23 @@ bool home_files_refresh(struct home_files *f, int workspace_fd)
 	return is_changed;
 }
 
-/* Bytes of the first max_chars characters. */
-static size_t cut_chars(const char *s, size_t n, int64_t max_chars)
+/* -- what of them goes into the prompt -- */
+
+/* The first max_chars characters. */
+struct cut { size_t bytes; int64_t chars; };
+
+static struct cut cut_chars(const char *s, size_t n, int64_t max_chars)
 {
-	size_t at = 0;
+	struct cut c = { 0 };
 	uint32_t cp;
 
-	while (at < n && max_chars-- > 0) {
-		size_t len = utf8_decode(s + at, n - at, &cp);
+	while (c.bytes < n && c.chars < max_chars) {
+		size_t len = utf8_decode(s + c.bytes, n - c.bytes, &cp);
 
-		at += len ? len : 1;
+		c.bytes += len ? len : 1;
+		c.chars++;
 	}
-	return at;
+	return c;
 }
 
 static bool is_blank(const struct file *f)
@@ -124,15 +130,30 @@ static bool is_blank(const struct file *f)
 	return f->text && strspn(f->text, " \t\r\n") == f->len;
 }
 
-static void render_one(const struct spec *spec, const struct file *f, int64_t max_chars, int64_t *left,
+static bool is_shown(const struct spec *spec, const struct file *f, const struct home_limits *l)
+{
+	return f->exists ? !is_blank(f) : spec->is_required && l->names_missing;
+}
+
+/* What of a file that can be read is shown; *left: characters that all of them may still have. */
+static struct cut share(const struct spec *spec, const struct file *f, const struct home_limits *l, int64_t *left)
+{
+	int64_t room = CH_MIN(l->file_chars, *left);
+	struct cut c;
+
+	if (str_eq(spec->name, "USER.md"))
+		room = CH_MIN(room, USER_CHARS_MAX);
+	c = cut_chars(f->text, f->len, room);
+	*left -= c.chars;
+	return c;
+}
+
+static void render_one(const struct spec *spec, const struct file *f, const struct home_limits *l, int64_t *left,
 		       struct buf *out)
 {
-	int64_t room = CH_MIN(max_chars, *left);
-	size_t n;
+	struct cut c;
 
-	if (!f->exists && !spec->is_required)
-		return;
-	if (is_blank(f))
+	if (!is_shown(spec, f, l))
 		return;
 	buf_printf(out, "\n## %s\n\n", spec->name);
 	if (!f->exists) {
@@ -143,21 +164,48 @@ static void render_one(const struct spec *spec, const struct file *f, int64_t ma
 		buf_printf(out, "(cannot be shown: %s)\n", f->why);
 		return;
 	}
-	n = cut_chars(f->text, f->len, room);
-	*left -= CH_MIN(room, (int64_t)n);
-	buf_append(out, f->text, n);
-	if (n && f->text[n - 1] != '\n')
+	c = share(spec, f, l, left);
+	buf_append(out, f->text, c.bytes);
+	if (c.bytes && f->text[c.bytes - 1] != '\n')
 		buf_putc(out, '\n');
-	if (n < f->len)
-		buf_printf(out, "[%s is cut here: %zu of %zu bytes are shown; read it for the rest]\n", spec->name, n, f->len);
+	if (c.bytes < f->len)
+		buf_printf(out, "[%s is cut here: %zu of %zu bytes are shown; read it for the rest]\n", spec->name, c.bytes,
+			   f->len);
 }
 
-void home_files_render(const struct home_files *f, int64_t max_chars, int64_t total_max_chars, struct buf *out)
+void home_files_render(const struct home_files *f, const struct home_limits *l, struct buf *out)
 {
-	int64_t left = total_max_chars;
+	int64_t left = l->total_chars;
 
 	buf_puts(out, "\n# Files of the workspace\n\nThese were read from the workspace when this turn began.\n");
 	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++)
-		render_one(&specs[i], &f->at[i], str_eq(specs[i].name, "USER.md") ? CH_MIN(max_chars, USER_CHARS_MAX)
-										: max_chars, &left, out);
+		render_one(&specs[i], &f->at[i], l, &left, out);
+}
+
+size_t home_files_sizes(const struct home_files *f, const struct home_limits *l, struct home_file_size *ret)
+{
+	int64_t left = l->total_chars;
+	size_t n = 0;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++) {
+		const struct file *file = &f->at[i];
+		struct home_file_size *size = &ret[n];
+		struct cut c = { 0 };
+
+		if (!file->exists && !specs[i].is_required)
+			continue;
+		n++;
+		*size = (struct home_file_size){ .name = specs[i].name, .is_missing = !file->exists,
+						 .is_unreadable = file->exists && !file->text };
+		if (!file->text)
+			continue;
+		if (!is_blank(file))
+			c = share(&specs[i], file, l, &left);
+		size->raw_chars = cut_chars(file->text, file->len, INT64_MAX).chars;
+		size->raw_tokens = model_estimate_tokens(file->text, file->len);
+		size->shown_chars = c.chars;
+		size->shown_tokens = model_estimate_tokens(file->text, c.bytes);
+		size->is_cut = c.bytes < file->len && !is_blank(file);
+	}
+	return n;
 }

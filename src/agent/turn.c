@@ -127,7 +127,8 @@ static ch_status gather(struct turn *t, const struct tr_entry *user, struct ch_e
 
 	st = history_follow(r, user, err);
 	if (!st)
-		st = home_prompt(r->host, r->home, wants_files(r), &r->prompt, err);
+		st = home_prompt(r->host, r->home, prompt_mode_for(host_config(r->host), r->agent_id, &r->entry), wants_files(r),
+				 &r->prompt, err);
 	if (st)
 		return st;
 	return turn_volatile_prompt(t, err);

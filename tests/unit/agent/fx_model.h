@@ -112,6 +112,7 @@ static inline ch_status fx_stream(void *arg, const struct model_call *call, mode
 	vec_push(&f->prompts, ch_strdup(call->system_stable));
 	snprintf(f->volatile_prompt, sizeof(f->volatile_prompt), "%s", call->system_volatile ? call->system_volatile : "");
 	f->last_reason = call->reason;
+	f->tools = call->tool_count;
 	snprintf(ret->response_id, sizeof(ret->response_id), "resp-1");
 	snprintf(ret->response_model, sizeof(ret->response_model), "mock-1");
 	for (; s->kind != ST_END; s++) {

@@ -51,6 +51,7 @@ struct fixture {
 	VEC(char *) prompts;             /* stable parts */
 	char volatile_prompt[2048];
 	enum model_reason last_reason;
+	size_t tools;                    /* of the last request */
 	int64_t window;                  /* of the model; 0: 200000 */
 	/* what was told */
 	VEC(char *) lines;               /* normalised JSON */
