@@ -154,6 +154,12 @@ CH_MUST_USE ch_status agent_in_flight(struct agent_host *h, const char *session_
 /* Ids of all runs of a session, running first; NULL-ended on the arena. */
 const char *const *agent_active_runs(struct agent_host *h, const char *session_key, struct arena *a);
 bool agent_is_active(struct agent_host *h, const char *session_key);
+/* How much is going on over all sessions. */
+struct agent_load {
+	size_t active, queued, max;      /* runs; how many may be active at once */
+	bool is_draining;
+};
+struct agent_load agent_load(struct agent_host *h);
 
 /* -- the model of a session -- */
 

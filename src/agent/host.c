@@ -371,6 +371,18 @@ const char *const *agent_active_runs(struct agent_host *h, const char *session_k
 	return ids;
 }
 
+struct agent_load agent_load(struct agent_host *h)
+{
+	struct agent_load load = { .active = h->active, .max = lanes_max(h->lanes), .is_draining = h->is_draining };
+	size_t cursor = 0;
+	const char *key;
+	void *value;
+
+	while (map_each(h->desks, &cursor, &key, &value))
+		load.queued += ((const struct desk *)value)->queued;
+	return load;
+}
+
 bool agent_is_active(struct agent_host *h, const char *session_key)
 {
 	struct desk *d = desk_find(h, session_key);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/again.h"
 #include "cli/rpc.h"
 #include "core/clock.h"
 #include "core/fiber.h"
@@ -25,6 +26,7 @@
 struct waiter {
 	struct fiber *fiber;
 	int signal;
+	bool restarts;
 	uv_signal_t handles[3];
 	int open;
 };
@@ -64,8 +66,16 @@ static void watch_signals(struct waiter *w, struct loop *l)
 static CH_FIBER void wait_for_signal(struct waiter *w)
 {
 	/* Forever: a server runs until it is told to stop. */
-	while (!w->signal && fiber_park(FIBER_FOREVER) != CH_E_CANCELED)
+	while (!w->signal && !w->restarts && fiber_park(FIBER_FOREVER) != CH_E_CANCELED)
 		;
+}
+
+static void on_restart(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->restarts = true;
+	fiber_wake(w->fiber);
 }
 
 static CH_FIBER void close_signals(struct waiter *w)
@@ -125,6 +135,8 @@ static CH_FIBER ch_status run_gateway(struct cli *c, struct ch_err *err)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);        /* a write beyond the limit fails like any other */
 	watch_signals(&waiter, c->loop);
+	opts.on_restart = on_restart;
+	opts.on_restart_arg = &waiter;
 	st = gw_start(c->loop, &opts, &gw, err);
 	if (st) {
 		close_signals(&waiter);
@@ -132,12 +144,13 @@ static CH_FIBER ch_status run_gateway(struct cli *c, struct ch_err *err)
 	}
 	print_welcome(c, gw);
 	wait_for_signal(&waiter);
-	cli_print("\nchela is stopping (Ctrl+C again: at once)\n");
+	cli_print("\nchela is %s (Ctrl+C again: at once)\n", waiter.restarts ? "restarting" : "stopping");
 	fflush(stdout);
-	gw_stop(gw, "gateway stopping", fiber_deadline(STOP_GRACE_MS));
+	gw_stop(gw, waiter.restarts ? "gateway restarting" : "gateway stopping", fiber_deadline(STOP_GRACE_MS));
 	gw_free(gw);
 	close_signals(&waiter);
-	return CH_OK;
+	/* Told to stop while restarting: stopped it is. */
+	return waiter.restarts && !waiter.signal ? cli_exec_again(err) : CH_OK;
 }
 
 const struct cli_command cli_gateway_run = {

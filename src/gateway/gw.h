@@ -196,6 +196,12 @@ struct gw {
 	bool bind_is_loopback, is_verbose;
 	char *log_path;
 	struct tls_ctx *tls;                 /* NULL: plain HTTP */
+	char reload_error[CH_ERR_TEXT_MAX];  /* of the last reading of credentials; "": none */
+	/* Starting anew (methods/m_restart.c). */
+	void (*on_restart)(void *arg);       /* NULL: nobody starts us again */
+	void *on_restart_arg;
+	bool is_restarting, restart_skips_deferral;
+	int64_t restart_expected_ms;         /* told with the shutdown; 0: we do not come back */
 };
 /* config snapshot, borrowed. */
 static inline struct config *gw_config(struct gw *gw) { return config_store_current(gw->config); }
@@ -206,6 +212,9 @@ struct gw_opts {
 	const char *bind;                    /* or NULL */
 	const char *token;                   /* override; or NULL */
 	bool verbose;                        /* debug lines on the console */
+	/* Somebody wants the gateway stopped and started again: do so soon. NULL: cannot be asked for. */
+	void (*on_restart)(void *arg);
+	void *on_restart_arg;
 	const struct http_server_opts
 		*http; /* routes and admission: http_api_server(); arg becomes the gateway */
 };

@@ -46,6 +46,13 @@ ch_status gw_log_open(struct gw *gw, const struct config *c, bool verbose, struc
 	return log_open(&opts, err);
 }
 
+/* Which models there are may have changed. */
+static void tell_catalog(struct gw *gw)
+{
+	gw_broadcast(gw, &(struct gw_event){ .name = "chat.metadata.changed", .payload = "{}", .len = 2,
+					     .flags = GW_EV_DROP_IF_SLOW });
+}
+
 static void tell_changed(struct gw *gw)
 {
 	CH_AUTO_BUF struct buf out;
@@ -60,13 +67,12 @@ static void tell_changed(struct gw *gw)
 	if (out.failed)
 		return;
 	gw_broadcast(gw, &(struct gw_event){ .name = "config.changed", .payload = out.data, .len = out.len });
-	gw_broadcast(gw, &(struct gw_event){ .name = "chat.metadata.changed", .payload = "{}", .len = 2,
-					     .flags = GW_EV_DROP_IF_SLOW });
+	tell_catalog(gw);
 }
 
-CH_FIBER static void reload(void *arg)
+/* Reads what depends on the configuration afresh. False: we are stopping. */
+CH_FIBER static bool apply(struct gw *gw)
 {
-	struct gw *gw = arg;
 	CH_AUTO(config_unref) struct config *c = config_ref(gw_config(gw));
 	struct ch_err err = {0};
 	bool auth_changed = false;
@@ -74,8 +80,9 @@ CH_FIBER static void reload(void *arg)
 
 	gw->hub->reloading--;
 	fiber_cond_broadcast(&gw->hub->reloaded);
+	snprintf(gw->reload_error, sizeof(gw->reload_error), "%s", st ? err.text : "");
 	if (gw->is_stopping)
-		return;
+		return false;
 	if (st)
 		log_error("config", "%s; the old credentials stay in force", err.text);
 	else if (auth_changed) {
@@ -87,7 +94,29 @@ CH_FIBER static void reload(void *arg)
 	agent_config_changed(gw->agents);
 	gw_render_forget(gw->render);
 	hub_health_changed(gw->hub);
-	tell_changed(gw);
+	return true;
+}
+
+CH_FIBER static void reload(void *arg)
+{
+	struct gw *gw = arg;
+
+	if (apply(gw))
+		tell_changed(gw);
+}
+
+CH_FIBER static void reload_secrets(void *arg)
+{
+	struct gw *gw = arg;
+
+	if (apply(gw))
+		tell_catalog(gw);
+}
+
+void gw_reload_secrets(struct gw *gw)
+{
+	gw->hub->reloading++;
+	fiber_spawn(gw->loop, "reload", FIBER_DETACHED, reload_secrets, gw);
 }
 
 static void warn_restart(const struct config_change *ch)

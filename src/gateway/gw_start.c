@@ -201,6 +201,8 @@ CH_FIBER ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct g
 	gw->state_dir = ch_strdup(opts->state_dir);
 	gw->version = CHELA_VERSION;
 	gw->is_verbose = opts->verbose;
+	gw->on_restart = opts->on_restart;
+	gw->on_restart_arg = opts->on_restart_arg;
 	gw->started_wall_ms = now_wall_ms();
 	gw->started_mono_ms = now_mono_ms();
 	rand_uuid(gw->boot_id);
@@ -227,6 +229,8 @@ static void tell_shutdown(struct gw *gw, const char *reason)
 	buf_init(&out, 1024);
 	jw_obj(&w);
 	jw_kstr(&w, "reason", reason);
+	if (gw->restart_expected_ms)
+		jw_kint(&w, "restartExpectedMs", gw->restart_expected_ms);
 	jw_end(&w);
 	if (!out.failed)
 		gw_broadcast(gw, &(struct gw_event){.name = "shutdown", .payload = out.data, .len = out.len});

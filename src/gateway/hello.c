@@ -13,8 +13,11 @@
 #define ATTACHMENT_MAX_BYTES 19464192
 #define IMAGE_MAX_BYTES 6291456
 
-/* published-model-catalog: models.list is complete by itself. */
-static const char *const capabilities[] = { "published-model-catalog", NULL };
+/*
+ * published-model-catalog: models.list is complete by itself. gateway-restart-target-safe-v1: a restart with
+ * a target restarts that process or none.
+ */
+static const char *const capabilities[] = { "published-model-catalog", "gateway-restart-target-safe-v1", NULL };
 
 static void write_names(struct jw *w, const char *key, const char *const *names)
 {

@@ -27,6 +27,7 @@ struct gw_hub *hub_new(struct gw *gw)
 
 	h->gw = gw;
 	fiber_cond_init(&h->reloaded);
+	h->replay = replay_new();
 	h->control_writes = limiter_new(&(struct limiter_opts){ .max_attempts = HUB_CONTROL_WRITES,
 								.window_ms = HUB_CONTROL_WINDOW_MS,
 								.lockout_ms = HUB_CONTROL_WINDOW_MS });
@@ -48,6 +49,7 @@ void hub_free(struct gw_hub *h)
 	loop_timer_free(h->timer);
 	map_free(h->preauth_by_ip);
 	limiter_free(h->control_writes);
+	replay_free(h->replay);
 	for (size_t i = 0; i < h->arena_count; i++)
 		arena_unref(h->arenas[i]);
 	for (size_t i = 0; i < h->buf_count; i++)

@@ -13,6 +13,7 @@
 #include "core/fiber.h"
 #include "gateway/conn.h"
 #include "gateway/limiter.h"
+#include "gateway/replay.h"
 
 #define HUB_CONTROL_WRITES 30            /* control-plane writes a method, a client and … */
 #define HUB_CONTROL_WINDOW_MS 60000
@@ -27,6 +28,7 @@ struct gw_hub {
 	size_t count, preauth_count;
 	size_t judging, reloading;       /* fibers alive: handshakes, configuration changes */
 	struct fiber_cond reloaded;      /* reloading went down */
+	struct replay *replay;           /* answers by idempotency key */
 	struct limiter *control_writes;  /* per method and device with address */
 	struct map *preauth_by_ip;       /* address -> count as a pointer-sized integer */
 	struct loop_timer *timer;

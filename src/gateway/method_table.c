@@ -9,6 +9,9 @@
 static const struct gw_method_family families[] = {
 	FAMILY(gwm_system),
 	FAMILY(gwm_logs),
+	FAMILY(gwm_diagnostics),
+	FAMILY(gwm_restart),
+	FAMILY(gwm_secrets),
 	FAMILY(gwm_config),
 	FAMILY(gwm_config_write),
 	FAMILY(gwm_audit),
@@ -17,6 +20,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_agents),
 	FAMILY(gwm_commands),
 	FAMILY(gwm_catalog),
+	FAMILY(gwm_tools),
 	FAMILY(gwm_agent),
 	FAMILY(gwm_chat),
 	FAMILY(gwm_chat_history),

@@ -251,3 +251,8 @@ size_t lanes_active(const struct lanes *l)
 {
 	return l->active;
 }
+
+size_t lanes_max(const struct lanes *l)
+{
+	return l->max;
+}

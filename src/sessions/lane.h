@@ -15,6 +15,7 @@ struct lane_lease;
 struct lanes *lanes_new(size_t max_concurrent);
 void lanes_free(struct lanes *l);
 void lanes_set_max(struct lanes *l, size_t max_concurrent);
+size_t lanes_max(const struct lanes *l);
 /* First come, first served per key, then the global cap. */
 CH_FIBER CH_MUST_USE ch_status lane_enter(struct lanes *l, const char *key, int64_t deadline_ms,
 					  struct lane_lease **ret, struct ch_err *err);
