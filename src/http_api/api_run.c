@@ -322,7 +322,7 @@ static ch_status submit(struct api_turn *t, struct run_follower *follower, struc
 	struct run_input in = {
 		.session_key = t->session_key, .run_id = t->run_id, .model = t->model_override, .thinking = t->thinking,
 		.queue_mode = "followup", .extra_system = t->instructions.len ? buf_str(&t->instructions) : NULL,
-		.client_id = "openai-http", .client_mode = t->channel ? t->channel : "webchat",
+		.client_id = "http-api", .client_mode = t->channel ? t->channel : "webchat",
 		.sender_is_owner = http_caller_has(&t->who, GW_SCOPE_ADMIN), .is_plain = true, .extras = &x,
 	};
 	ch_status st = split(t, &s, err);

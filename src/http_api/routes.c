@@ -64,6 +64,8 @@ static const struct http_route routes[] = {
 	{ "GET",   "/api/*",                                  0,    not_found },
 	{ "GET",   "/avatar/*",                               0,    not_found },
 	{ "POST",  "/v1/chat/completions",                    API_BODY_MAX, openai_chat },
+	{ "POST",  "/v1/messages",                            API_BODY_MAX, anthropic_messages },
+	{ "POST",  "/v1/messages/count_tokens",               API_BODY_MAX, anthropic_count_tokens },
 	{ "GET",   "/v1/models",                              0,    models_list },
 	{ "GET",   "/v1/models/*",                            0,    models_list },
 	{ NULL,    "/v1/*",                                   0,    not_found },

@@ -208,10 +208,10 @@ apiTest('chat: errors', async (gw) => {
 		{ messages: [{ role: 'tool', content: 'x' }] }, { response_format: { type: 'xml' } }, { stream: 'yes' },
 		{ messages: [{ role: 'user', content: 'a' }, { role: 'assistant', content: 'b' }] }])
 		await assert.rejects(ask(bad), { status: 400 }, JSON.stringify(bad));
-	await assert.rejects(ask({ messages: [{ role: 'user', content: 'wrong key' }] }), (e) => e.status === 502 &&
-		e.headers.get('x-should-retry') === 'false');
 	await assert.rejects(ask({ messages: [{ role: 'user', content: 'too much' }] }),
 		{ status: 400, code: 'context_length_exceeded' });
+	await assert.rejects(ask({ messages: [{ role: 'user', content: 'wrong key' }] }), (e) => e.status === 502 &&
+		e.headers.get('x-should-retry') === 'false');
 	const bad = await gw.http('/v1/chat/completions', { method: 'POST', body: '{"model":', headers: { Authorization: `Bearer ${gw.token}` } });
 
 	assert.equal(bad.status, 400);
