@@ -49,7 +49,7 @@ static void entry_begin(struct models *m, struct arena *a, const char *provider,
 		.id = arena_strdup(a, id),
 		.name = arena_strdup(a, id),
 		.ref = arena_printf(a, "%s/%s", lower, id),
-		.api = json_str_or(json_get(conf, "api"), e ? e->api : "openai-completions"),
+		.api = json_str_or(json_get(conf, "api"), e ? model_endpoint_api(e, id) : "openai-completions"),
 		.base_url = json_str_or(json_get(conf, "baseUrl"), e ? e->base_url : ""),
 		.context_window = json_get_int(conf, "contextWindow", e && e->is_local ? UNKNOWN_LOCAL_WINDOW
 										       : UNKNOWN_WINDOW),

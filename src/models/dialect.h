@@ -113,6 +113,8 @@ const struct json *param_get(const struct model_call *call, const char *name, co
 enum retention { RETAIN_DEFAULT, RETAIN_NONE, RETAIN_SHORT, RETAIN_LONG };
 /* params.cacheRetention, else OPENCLAW_CACHE_RETENTION; *ret_is_explicit (NULL is fine) tells the first. */
 enum retention param_retention(const struct model_call *call, bool *ret_is_explicit);
+/* params.num_ctx, else what the model is configured to take; 0: unknown. */
+int64_t param_num_ctx(const struct model_call *call, const struct model_entry *m);
 /* The call's limit, else params.maxTokens; 0: none. */
 int64_t param_max_tokens(const struct model_call *call);
 bool param_is_fast(const struct model_call *call);
@@ -153,7 +155,7 @@ bool compat_flag(const struct model_entry *m, const char *name, bool def);
 bool compat_has(const struct model_entry *m, const char *name);
 /* The stable and the volatile system text in one; NULL when there is none. */
 const char *dialect_system(struct arena *a, const struct model_call *call);
-/* The "tools" member in OpenAI's form, which Ollama took over; nothing when there are none or the model takes none. */
-void dialect_write_tools(struct jw *w, const struct model_call *call, const struct model_entry *m);
+/* The members of one of the "tools" in OpenAI's form, which Ollama took over. */
+void dialect_write_tool(struct jw *w, const struct model_tool *t);
 
 #endif

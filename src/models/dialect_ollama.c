@@ -24,12 +24,9 @@ struct writer {
 
 static void write_system(struct writer *x)
 {
-	const char *stable = x->call->system_stable, *more = x->call->system_volatile;
-	const char *text = str_empty(stable) ? more
-			   : str_empty(more) ? stable
-					     : arena_printf(x->arena, "%s\n\n%s", stable, more);
+	const char *text = dialect_system(x->arena, x->call);
 
-	if (str_empty(text))
+	if (!text)
 		return;
 	jw_obj(&x->w);
 	jw_kstr(&x->w, "role", "system");
@@ -86,29 +83,61 @@ static void write_message(struct writer *x, const struct msg *m)
 	jw_end(&x->w);
 }
 
-/* gpt-oss takes a level, the others yes or no; models that do not think refuse the field. */
+/* Families that take a level instead of yes or no, and "max" above "high". */
+static bool takes_levels(const char *id)
+{
+	return str_starts(id, "gpt-oss") || str_starts(id, "glm-5.2") || str_starts(id, "deepseek-v4");
+}
+
+/* Models that do not think refuse the field; gpt-oss cannot stop. */
 static void write_think(struct writer *x)
 {
 	static const char *const levels[] = {
 		[THINK_OFF] = "low",   [THINK_MINIMAL] = "low", [THINK_LOW] = "low",         [THINK_MEDIUM] = "medium",
-		[THINK_HIGH] = "high", [THINK_XHIGH] = "high",  [THINK_ADAPTIVE] = "medium", [THINK_MAX] = "high",
-		[THINK_ULTRA] = "high",
+		[THINK_HIGH] = "high", [THINK_XHIGH] = "high",  [THINK_ADAPTIVE] = "medium", [THINK_MAX] = "max",
+		[THINK_ULTRA] = "max",
 	};
+	enum thinking_level level = x->call->thinking;
+	bool is_oss = str_starts(x->m->id, "gpt-oss");
+	const char *word = levels[level];
 
 	if (!x->m->reasoning)
 		return;
-	if (str_starts(x->m->id, "gpt-oss"))
-		jw_kstr(&x->w, "think", levels[x->call->thinking]);
+	if (!takes_levels(x->m->id) || (level == THINK_OFF && !is_oss))
+		jw_kbool(&x->w, "think", level != THINK_OFF);
 	else
-		jw_kbool(&x->w, "think", x->call->thinking != THINK_OFF);
+		jw_kstr(&x->w, "think", is_oss && str_eq(word, "max") ? "high" : word);
 }
 
 static void write_options(struct writer *x)
 {
+	int64_t window = param_num_ctx(x->call, x->m), max = param_max_tokens(x->call);
+
 	jw_kobj(&x->w, "options");
-	jw_kint(&x->w, "num_ctx", x->m->context_window > 0 ? x->m->context_window : DEFAULT_NUM_CTX);
-	if (x->call->max_tokens > 0)
-		jw_kint(&x->w, "num_predict", x->call->max_tokens);
+	jw_kint(&x->w, "num_ctx", window ? window : DEFAULT_NUM_CTX);
+	if (max > 0)
+		jw_kint(&x->w, "num_predict", max);
+	param_write_sampling(&x->w, x->call, x->m, "temperature", "top_p");
+	param_write_stop(&x->w, x->call, "stop");
+	jw_end(&x->w);
+}
+
+static void write_optional(struct writer *x, const char *key, const struct json *v)
+{
+	if (v)
+		jw_kvalue(&x->w, key, v);
+}
+
+static void write_tools(struct writer *x)
+{
+	if (!x->call->tool_count || !compat_flag(x->m, "supportsTools", true) || tool_mode(x->call) == TOOLS_NONE)
+		return;
+	jw_karr(&x->w, "tools");
+	for (size_t i = 0; i < x->call->tool_count; i++) {
+		jw_obj(&x->w);
+		dialect_write_tool(&x->w, &x->call->tools[i]);
+		jw_end(&x->w);
+	}
 	jw_end(&x->w);
 }
 
@@ -129,10 +158,12 @@ static ch_status ollama_build(struct arena *a, const struct model_call *call, co
 	for (const struct msg *msg = x.history.first; msg; msg = msg->next)
 		write_message(&x, msg);
 	jw_end(&x.w);
-	dialect_write_tools(&x.w, x.call, x.m);
+	write_tools(&x);
 	jw_kbool(&x.w, "stream", true);
 	write_think(&x);
 	write_options(&x);
+	write_optional(&x, "keep_alive", param_get(call, "keep_alive", "keepAlive"));
+	write_optional(&x, "format", param_get(call, "format", NULL));
 	jw_end(&x.w);
 	ret->path = "/api/chat";
 	ret->headers = headers;

@@ -4,7 +4,10 @@
  *
  * What differs between them is data: the compat flags of a model
  * (models.providers.<id>.models[].compat) and, for services of the endpoint
- * table, the way they take a thinking level (thinking_formats[]).
+ * table, the way they take a thinking level (chat_thinking.c).
+ *
+ * Services in front of Claude, and a few others, cache what is marked: the
+ * last tool, the stable system text, the last text of the user or of a tool.
  *
  * Stream: chunks {id, model, choices:[{delta, finish_reason}], usage}, then
  * "[DONE]". Usage comes in a chunk of its own behind the finish reason. A
@@ -12,25 +15,10 @@
  * without either was cut.
  */
 #include "core/str.h"
+#include "models/chat_thinking.h"
 #include "models/dialect_openai.h"
 
 /* -- request -- */
-
-enum think_format { AS_EFFORT, AS_REASONING_OBJECT, AS_THINKING_TYPE, AS_ENABLE_FLAG };
-
-struct think_row {
-	const char *name;
-	enum think_format format;
-};
-
-/* By compat.thinkingFormat, or by provider. */
-static const struct think_row thinking_formats[] = {
-	{ "openai", AS_EFFORT },
-	{ "openrouter", AS_REASONING_OBJECT },
-	{ "zai", AS_THINKING_TYPE },
-	{ "moonshot", AS_THINKING_TYPE },
-	{ "qwen", AS_ENABLE_FLAG },
-};
 
 struct writer {
 	struct jw w;
@@ -38,54 +26,59 @@ struct writer {
 	const struct model_call *call;
 	const struct model_entry *m;
 	struct history history;
+	enum chat_replay replay;
+	enum retention mark;             /* NONE: nothing is marked */
+	const struct msg *marked;        /* … of the history */
 };
 
-static enum think_format thinking_format(const struct model_entry *m)
-{
-	const char *name = json_get_str(m->compat, "thinkingFormat");
+/* -- cache marks -- */
 
-	if (!name)
-		name = m->provider;
-	for (size_t i = 0; i < CH_ARRAY_LEN(thinking_formats); i++) {
-		if (str_eq(name, thinking_formats[i].name))
-			return thinking_formats[i].format;
-	}
-	return AS_EFFORT;
+static bool is_at(const struct model_entry *m, const char *host)
+{
+	return !m->base_url || strstr(m->base_url, host);
 }
 
-/* From 5.4 on this API takes function tools from OpenAI's own models only with reasoning off. */
-static bool tools_exclude_effort(const struct writer *x)
+static bool is_openrouter(const struct model_entry *m)
 {
-	return openai_is_native(x->m) && x->call->tool_count && openai_version(x->m->id) >= 504 &&
-	       !compat_flag(x->m, "supportsReasoningEffort", false);
+	return (str_eq(m->provider, "openrouter") && is_at(m, "openrouter.ai")) ||
+	       (m->base_url && strstr(m->base_url, "//openrouter.ai/"));
 }
 
-static void write_thinking(struct writer *x)
+static bool is_dashscope(const struct model_entry *m)
 {
-	bool is_on = x->call->thinking != THINK_OFF;
-	const char *effort;
+	return str_eq(m->provider, "qwen") && is_at(m, "dashscope");
+}
 
-	if (!x->m->reasoning || !compat_flag(x->m, "supportsReasoningEffort", true))
-		return;
-	effort = tools_exclude_effort(x) ? "none" : openai_effort(x->m, x->call->thinking);
-	switch (thinking_format(x->m)) {
-	case AS_EFFORT:
-		jw_kstr_opt(&x->w, "reasoning_effort", effort);
-		return;
-	case AS_REASONING_OBJECT:
-		if (!effort)
-			return;
-		jw_kobj(&x->w, "reasoning");
-		jw_kstr(&x->w, "effort", effort);
-		jw_end(&x->w);
-		return;
-	case AS_THINKING_TYPE:
-		jw_kobj(&x->w, "thinking");
-		jw_kstr(&x->w, "type", is_on ? "enabled" : "disabled");
-		jw_end(&x->w);
-		return;
-	case AS_ENABLE_FLAG: jw_kbool(&x->w, "enable_thinking", is_on); return;
+static bool takes_marks(const struct model_entry *m)
+{
+	if (compat_has(m, "cacheControlFormat"))
+		return str_eq(json_get_str(m->compat, "cacheControlFormat"), "anthropic");
+	if (str_starts(m->id, "anthropic/"))
+		return is_openrouter(m) || (str_eq(m->provider, "deepinfra") && is_at(m, "deepinfra.com"));
+	return is_dashscope(m);
+}
+
+static enum retention mark_for(const struct model_call *call, const struct model_entry *m)
+{
+	enum retention keep = param_retention(call, NULL);
+
+	if (keep == RETAIN_NONE || !takes_marks(m))
+		return RETAIN_NONE;
+	if (keep == RETAIN_LONG && compat_flag(m, "supportsLongCacheRetention", is_openrouter(m)))
+		return RETAIN_LONG;
+	return RETAIN_SHORT;
+}
+
+/* The last message whose text can carry a mark. */
+static const struct msg *marked_message(const struct history *h)
+{
+	const struct msg *last = NULL;
+
+	for (const struct msg *m = h->first; m; m = m->next) {
+		if (m->role != MSG_ASSISTANT && msg_has(m, BLOCK_TEXT))
+			last = m;
 	}
+	return last;
 }
 
 static void write_limits(struct writer *x)
@@ -99,8 +92,30 @@ static void write_limits(struct writer *x)
 		jw_kint(&x->w, field, max);
 }
 
+static void write_mark(struct writer *x)
+{
+	if (x->mark == RETAIN_NONE)
+		return;
+	jw_kobj(&x->w, "cache_control");
+	jw_kstr(&x->w, "type", "ephemeral");
+	if (x->mark == RETAIN_LONG)
+		jw_kstr(&x->w, "ttl", "1h");
+	jw_end(&x->w);
+}
+
+static void write_text_part(struct writer *x, const char *text, bool is_marked)
+{
+	jw_obj(&x->w);
+	jw_kstr(&x->w, "type", "text");
+	jw_kstr(&x->w, "text", text);
+	if (is_marked)
+		write_mark(x);
+	jw_end(&x->w);
+}
+
 static void write_system(struct writer *x)
 {
+	const char *stable = x->call->system_stable, *more = x->call->system_volatile;
 	const char *text = dialect_system(x->arena, x->call);
 	bool is_developer = compat_flag(x->m, "supportsDeveloperRole", openai_is_native(x->m) && x->m->reasoning);
 
@@ -108,7 +123,15 @@ static void write_system(struct writer *x)
 		return;
 	jw_obj(&x->w);
 	jw_kstr(&x->w, "role", is_developer ? "developer" : "system");
-	jw_kstr(&x->w, "content", text);
+	if (x->marked && !str_empty(stable)) {
+		jw_karr(&x->w, "content");
+		write_text_part(x, stable, true);
+		if (!str_empty(more))
+			write_text_part(x, more, false);
+		jw_end(&x->w);
+	} else {
+		jw_kstr(&x->w, "content", text);
+	}
 	jw_end(&x->w);
 }
 
@@ -139,19 +162,22 @@ static void write_image_part(struct writer *x, const struct block *b)
 	jw_end(&x->w);
 }
 
-static void write_text_part(struct writer *x, const char *text)
+static const struct block *last_text(const struct msg *m)
 {
-	jw_obj(&x->w);
-	jw_kstr(&x->w, "type", "text");
-	jw_kstr(&x->w, "text", text);
-	jw_end(&x->w);
+	const struct block *last = NULL;
+
+	for (const struct block *b = m->first; b; b = b->next)
+		last = b->kind == BLOCK_TEXT ? b : last;
+	return last;
 }
 
 static void write_user(struct writer *x, const struct msg *m)
 {
+	const struct block *marked = m == x->marked ? last_text(m) : NULL;
+
 	jw_obj(&x->w);
 	jw_kstr(&x->w, "role", "user");
-	if (!msg_has(m, BLOCK_IMAGE)) {
+	if (!msg_has(m, BLOCK_IMAGE) && !marked) {
 		jw_kstr(&x->w, "content", msg_text(x->arena, m));
 	} else {
 		jw_karr(&x->w, "content");
@@ -159,7 +185,7 @@ static void write_user(struct writer *x, const struct msg *m)
 			if (b->kind == BLOCK_IMAGE)
 				write_image_part(x, b);
 			else
-				write_text_part(x, b->text);
+				write_text_part(x, b->text, b == marked);
 		}
 		jw_end(&x->w);
 	}
@@ -178,6 +204,21 @@ static void write_call(struct writer *x, const struct block *b)
 	jw_end(&x->w);
 }
 
+/* What the model thought before it said this, where the service wants that back. */
+static void write_reasoning(struct writer *x, const struct msg *m)
+{
+	CH_AUTO_BUF struct buf text = { .max_bytes = TOOL_ARGS_MAX };
+
+	if (x->replay == CHAT_REPLAY_NONE)
+		return;
+	for (const struct block *b = m->first; b && msg_is_from(m, x->m); b = b->next) {
+		if (b->kind == BLOCK_THINKING)
+			buf_puts(&text, b->text);
+	}
+	if (text.len || x->replay == CHAT_REPLAY_ALWAYS)
+		jw_kstr(&x->w, "reasoning_content", buf_str(&text));
+}
+
 static void write_assistant(struct writer *x, const struct msg *m)
 {
 	const char *text = msg_text(x->arena, m);
@@ -188,6 +229,7 @@ static void write_assistant(struct writer *x, const struct msg *m)
 	jw_obj(&x->w);
 	jw_kstr(&x->w, "role", "assistant");
 	jw_kstr(&x->w, "content", str_empty(text) ? NULL : text);
+	write_reasoning(x, m);
 	if (has_calls) {
 		jw_karr(&x->w, "tool_calls");
 		for (const struct block *b = m->first; b; b = b->next) {
@@ -208,9 +250,15 @@ static void write_result(struct writer *x, const struct msg *m)
 	jw_obj(&x->w);
 	jw_kstr(&x->w, "role", "tool");
 	jw_kstr(&x->w, "tool_call_id", fit_id(x, m->call_id));
-	if (compat_flag(x->m, "requiresToolResultName", false))
+	if (compat_flag(x->m, "requiresToolResultName", false) && !compat_flag(x->m, "strictMessageKeys", false))
 		jw_kstr_opt(&x->w, "name", m->tool_name);
-	jw_kstr(&x->w, "content", text);
+	if (m == x->marked) {
+		jw_karr(&x->w, "content");
+		write_text_part(x, text, true);
+		jw_end(&x->w);
+	} else {
+		jw_kstr(&x->w, "content", text);
+	}
 	jw_end(&x->w);
 }
 
@@ -227,7 +275,7 @@ static void write_result_images(struct writer *x, const struct msg *from, const 
 				jw_obj(&x->w);
 				jw_kstr(&x->w, "role", "user");
 				jw_karr(&x->w, "content");
-				write_text_part(x, "Images of the tool results above:");
+				write_text_part(x, "Images of the tool results above:", false);
 				is_open = true;
 			}
 			write_image_part(x, b);
@@ -262,34 +310,105 @@ static void write_messages(struct writer *x)
 	jw_end(&x->w);
 }
 
+/* DashScope counts the tools to the system text and takes no mark on them. */
+static void write_tools(struct writer *x)
+{
+	bool is_marked = x->mark != RETAIN_NONE && !is_dashscope(x->m);
+
+	if (!x->call->tool_count || !compat_flag(x->m, "supportsTools", true))
+		return;
+	jw_karr(&x->w, "tools");
+	for (size_t i = 0; i < x->call->tool_count; i++) {
+		jw_obj(&x->w);
+		dialect_write_tool(&x->w, &x->call->tools[i]);
+		if (is_marked && i + 1 == x->call->tool_count)
+			write_mark(x);
+		jw_end(&x->w);
+	}
+	jw_end(&x->w);
+}
+
+/* Moonshot's models that think choose for themselves. */
+static void write_choice(struct writer *x)
+{
+	enum tool_mode mode = tool_mode(x->call);
+	bool may_force = !str_eq(x->m->provider, "moonshot") || x->call->thinking == THINK_OFF || !x->m->reasoning ||
+			 strstr(x->m->id, "kimi-k3");
+
+	if (mode == TOOLS_AUTO || !x->call->tool_count || (mode != TOOLS_NONE && !may_force))
+		return;
+	if (mode != TOOLS_ONE) {
+		jw_kstr(&x->w, "tool_choice", mode == TOOLS_NONE ? "none" : "required");
+		return;
+	}
+	jw_kobj(&x->w, "tool_choice");
+	jw_kstr(&x->w, "type", "function");
+	jw_kobj(&x->w, "function");
+	jw_kstr(&x->w, "name", x->call->tool_choice);
+	jw_end(&x->w);
+	jw_end(&x->w);
+}
+
+/* Kimi K3 samples as it likes. */
+static void write_sampling(struct writer *x)
+{
+	if (!str_eq(x->m->provider, "moonshot") || !strstr(x->m->id, "kimi-k3"))
+		openai_write_sampling(&x->w, x->call, x->m);
+}
+
+static void write_streaming(struct writer *x)
+{
+	jw_kbool(&x->w, "stream", true);
+	if (!compat_flag(x->m, "supportsUsageInStreaming", true))
+		return;
+	jw_kobj(&x->w, "stream_options");
+	jw_kbool(&x->w, "include_usage", true);
+	jw_end(&x->w);
+}
+
+/* The size of an Ollama's context, behind its OpenAI-compatible door. */
+static void write_num_ctx(struct writer *x)
+{
+	if (!compat_flag(x->m, "injectNumCtx", false))
+		return;
+	jw_kobj(&x->w, "options");
+	jw_kint(&x->w, "num_ctx", param_num_ctx(x->call, x->m));
+	jw_end(&x->w);
+}
+
 static ch_status openai_build(struct arena *a, const struct model_call *call, const struct model_entry *m,
 			      struct model_http *ret, struct ch_err *err)
 {
 	static const char *const headers[] = { "content-type: application/json", "accept: text/event-stream", NULL };
-	bool with_images = m->input_image && !compat_flag(m, "requiresStringContent", false);
-	struct writer x = { .w = JW(ret->body), .arena = a, .call = call, .m = m };
-	ch_status st;
+	bool wants_strings = compat_flag(m, "requiresStringContent", false);
+	struct writer x = {
+		.w = JW(ret->body), .arena = a, .call = call, .m = m,
+		.replay = chat_replay_for(call, m), .mark = mark_for(call, m),
+	};
+	ch_status st = history_prepare(a, call->messages, m->input_image && !wants_strings, &x.history, err);
 
-	st = history_prepare(a, call->messages, with_images, &x.history, err);
 	if (st)
 		return st;
+	/* Claude refuses to think and to go on with a reply at once. */
+	if (m->reasoning && call->thinking != THINK_OFF && str_starts(m->id, "anthropic/"))
+		history_drop_trailing_replies(&x.history);
+	if (!x.history.first)
+		return ch_fail(err, CH_E_INVALID, "there is no message for the model to answer");
+	if (x.mark != RETAIN_NONE && !wants_strings)
+		x.marked = marked_message(&x.history);
 	jw_obj(&x.w);
 	jw_kstr(&x.w, "model", m->id);
 	write_messages(&x);
-	dialect_write_tools(&x.w, x.call, x.m);
-	jw_kbool(&x.w, "stream", true);
-	if (compat_flag(m, "supportsUsageInStreaming", true)) {
-		jw_kobj(&x.w, "stream_options");
-		jw_kbool(&x.w, "include_usage", true);
-		jw_end(&x.w);
-	}
+	write_tools(&x);
+	write_choice(&x);
+	write_streaming(&x);
+	if (compat_flag(m, "supportsStore", false))
+		jw_kbool(&x.w, "store", false);
 	write_limits(&x);
-	if (compat_flag(m, "injectNumCtx", false)) {
-		jw_kobj(&x.w, "options");
-		jw_kint(&x.w, "num_ctx", m->context_window);
-		jw_end(&x.w);
-	}
-	write_thinking(&x);
+	write_sampling(&x);
+	param_write_stop(&x.w, call, "stop");
+	write_num_ctx(&x);
+	chat_write_thinking(&x.w, call, m);
 	openai_write_cache(&x.w, call, m);
 	openai_write_tier(&x.w, call, m);
 	jw_end(&x.w);
@@ -385,6 +504,27 @@ static ch_status take_call(struct dialect_parser *p, const struct json *v, const
 	return tool_call_args(c, to, text, strlen(text), err);
 }
 
+/* A text; from Mistral's reasoning models a list of parts, {type:"thinking", thinking:[{text}]} among them. */
+static ch_status take_content(const struct json *content, const struct sink *to)
+{
+	const char *text = json_str_or(content, "");
+	ch_status st = sink_text(to, MODEL_EV_TEXT, text, strlen(text));
+
+	if (!json_is(content, JSON_ARR))
+		return st;
+	json_each(part, content) {
+		json_each(thought, json_get(part, "thinking")) {
+			text = json_str_or(json_get(thought, "text"), "");
+			if (!st)
+				st = sink_text(to, MODEL_EV_THINKING, text, strlen(text));
+		}
+		text = json_str_or(json_get(part, "text"), "");
+		if (!st)
+			st = sink_text(to, MODEL_EV_TEXT, text, strlen(text));
+	}
+	return st;
+}
+
 static ch_status take_delta(struct dialect_parser *p, const struct json *delta, const struct sink *to,
 			    struct ch_err *err)
 {
@@ -399,9 +539,8 @@ static ch_status take_delta(struct dialect_parser *p, const struct json *delta, 
 		st = sink_text(to, MODEL_EV_THINKING, text, strlen(text));
 		break;          /* the same words under another name */
 	}
-	text = json_str_or(json_get(delta, "content"), "");
 	if (!st)
-		st = sink_text(to, MODEL_EV_TEXT, text, strlen(text));
+		st = take_content(json_get(delta, "content"), to);
 	text = json_str_or(json_get(delta, "refusal"), "");
 	p->refused |= *text != '\0';
 	if (!st)

@@ -38,6 +38,13 @@ enum retention param_retention(const struct model_call *call, bool *ret_is_expli
 	return r != RETAIN_DEFAULT ? r : retention_of(getenv("OPENCLAW_CACHE_RETENTION"));
 }
 
+int64_t param_num_ctx(const struct model_call *call, const struct model_entry *m)
+{
+	int64_t asked = json_int_or(param_get(call, "num_ctx", "numCtx"), 0);
+
+	return asked > 0 ? asked : CH_MAX(m->context_window, 0);
+}
+
 int64_t param_max_tokens(const struct model_call *call)
 {
 	if (call->max_tokens > 0)

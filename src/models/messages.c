@@ -290,23 +290,14 @@ void history_drop_trailing_replies(struct history *h)
 		h->first = NULL;
 }
 
-void dialect_write_tools(struct jw *w, const struct model_call *call, const struct model_entry *m)
+void dialect_write_tool(struct jw *w, const struct model_tool *t)
 {
-	if (!call->tool_count || !compat_flag(m, "supportsTools", true))
-		return;
-	jw_karr(w, "tools");
-	for (size_t i = 0; i < call->tool_count; i++) {
-		const struct model_tool *t = &call->tools[i];
-		const char *schema = tool_schema(t);
+	const char *schema = tool_schema(t);
 
-		jw_obj(w);
-		jw_kstr(w, "type", "function");
-		jw_kobj(w, "function");
-		jw_kstr(w, "name", t->name);
-		jw_kstr_opt(w, "description", t->description);
-		jw_kraw(w, "parameters", schema, strlen(schema));
-		jw_end(w);
-		jw_end(w);
-	}
+	jw_kstr(w, "type", "function");
+	jw_kobj(w, "function");
+	jw_kstr(w, "name", t->name);
+	jw_kstr_opt(w, "description", t->description);
+	jw_kraw(w, "parameters", schema, strlen(schema));
 	jw_end(w);
 }

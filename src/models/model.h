@@ -161,6 +161,8 @@ struct model_endpoint {                   /* a row of models/endpoints.c */
 };
 const struct model_endpoint *model_endpoints(size_t *ret_count);
 const struct model_endpoint *model_endpoint_find(const char *id);
+/* The dialect that the endpoint speaks for this model. */
+const char *model_endpoint_api(const struct model_endpoint *e, const char *model);
 
 struct model_entry {                      /* one usable model */
 	const char *provider, *id, *name, *api, *base_url;

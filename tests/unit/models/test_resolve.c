@@ -243,7 +243,7 @@ static void test_tables(void **state)
 		assert_non_null(all[i].label);
 		assert_non_null(all[i].key_env);
 		assert_true(all[i].key_optional || all[i].key_env[0]);
-		assert_true(str_starts(all[i].base_url, "https://") || all[i].is_local);
+		assert_true(!*all[i].base_url || str_starts(all[i].base_url, "https://") || all[i].is_local);
 		assert_false(str_ends(all[i].base_url, "/"));
 	}
 	for (size_t i = 0; i < models; i++) {
