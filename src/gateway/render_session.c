@@ -15,6 +15,7 @@
 #include "sessions/branch.h"
 
 #define FACTS_ARENA_MAX (1u << 20)
+#define WANTED_MAX 256                   /* "provider/model" of a session; a longer one is cut and not found */
 
 struct gw_render {
 	struct gw *gw;
@@ -48,16 +49,13 @@ void gw_render_forget(struct gw_render *r)
 	arena_clear(r->arena);
 }
 
-const struct gw_model_facts *gw_render_model(struct gw_render *r, const char *agent_id, const char *wanted)
+static const struct gw_model_facts *ask_model(struct gw_render *r, const char *agent_id, const char *wanted, const char *key)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const char *key = arena_printf(a, "%s\n%s", agent_id, wanted ? wanted : "");
-	struct gw_model_facts *f = map_find(r->facts, key);
+	struct gw_model_facts *f;
 	struct model_entry m = { 0 };
 	const char *source = "offline";
 
-	if (f)
-		return f;
 	if (arena_used(r->arena) > FACTS_ARENA_MAX / 2)
 		gw_render_forget(r);
 	f = arena_alloc(r->arena, sizeof(*f));
@@ -80,9 +78,19 @@ const struct gw_model_facts *gw_render_model(struct gw_render *r, const char *ag
 	return f;
 }
 
+const struct gw_model_facts *gw_render_model(struct gw_render *r, const char *agent_id, const char *wanted)
+{
+	char key[AGENT_ID_MAX + WANTED_MAX + 2];
+	struct gw_model_facts *f;
+
+	snprintf(key, sizeof(key), "%s\n%s", agent_id, wanted ? wanted : "");
+	f = map_find(r->facts, key);
+	return f ? f : ask_model(r, agent_id, wanted, key);
+}
+
 const struct gw_model_facts *gw_render_session_model(struct gw_render *r, const struct sess *s)
 {
-	char wanted[256];
+	char wanted[WANTED_MAX];
 
 	/* Without a choice the row holds what the last turn used; the next one may use another default. */
 	if (str_empty(s->model_override_source) || str_empty(s->model) || str_empty(s->model_provider))
@@ -261,8 +269,10 @@ static void put_settings(struct jw *w, enum shape shape, const struct sess *s, c
 
 static void put_run(struct gw *gw, struct jw *w, enum shape shape, const struct sess *s)
 {
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const char *const *runs = agent_active_runs(gw->agents, s->key, a);
+	static const char *const none[] = { NULL };
+	bool has_desk = agent_is_active(gw->agents, s->key);    /* most rows of a list have none */
+	CH_AUTO(arena_unref) struct arena *a = has_desk ? arena_new(0) : NULL;
+	const char *const *runs = has_desk ? agent_active_runs(gw->agents, s->key, a) : none;
 	bool is_active = runs[0] != NULL;
 
 	jw_kbool(w, "systemSent", s->system_sent != 0);

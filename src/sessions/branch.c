@@ -31,6 +31,19 @@ ch_status branch_leaf(struct sess_store *st, const char *session_id, char ret_id
 	return status;
 }
 
+ch_status window_is_of(struct sess_store *st, const char *session_id, const char *key, bool *ret, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	ch_status status = db_prep(sess_store_db(st), "SELECT 1 FROM session_windows WHERE session_id = ?1 AND session_key = ?2", &row,
+				   err);
+
+	if (status)
+		return status;
+	db_bind_text(row, 1, session_id);
+	db_bind_text(row, 2, key);
+	return db_step(row, ret, err);
+}
+
 /*
  * All windows that are connected with ?1 by parent links, each with its leaf. A window whose leaf stands inside of
  * another one has nothing of its own: it is no branch.

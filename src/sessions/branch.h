@@ -21,6 +21,9 @@
 CH_MUST_USE ch_status branch_leaf(struct sess_store *st, const char *session_id, char ret_id[BRANCH_ID_MAX],
 				  struct ch_err *err);
 
+/* Is this window one of the session's? */
+CH_MUST_USE ch_status window_is_of(struct sess_store *st, const char *session_id, const char *key, bool *ret, struct ch_err *err);
+
 struct branch {
 	const char *leaf_id;
 	const char *headline;            /* of the newest message that has text */

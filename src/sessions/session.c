@@ -26,6 +26,7 @@ struct sess_store {
 	struct sess *idle_first, *idle_last;     /* unreferenced, the longest unused first */
 	size_t idle_count;
 	uint64_t undone;                         /* db_undone() when the objects were last compared */
+	bool has_parents;                        /* some session has a parent, or had one since we began */
 };
 
 static const size_t str_fields[] = {
@@ -166,6 +167,16 @@ void sess_unref(struct sess *s)
 		evict(st, st->idle_first);
 }
 
+/* When it cannot be told, lists ask for each row. */
+static bool any_parent(struct db *db)
+{
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	bool found;
+
+	return db_prep(db, "SELECT 1 FROM sessions WHERE parent_key IS NOT NULL LIMIT 1", &row, NULL) ||
+	       db_step(row, &found, NULL) || found;
+}
+
 struct sess_store *sess_store_new(struct db *db)
 {
 	struct sess_store *st = ch_alloc(sizeof(*st));
@@ -173,7 +184,13 @@ struct sess_store *sess_store_new(struct db *db)
 	st->db = db;
 	st->undone = db_undone(db);
 	st->live = map_new();
+	st->has_parents = any_parent(db);
 	return st;
+}
+
+bool sess_store_has_parents(const struct sess_store *st)
+{
+	return st->has_parents;
 }
 
 void sess_store_free(struct sess_store *st)
@@ -375,6 +392,7 @@ static ch_status write_row(struct sess *s, struct ch_err *err)
 	for (size_t f = 0; f < CH_ARRAY_LEN(int_fields); f++)
 		db_bind_int(row, i++, *int_field(s, f));
 	db_bind_text(row, i, s->key);
+	s->store->has_parents |= s->parent_key != NULL;
 	st = db_run(row, &changes, err);
 	if (!st && !changes)
 		st = ch_fail(err, CH_E_NOT_FOUND, "there is no session '%s'", s->key);

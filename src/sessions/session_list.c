@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "core/arena.h"
 #include "core/buf.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -142,13 +143,23 @@ static ch_status count_matches(struct db *db, const struct sess_query *q, const 
 static ch_status prepare_walk(struct db *db, const struct sess_query *q, struct db_stmt **ret,
 			      struct ch_err *err)
 {
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	CH_AUTO_BUF struct buf sql;
+	bool is_indexed = !q->owner_first && (q->order == SESS_BY_UPDATE || q->order == SESS_BY_PLACE);
+	const char *order_by;
 	ch_status st;
 
 	buf_init(&sql, SQL_MAX);
-	buf_printf(&sql, "SELECT %s FROM sessions", sess_columns);
+	order_by = arena_printf(a, "%s%s", q->owner_first ? "created_actor IS NULL, " : "", orders[q->order]);
+	buf_printf(&sql, "SELECT %s FROM ", sess_columns);
+	/* A sort that no index gives would carry all columns of all sessions for the few that are shown. */
+	if (!is_indexed)
+		buf_puts(&sql, "(SELECT id AS shown FROM ");
+	buf_puts(&sql, "sessions");
 	write_where(&sql, q);
-	buf_printf(&sql, " ORDER BY %s%s LIMIT ?6 OFFSET ?7", q->owner_first ? "created_actor IS NULL, " : "", orders[q->order]);
+	buf_printf(&sql, " ORDER BY %s LIMIT ?6 OFFSET ?7", order_by);
+	if (!is_indexed)
+		buf_printf(&sql, ") CROSS JOIN sessions ON id = shown ORDER BY %s", order_by);
 	st = buf_status(&sql, err, "the statement");
 	if (st)
 		return st;
@@ -229,7 +240,11 @@ ch_status sess_children(struct sess_store *st, const char *key, void (*each)(voi
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	bool row;
-	ch_status status = db_prep(sess_store_db(st),
+	ch_status status;
+
+	if (!sess_store_has_parents(st))
+		return CH_OK;
+	status = db_prep(sess_store_db(st),
 		"SELECT key FROM sessions WHERE parent_key = ?1 ORDER BY updated_at DESC, key LIMIT 100", &s, err);
 
 	if (status)

@@ -8,6 +8,8 @@
 
 /* The list of columns that sess_from_row() expects, in its order. */
 extern const char sess_columns[];
+/* false: no session has a parent, so none has children. */
+bool sess_store_has_parents(const struct sess_store *st);
 /* Strings are borrowed from the row. */
 void sess_from_row(struct db_stmt *row, struct sess *ret);
 /* Rows were changed behind the objects: forgets the idle ones, reads the others again. */
@@ -21,9 +23,6 @@ CH_MUST_USE ch_status sess_window_open(struct db *db, const char *key, const cha
 	"session_id, raw_seq, seq, created_at, id, type, role, run_id, idempotency_key, meta, message"
 /* Borrowed from the row, as above. */
 void tr_from_row(struct db_stmt *row, struct tr_entry *ret);
-/* As tr_find(), by idempotency key. */
-CH_MUST_USE ch_status tr_find_once(struct sess_store *st, const char *session_id, const char *idempotency_key,
-				   struct arena *a, struct tr_entry *ret, struct ch_err *err);
 /* As tr_append() without a writer, but into any window of the session. */
 CH_MUST_USE ch_status tr_append_window(struct sess *s, const char *session_id, struct tr_entry *entry,
 				       struct arena *a, struct ch_err *err);

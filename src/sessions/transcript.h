@@ -59,6 +59,9 @@ CH_MUST_USE ch_status tr_read(struct sess_store *st, const char *session_id, con
 			      struct ch_err *err);
 CH_MUST_USE ch_status tr_find(struct sess_store *st, const char *session_id, const char *entry_id,
 			      struct arena *a, struct tr_entry *ret, struct ch_err *err);
+/* As tr_find(), by idempotency key. */
+CH_MUST_USE ch_status tr_find_once(struct sess_store *st, const char *session_id, const char *idempotency_key,
+				   struct arena *a, struct tr_entry *ret, struct ch_err *err);
 /* The newest compaction since the last reset, on the arena; CH_E_NOT_FOUND: none. */
 CH_MUST_USE ch_status tr_compaction(struct sess_store *st, const char *session_id, struct arena *a,
 				    struct tr_entry *ret, struct ch_err *err);

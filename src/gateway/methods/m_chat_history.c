@@ -9,28 +9,42 @@
 #include <string.h>
 
 #include "core/str.h"
-#include "core/vec.h"
 #include "gateway/methods/chat_common.h"
+#include "gateway/methods/history_show.h"
 #include "gateway/methods/methods.h"
+#include "gateway/methods/session_common.h"
 #include "gateway/render.h"
-#include "tools/tool.h"
+#include "sessions/branch.h"
 
 #define HISTORY_LIMIT_DEFAULT 200
 #define HISTORY_BYTES_MAX (6u << 20)     /* one reply; the rest is asked for by offset */
-#define HISTORY_TEXT_DEFAULT 200000      /* characters shown of one text block */
+#define DELTA_MAX 500                    /* messages; a client that missed more reads the page again */
+#define PENDING_MAX 20                   /* waiting inputs shown at once */
+
+#define PAGE_PARAMS                                                                                          \
+	{ "cursor", GP_STR },                                                                                 \
+	{ "limit", GP_INT, .min = 1, .max = 1000 },                                                           \
+	{ "offset", GP_INT, .min = 0, .max = INT64_MAX },                                                     \
+	{ "pendingBefore", GP_INT, .min = 1, .max = INT64_MAX },                                              \
+	{ "inputRunIds", GP_ARR, GP_NON_EMPTY | GP_UNIQUE, 1, 50, .item = GP_STR },                            \
+	{ "messageId", GP_STR, GP_NON_EMPTY },                                                                \
+	{ "sessionId", GP_STR, GP_NON_EMPTY },                                                                \
+	{ "maxChars", GP_INT, .min = 1, .max = 500000 },                                                      \
+	{ "maxBytes", GP_INT, .min = 1, .max = INT64_MAX }
 
 static const struct gw_param history_params[] = {
 	{ "sessionKey", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
 	{ "agentId", GP_STR, GP_NON_EMPTY },
-	{ "cursor", GP_STR },
-	{ "limit", GP_INT, .min = 1, .max = 1000 },
-	{ "offset", GP_INT, .min = 0, .max = INT64_MAX },
-	{ "pendingBefore", GP_INT, .min = 1, .max = INT64_MAX },
-	{ "inputRunIds", GP_ARR, .item = GP_STR, .min = 1, .max = 50 },
-	{ "messageId", GP_STR, GP_NON_EMPTY },
-	{ "sessionId", GP_STR, GP_NON_EMPTY },
-	{ "maxChars", GP_INT, .min = 1, .max = 500000 },
-	{ "maxBytes", GP_INT, .min = 1, .max = INT64_MAX },
+	PAGE_PARAMS,
+	{ 0 },
+};
+
+static const struct gw_param startup_params[] = {
+	{ "sessionKey", GP_STR, GP_NON_EMPTY },
+	{ "shortId", GP_STR, GP_NON_EMPTY },
+	{ "slugHint", GP_STR, GP_NON_EMPTY },
+	{ "agentId", GP_STR, GP_NON_EMPTY },
+	PAGE_PARAMS,
 	{ 0 },
 };
 
@@ -39,107 +53,13 @@ struct history {
 	struct sess *sess;
 	const char *session_id;
 	struct jw *w;
-	struct buf activity;             /* array items, or empty */
-	struct jw activity_jw;
-	size_t max_chars;
+	struct history_show show;
 	int64_t total, first_seq, last_seq;
 	size_t count;
 	bool as_events;                  /* delta: each message as in session.message */
 };
 
 /* -- one message -- */
-
-/* A tool call of an assistant row, as the live `item` frames show it. */
-static void put_activity_item(struct history *h, const struct json *block)
-{
-	const char *id = json_str_or(json_get(block, "id"), "");
-	const char *name = json_str_or(json_get(block, "name"), "");
-	const struct tool *t = tool_find(name);
-	const char *meta = t && t->meta ? t->meta(h->call->arena, json_get(block, "arguments")) : NULL;
-	struct jw *w = &h->activity_jw;
-
-	jw_obj(w);
-	jw_kstr(w, "itemId", arena_printf(h->call->arena, "tool:%s", id));
-	jw_kstr(w, "toolCallId", id);
-	jw_kstr(w, "name", name);
-	jw_kstr(w, "kind", "tool");
-	jw_kstr(w, "phase", "end");
-	jw_kstr(w, "title", meta ? arena_printf(h->call->arena, "%s %s", t->label, meta) : t ? t->label : name);
-	jw_kstr(w, "status", "completed");
-	jw_kbool(w, "commandBearing", t && t->risk == TOOL_RUNS);
-	jw_end(w);
-}
-
-static void put_activity(struct history *h, const struct tr_entry *e, const struct json *message)
-{
-	struct jw *w = &h->activity_jw;
-	bool any = false;
-
-	json_each(block, json_get(message, "content")) {
-		if (!str_eq(json_get_str(block, "type"), "toolCall"))
-			continue;
-		if (!any) {
-			jw_obj(w);
-			jw_kstr(w, "messageId", e->id);
-			jw_karr(w, "items");
-		}
-		any = true;
-		put_activity_item(h, block);
-	}
-	if (any) {
-		jw_end(w);
-		jw_end(w);
-	}
-}
-
-static struct json *cut_text(struct history *h, const char *text, size_t len)
-{
-	size_t n = utf8_cut(text, len, h->max_chars);
-
-	return json_new_str(h->call->arena, arena_printf(h->call->arena, "%.*s\n... (%zu bytes not shown)", (int)n, text, len - n));
-}
-
-/* Shortens over-long texts; images stay out of pages (chat.message.get has them). */
-static void shorten(struct history *h, struct json *message)
-{
-	struct json *content = json_get(message, "content");
-	struct arena *a = h->call->arena;
-
-	if (json_str(content) && content->len > h->max_chars) {
-		json_set(a, message, "content", cut_text(h, content->str, content->len));
-		return;
-	}
-	json_each(block, content) {
-		struct json *text = json_get(block, "text");
-
-		if (json_str(text) && text->len > h->max_chars)
-			json_set(a, block, "text", cut_text(h, text->str, text->len));
-	}
-}
-
-static bool may_hold(const struct tr_entry *e, const char *word)
-{
-	return memmem(e->message, e->message_len, word, strlen(word)) != NULL;
-}
-
-static void put_message(struct history *h, const struct tr_entry *e)
-{
-	bool has_calls = str_eq(e->role, "assistant") && may_hold(e, "\"toolCall\"");
-	bool is_long = e->message_len > h->max_chars;
-	struct tr_entry shown = *e;
-	struct json *message = NULL;
-
-	if ((has_calls || is_long) && json_parse(h->call->arena, e->message, e->message_len, JSON_STRICT, &message, NULL) == CH_OK) {
-		if (has_calls)
-			put_activity(h, e, message);
-		if (is_long) {
-			shorten(h, message);
-			shown.message = json_to_str(h->call->arena, message);
-			shown.message_len = strlen(shown.message);
-		}
-	}
-	gw_render_message(h->w, &shown);
-}
 
 static bool on_entry(void *arg, const struct tr_entry *e)
 {
@@ -154,13 +74,13 @@ static bool on_entry(void *arg, const struct tr_entry *e)
 		jw_kstr(h->w, "sessionKey", h->sess->key);
 		jw_kstr(h->w, "agentId", h->sess->agent_id);
 		jw_key(h->w, "message");
-		put_message(h, e);
+		history_show_message(&h->show, h->w, e);
 		jw_kstr(h->w, "messageId", e->id);
 		jw_kint(h->w, "messageSeq", e->seq);
 		jw_kstr_opt(h->w, "runId", e->run_id);
 		jw_end(h->w);
 	} else {
-		put_message(h, e);
+		history_show_message(&h->show, h->w, e);
 	}
 	return true;
 }
@@ -206,40 +126,60 @@ static int64_t cursor_seq(struct history *h, const char *cursor)
 
 /* -- the parts around the messages -- */
 
-struct pending { struct history *h; int64_t count; };
+/* The newest ones before a moment; the list is short, as the queue has a cap. */
+struct pending { struct arena *a; struct input_row items[PENDING_MAX]; size_t count, total; int64_t before; bool cut; };
 
 static bool on_pending(void *arg, const struct input_row *in)
 {
 	struct pending *p = arg;
-	struct jw *w = p->h->w;
+
+	p->total++;
+	if (p->before && in->accepted_at >= p->before)
+		return true;
+	if (p->count == PENDING_MAX) {
+		memmove(p->items, p->items + 1, sizeof(p->items) - sizeof(p->items[0]));
+		p->count--;
+		p->cut = true;
+	}
+	p->items[p->count++] = (struct input_row){
+		.run_id = arena_strdup(p->a, in->run_id), .session_id = arena_strdup(p->a, in->session_id),
+		.message = arena_strdup(p->a, in->message), .meta = in->meta ? arena_strdup(p->a, in->meta) : NULL,
+		.accepted_at = in->accepted_at,
+	};
+	return true;
+}
+
+static void put_pending_item(struct history *h, const struct input_row *in)
+{
+	struct jw *w = h->w;
 	struct tr_entry e = {
-		.id = arena_printf(p->h->call->arena, "pending:%s", in->run_id), .type = "message", .role = "user",
-		.message = in->message, .message_len = strlen(in->message), .meta = in->meta, .created_at = in->accepted_at,
-		.session_id = in->session_id,
+		.id = arena_printf(h->call->arena, "pending:%s", in->run_id), .type = "message", .role = "user", .message = in->message,
+		.message_len = strlen(in->message), .meta = in->meta, .created_at = in->accepted_at, .session_id = in->session_id,
 	};
 
-	p->count++;
 	jw_obj(w);
 	jw_kstr(w, "id", in->run_id);
 	jw_kint(w, "acceptedAt", in->accepted_at);
 	jw_kstr(w, "state", "queued");
 	jw_key(w, "message");
-	gw_render_message(w, &e);
+	history_show_message(&h->show, w, &e);
 	jw_kstr(w, "runId", in->run_id);
 	jw_end(w);
-	return true;
 }
 
 static ch_status put_pending(struct history *h, struct ch_err *err)
 {
-	struct pending p = { .h = h };
-	ch_status st;
+	struct pending p = { .a = h->call->arena, .before = json_get_int(h->call->params, "pendingBefore", 0) };
+	ch_status st = input_pending(h->call->gw->sessions, h->sess->key, on_pending, &p, err);
 
 	jw_kobj(h->w, "pendingInputs");
 	jw_karr(h->w, "items");
-	st = input_pending(h->call->gw->sessions, h->sess->key, on_pending, &p, err);
+	for (size_t i = 0; i < p.count; i++)
+		put_pending_item(h, &p.items[i]);
 	jw_end(h->w);
-	jw_kint(h->w, "total", p.count);
+	jw_kint(h->w, "total", (int64_t)p.total);
+	if (p.cut)
+		jw_kint(h->w, "nextBefore", p.items[0].accepted_at);
 	jw_end(h->w);
 	return st;
 }
@@ -257,7 +197,16 @@ static void put_in_flight(struct history *h)
 	jw_end(h->w);
 }
 
-/* What became of inputs the client sent before it lost the connection. */
+/* The row of the transcript that an input became; NULL while there is none. */
+static const char *consumed_by(struct history *h, const char *run_id)
+{
+	struct tr_entry e;
+
+	return tr_find_once(h->call->gw->sessions, h->session_id, arena_printf(h->call->arena, "%s:user", run_id), h->call->arena, &e,
+			   NULL) == CH_OK ? e.id : NULL;
+}
+
+/* What became of inputs the client sent before it lost the connection; of what nobody knows nothing is said. */
 static void put_receipts(struct history *h)
 {
 	const struct json *ids = json_get(h->call->params, "inputRunIds");
@@ -265,20 +214,24 @@ static void put_receipts(struct history *h)
 
 	if (!ids)
 		return;
-	jw_karr(w, "inputReceipts");
-	json_each(id, ids) {
-		struct input_row in;
+	for (int only_consumed = 0; only_consumed < 2; only_consumed++) {
+		jw_karr(w, only_consumed ? "inputConsumptions" : "inputReceipts");
+		json_each(id, ids) {
+			const char *row = consumed_by(h, json_str(id));
+			struct input_row in;
 
-		if (input_find(h->call->gw->sessions, h->sess->key, json_str(id), h->call->arena, &in, NULL))
-			continue;
-		jw_obj(w);
-		jw_kstr(w, "runId", in.run_id);
-		jw_kstr(w, "state", in.state == INPUT_QUEUED || in.state == INPUT_RUNNING ? "pending" : input_state_name(in.state));
+			if (!row && (only_consumed || input_find(h->call->gw->sessions, h->sess->key, json_str(id), h->call->arena, &in, NULL) ||
+				     in.ended_at))
+				continue;
+			jw_obj(w);
+			jw_kstr(w, "runId", json_str(id));
+			if (!only_consumed)
+				jw_kstr(w, "state", row ? "consumed" : "pending");
+			jw_kstr_opt(w, "consumedByEventId", row);
+			jw_end(w);
+		}
 		jw_end(w);
 	}
-	jw_end(w);
-	jw_karr(w, "inputConsumptions");
-	jw_end(w);
 }
 
 static void put_metadata(struct gw_call *call, struct jw *w)
@@ -298,10 +251,7 @@ static ch_status put_tail(struct history *h, bool with_metadata, struct ch_err *
 {
 	ch_status st;
 
-	jw_end(&h->activity_jw);
-	if (h->activity.len > 2) {               /* more than "[]" */
-		jw_kraw(h->w, "activity", h->activity.data, h->activity.len);
-	}
+	history_show_activity(&h->show, h->w);
 	st = put_pending(h, err);
 	if (st)
 		return st;
@@ -318,12 +268,6 @@ static ch_status put_tail(struct history *h, bool with_metadata, struct ch_err *
 }
 
 /* -- whole answers -- */
-
-static void begin_activity(struct history *h)
-{
-	h->activity_jw = JW(&h->activity);
-	jw_arr(&h->activity_jw);
-}
 
 /* An unknown session is an empty one: clients open a page before the first message. */
 static void reply_empty(struct gw_call *call, const struct sess_key *key, bool with_metadata)
@@ -347,6 +291,27 @@ static void reply_empty(struct gw_call *call, const struct sess_key *key, bool w
 	}
 	jw_end(w);
 	gw_reply_end(call);
+}
+
+struct reach { int64_t first_seq; };
+
+static bool on_first(void *arg, const struct tr_entry *e)
+{
+	((struct reach *)arg)->first_seq = e->seq;
+	return false;
+}
+
+/* Does all that came since fit into one answer? A gap would never be closed. */
+static ch_status fits_delta(struct history *h, int64_t after, bool *ret, struct ch_err *err)
+{
+	struct tr_range range = { .after_seq = after, .max_bytes = HISTORY_BYTES_MAX };
+	struct reach r = { after + 1 };
+	ch_status st = CH_OK;
+
+	if (h->total - after > 1 && h->total - after <= DELTA_MAX)
+		st = tr_read(h->call->gw->sessions, h->session_id, &range, on_first, &r, err);
+	*ret = h->total - after <= DELTA_MAX && r.first_seq == after + 1;
+	return st;
 }
 
 static ch_status put_delta(struct history *h, int64_t after, bool with_metadata, struct ch_err *err)
@@ -413,62 +378,98 @@ static ch_status page_around(struct history *h, const char *message_id, struct c
 	return CH_OK;
 }
 
-static CH_FIBER ch_status history(struct gw_call *call, bool with_metadata, struct ch_err *err)
+/* sessionId asks for an older window: it must be one of this session. */
+static ch_status choose_window(struct history *h, struct ch_err *err)
+{
+	const char *asked = json_get_str(h->call->params, "sessionId");
+	bool is_own = true;
+	ch_status st = CH_OK;
+
+	h->session_id = h->sess->session_id;
+	if (!asked || str_eq(asked, h->session_id))
+		return CH_OK;
+	st = window_is_of(h->call->gw->sessions, asked, h->sess->key, &is_own, err);
+	if (!st && !is_own)
+		return ch_fail(err, CH_E_INVALID, "session %s has no transcript %.64s", h->sess->key, asked);
+	h->session_id = asked;
+	return st;
+}
+
+static ch_status put_answer(struct history *h, bool with_metadata, struct ch_err *err)
+{
+	const char *cursor = json_get_str(h->call->params, "cursor");
+	int64_t after = cursor ? cursor_seq(h, cursor) : -1;
+	bool fits = true;
+	ch_status st = after >= 0 ? fits_delta(h, after, &fits, err) : CH_OK;
+
+	if (st)
+		return st;
+	h->w = gw_reply_begin(h->call);
+	jw_obj(h->w);
+	if (!cursor)
+		st = put_page(h, with_metadata, err);
+	else if (after >= 0 && fits)
+		st = put_delta(h, after, with_metadata, err);
+	else
+		jw_kstr(h->w, "kind", "reset");
+	if (st)
+		return st;
+	jw_end(h->w);
+	gw_reply_end(h->call);
+	return CH_OK;
+}
+
+static CH_FIBER ch_status history(struct gw_call *call, const struct sess_key *key, bool with_metadata, struct ch_err *err)
 {
 	CH_AUTO(sess_unref) struct sess *s = NULL;
-	const char *cursor = json_get_str(call->params, "cursor");
 	const char *message_id = json_get_str(call->params, "messageId");
-	struct history h = { .call = call, .max_chars = (size_t)json_get_int(call->params, "maxChars", HISTORY_TEXT_DEFAULT) };
-	struct sess_key key;
-	ch_status st = gw_session_key_param(call, &key, err);
+	struct history h = { .call = call };
+	ch_status st = sess_find(call->gw->sessions, key->key, &s, err);
 
-	if (!st)
-		st = sess_find(call->gw->sessions, key.key, &s, err);
 	if (st == CH_E_NOT_FOUND) {
-		reply_empty(call, &key, with_metadata);
+		reply_empty(call, key, with_metadata);
 		return CH_OK;
 	}
 	if (st)
 		return st;
 	h.sess = s;
-	h.session_id = json_get_str(call->params, "sessionId") ? json_get_str(call->params, "sessionId") : s->session_id;
-	st = tr_count(call->gw->sessions, h.session_id, &h.total, err);
+	st = choose_window(&h, err);
+	if (!st)
+		st = tr_count(call->gw->sessions, h.session_id, &h.total, err);
 	if (!st && message_id)
 		st = page_around(&h, message_id, err);
 	if (st)
 		return st;
-	int64_t after = cursor ? cursor_seq(&h, cursor) : -1;
-
-	h.w = gw_reply_begin(call);
-	jw_obj(h.w);
-	buf_init(&h.activity, HISTORY_BYTES_MAX);
-	begin_activity(&h);
-	if (!cursor)
-		st = put_page(&h, with_metadata, err);
-	else if (after >= 0)
-		st = put_delta(&h, after, with_metadata, err);
-	else
-		jw_kstr(h.w, "kind", "reset");
-	buf_done(&h.activity);
-	if (st)
-		return st;
-	jw_end(h.w);
-	gw_reply_end(call);
-	return CH_OK;
+	history_show_init(&h.show, call->arena, (size_t)json_get_int(call->params, "maxChars", HISTORY_TEXT_DEFAULT));
+	st = put_answer(&h, with_metadata, err);
+	history_show_done(&h.show);
+	return st;
 }
 
 static CH_FIBER ch_status run_history(struct gw_call *call, struct ch_err *err)
 {
-	return history(call, false, err);
+	struct sess_key key;
+	ch_status st = gw_session_key_param(call, &key, err);
+
+	return st ? st : history(call, &key, false, err);
 }
 
+/* A link names its session by a part of its id; sessionKey otherwise. */
 static CH_FIBER ch_status run_startup(struct gw_call *call, struct ch_err *err)
 {
-	return history(call, true, err);
+	const struct json *p = call->params;
+	struct sess_key key;
+	ch_status st;
+
+	if (json_get(p, "sessionKey") ? json_get(p, "shortId") != NULL : !json_get(p, "shortId") || !json_get(p, "agentId"))
+		return ch_fail(err, CH_E_INVALID, "invalid chat.startup params: either sessionKey, or shortId and agentId");
+	st = json_get(p, "shortId") ? session_by_short_id(call, &key, err) : gw_session_key_param(call, &key, err);
+	return st ? st : history(call, &key, true, err);
 }
 
 static const struct gw_param metadata_params[] = {
 	{ "agentId", GP_STR, GP_NON_EMPTY },
+	{ "authProfileId", GP_STR, GP_NON_EMPTY },
 	{ "sessionKey", GP_STR, GP_NON_EMPTY },
 	{ 0 },
 };
@@ -488,6 +489,6 @@ const struct gw_method gwm_chat_history[] = {
 	/* name            run           scope           flags params */
 	{ "chat.history",  run_history,  GW_SCOPE_READ,  0,    history_params },
 	{ "chat.metadata", run_metadata, GW_SCOPE_READ,  0,    metadata_params },
-	{ "chat.startup",  run_startup,  GW_SCOPE_READ,  0,    history_params },
+	{ "chat.startup",  run_startup,  GW_SCOPE_READ,  0,    startup_params },
 };
 const size_t gwm_chat_history_count = CH_ARRAY_LEN(gwm_chat_history);

@@ -203,7 +203,7 @@ static ch_status resolve_search(struct search *f, const char *what, struct ch_er
 	return reply_found(f->call, f->found, f->count);
 }
 
-static ch_status resolve_short(struct search *f, const char *text, struct ch_err *err)
+static ch_status take_short_id(struct search *f, const char *text, struct ch_err *err)
 {
 	char *digits = arena_strdup(f->call->arena, text);
 	size_t n = strlen(digits);
@@ -213,7 +213,14 @@ static ch_status resolve_short(struct search *f, const char *text, struct ch_err
 		return ch_fail(err, CH_E_INVALID, "shortId must be %d-%d hexadecimal characters", SHORT_ID_MIN, SHORT_ID_MAX);
 	f->short_id = digits;
 	f->slug = json_get_str(f->call->params, "slugHint");
-	return resolve_search(f, digits, err);
+	return CH_OK;
+}
+
+static ch_status resolve_short(struct search *f, const char *text, struct ch_err *err)
+{
+	ch_status st = take_short_id(f, text, err);
+
+	return st ? st : resolve_search(f, f->short_id, err);
 }
 
 /* A link's key; when that is gone, the name that the link carries. */
@@ -230,6 +237,22 @@ static ch_status resolve_reference(struct search *f, const struct json *referenc
 		return reply_found(f->call, &c, 1);
 	f->slug = str_empty(slug) ? NULL : slug;
 	return f->slug ? resolve_search(f, text, err) : reply_missing(f->call, text, err);
+}
+
+ch_status session_by_short_id(struct gw_call *call, struct sess_key *ret, struct ch_err *err)
+{
+	const char *text = json_get_str(call->params, "shortId");
+	struct search f = { .call = call };
+	ch_status st = take_short_id(&f, text, err);
+
+	if (!st)
+		st = look(&f, err);
+	if (st)
+		return st;
+	narrow(&f);
+	if (f.count != 1)
+		return ch_fail(err, CH_E_INVALID, f.count ? "Multiple sessions found for shortId: %s" : "No session found: %s", text);
+	return gw_session_key(call, f.found[0].key, ret, err);
 }
 
 static CH_FIBER ch_status run_resolve(struct gw_call *call, struct ch_err *err)

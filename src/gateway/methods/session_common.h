@@ -18,6 +18,8 @@ CH_MUST_USE ch_status session_find(struct gw_call *call, struct sess_key *ret_ke
 CH_MUST_USE ch_status session_check_expected(struct gw_call *call, const struct json *p, const struct sess *s, struct ch_err *err);
 /* That refusal. doing: "patch", "reset", … */
 ch_status session_changed(struct gw_call *call, const char *key, const char *doing, struct ch_err *err);
+/* By params.shortId, slugHint and agentId, as links have them; CH_E_INVALID when none or several match. */
+CH_MUST_USE ch_status session_by_short_id(struct gw_call *call, struct sess_key *ret, struct ch_err *err);
 /* The owner's client made this session: says so in the row. */
 void session_mark_owner(struct sess *s, const struct gw_conn *c);
 /* The choices that a conversation was held with go along into a fork of it. Not yet saved. */
