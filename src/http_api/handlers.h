@@ -18,6 +18,7 @@ CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request
 
 /* The APIs that stand behind gates (routes.c). */
 CH_FIBER void openai_chat(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void openai_responses(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void anthropic_messages(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void anthropic_count_tokens(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void models_list(struct http_call *call, const struct http_request *rq, void *arg);

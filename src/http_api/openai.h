@@ -6,6 +6,12 @@
 
 #include "http_api/api.h"
 
+/* What a stream of POST /v1/responses keeps between its events. */
+struct openai_response {
+	const char *message_id;
+	int64_t sequence;                /* number of the next event */
+};
+
 extern const struct api_writer openai_chat_writer, openai_responses_writer;
 
 /* JSON answers are asked for in words: every model understands them. */

@@ -68,6 +68,7 @@ static const struct http_route routes[] = {
 	{ "POST",  "/v1/messages/count_tokens",               API_BODY_MAX, anthropic_count_tokens },
 	{ "GET",   "/v1/models",                              0,    models_list },
 	{ "GET",   "/v1/models/*",                            0,    models_list },
+	{ "POST",  "/v1/responses",                           API_BODY_MAX, openai_responses },
 	{ NULL,    "/v1/*",                                   0,    not_found },
 	{ "GET",   "*",                                       0,    page_or_socket },
 	{0},

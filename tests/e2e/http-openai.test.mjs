@@ -242,6 +242,94 @@ apiTest('chat: a client that hangs up ends its run', async (gw) => {
 	await c.close();
 });
 
+/* -- responses -- */
+
+const flat = tools.map(({ function: f }) => ({ type: 'function', strict: false, ...f }));
+
+apiTest('responses: text, whole and streamed, in the documented order', async (gw, t) => {
+	const ai = client(gw);
+	const r = await ai.responses.create({ model: 'openclaw', input: 'hello', instructions: 'Be brief.' });
+
+	assert.match(r.id, /^resp_/);
+	assert.equal(r.object, 'response');
+	assert.equal(r.status, 'completed');
+	assert.equal(r.output_text, 'Hello from the mock.');
+	assert.ok(r.usage.input_tokens > 0 && r.usage.output_tokens > 0);
+	assert.match(JSON.stringify((await lastAsked(t.provider)).messages), /Be brief\./);
+	const events = await collect(await ai.responses.create({ model: 'openclaw', input: 'say it slowly', stream: true }));
+	const kinds = events.map((e) => e.type.replace('response.', ''));
+
+	assert.deepEqual(kinds.filter((k, i) => k !== 'output_text.delta' || kinds[i - 1] !== k), ['created', 'in_progress',
+		'output_item.added', 'content_part.added', 'output_text.delta', 'output_text.done', 'content_part.done',
+		'output_item.done', 'completed']);
+	assert.deepEqual(events.map((e) => e.sequence_number), events.map((_, i) => i));
+	assert.equal(events.filter((e) => e.type === 'response.output_text.delta').map((e) => e.delta).join(''), LONG);
+	const final = await ai.responses.stream({ model: 'openclaw', input: 'say it slowly' }).finalResponse();
+
+	assert.equal(final.output_text, LONG);
+});
+
+apiTest('responses: tools go round, by id and by items', async (gw, t) => {
+	const ai = client(gw);
+	const first = await ai.responses.create({ model: 'openclaw', input: 'weather in two towns', tools: flat });
+	const calls = first.output.filter((o) => o.type === 'function_call');
+
+	assert.deepEqual(first.output.map((o) => o.type), ['message', 'function_call', 'function_call']);
+	assert.deepEqual(calls.map((o) => [o.call_id, o.name, JSON.parse(o.arguments).town]),
+		[['call_a', 'get_weather', 'Bern'], ['call_b', 'get_weather', 'Köln']]);
+	const outputs = calls.map((o) => ({ type: 'function_call_output', call_id: o.call_id, output: `${o.call_id} is sunny` }));
+	const byId = await ai.responses.create({ model: 'openclaw', previous_response_id: first.id, input: outputs, tools: flat });
+
+	assert.equal(byId.output_text, 'Sunny in both.');
+	const asked = (await lastAsked(t.provider)).messages.slice(-3);
+
+	assert.deepEqual(asked.map((m) => m.role), ['assistant', 'tool', 'tool']);
+	const byItems = await ai.responses.create({ model: 'openclaw', tools: flat,
+		input: [{ role: 'user', content: 'weather in two towns' }, ...first.output, ...outputs] });
+
+	assert.equal(byItems.output_text, 'Sunny in both.');
+	assert.deepEqual((await lastAsked(t.provider)).messages.slice(-3).map((m) => m.role), ['assistant', 'tool', 'tool']);
+	const stream = await ai.responses.stream({ model: 'openclaw', input: 'weather please', tools: flat }).finalResponse();
+
+	assert.deepEqual(stream.output.map((o) => [o.type, o.name, o.arguments]), [['function_call', 'get_weather', '{"town":"Bern"}']]);
+	await assert.rejects(ai.responses.create({ model: 'openclaw', input: 'x', previous_response_id: 'resp_nope' }),
+		(e) => e.status === 400 && /not found/.test(e.message));
+});
+
+apiTest('responses: files and images', async (gw, t) => {
+	const ai = client(gw);
+	const ask = (part) => ai.responses.create({ model: 'openclaw', input: [{ role: 'user', content: [
+		{ type: 'input_text', text: 'look' }, part] }] });
+	const base64 = Buffer.from('the secret word is pinch').toString('base64');
+
+	await ask({ type: 'input_file', source: { type: 'base64', media_type: 'text/plain', data: base64, filename: 'a.txt' } });
+	const text = JSON.stringify((await lastAsked(t.provider)).messages);
+
+	assert.match(text, /EXTERNAL_UNTRUSTED_CONTENT id=[^>]*>>>\\nSource: External\\nthe secret word is pinch/);
+	await ask({ type: 'input_file', filename: 'b.txt', file_data: `data:text/plain;base64,${base64}` });
+	await ask({ type: 'input_image', source: { type: 'base64', media_type: 'image/png', data: PNG } });
+	await ask({ type: 'input_image', image_url: `data:image/png;base64,${PNG}`, detail: 'auto' });
+	for (const bad of [{ type: 'input_file', source: { type: 'base64', media_type: 'application/pdf', data: base64 } },
+		{ type: 'input_file', source: { type: 'url', url: `${gw.url}/healthz` } }, { type: 'input_audio' },
+		{ type: 'input_image', source: { type: 'base64', media_type: 'image/png', data: base64 } }])
+		await assert.rejects(ask(bad), { status: 400 }, JSON.stringify(bad));
+}, { config: { models: { providers: { mockai: { models: [{ id: 'gpt-mock', name: 'gpt-mock', input: ['text', 'image'],
+	contextWindow: 64000, maxTokens: 4096 }] } } } } });
+
+apiTest('responses: errors', async (gw) => {
+	const ai = client(gw);
+
+	for (const bad of [{ input: 7 }, { input: [] }, { model: 'gpt-4o' }, { temperature: 9 }, { max_output_tokens: 0 },
+		{ tools: [{ type: 'web_search' }] }, { input: [{ type: 'function_call_output', output: 'x' }] }, { background: true }])
+		await assert.rejects(ai.responses.create({ model: 'openclaw', input: 'hi', ...bad }), { status: 400 }, JSON.stringify(bad));
+	await assert.rejects(ai.responses.create({ model: 'openclaw', input: 'hello', tools: flat, tool_choice: 'required' }),
+		{ status: 502 });
+	const must = await collect(await ai.responses.create({ model: 'openclaw', input: 'hello', tools: flat, tool_choice: 'required',
+		stream: true }).catch((e) => { assert.equal(e.status, 502); return []; }));
+
+	assert.equal(must.length, 0);
+});
+
 /* -- who may -- */
 
 gatewayTest('the APIs are off unless they are switched on', async (gw) => {
