@@ -203,6 +203,20 @@ const struct agent_info *agent_find(const struct config *c, const char *state_di
 bool agent_is_known(const struct config *c, const char *id);
 const char *agent_default_id(const struct config *c, struct arena *a);
 
+/*
+ * What holds for a session's turns: what it chose, else its agent, else the defaults. Never NULL; borrowed
+ * from the session and the configuration.
+ */
+struct agent_settings {
+	const char *fast;                /* "on", "off", "auto" */
+	const char *fast_source;         /* "session", "agent", "default" */
+	const char *verbose;             /* "off", "on", "full" */
+	const char *reasoning;           /* "off", "on", "stream" */
+	const char *usage;               /* the line under a reply: "off", "tokens", "full" */
+	const char *queue_mode;
+};
+void agent_settings_of(const struct config *c, const struct sess *s, struct agent_settings *ret);
+
 /* -- slash commands: a row each in cmd_*.c, listed in commands.c -- */
 struct run;
 struct slash_arg {
@@ -230,6 +244,7 @@ struct slash_command {
 	const struct slash_arg *args;    /* {0}-ended, or NULL */
 	enum slash_when when;
 	unsigned flags;
+	bool (*takes)(const char *args); /* NULL: any; false: with these it is no command but a message */
 	const char *needs;               /* configuration flag without which it is not there, or NULL */
 	/* Appends the answer; an error's text is the answer. */
 	ch_status (*run)(struct run *r, const char *args, struct buf *out, struct ch_err *err);

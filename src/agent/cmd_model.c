@@ -121,12 +121,23 @@ static ch_status do_model(struct run *r, const char *args, struct buf *out, stru
 	return str_ieq(ref, "default") ? unpin(r, out, err) : command_pin_model(r, ref, out, err);
 }
 
+/* One model, with flags behind it; more words are a message. */
+static bool is_choice(const char *args)
+{
+	const char *more = args + strcspn(args, " \t");
+
+	more += strspn(more, " \t");
+	return !*more || *more == '-';
+}
+
 const struct slash_command cmd_model = {
 	.name = "model",
 	.description = "Show or choose this session's model.",
 	.args_hint = "[ref | list | status | default]",
 	.category = "options",
 	.args = (const struct slash_arg[]){ { "model", "A model as provider/model, an alias, list, status or default" }, { 0 } },
+	.flags = SLASH_DIRECTIVE,
+	.takes = is_choice,
 	.run = do_model,
 };
 

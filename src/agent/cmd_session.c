@@ -107,3 +107,20 @@ const struct slash_command cmd_stop = {
 	.when = SLASH_ENDS_RUNS,
 	.run = do_stop,
 };
+
+/* Taken apart where input is accepted: the words go to the model, into the running turn. */
+static ch_status do_steer(struct run *r, const char *args, struct buf *out, struct ch_err *err)
+{
+	buf_puts(out, "`/steer <message>` puts the message into the turn that runs, whatever the queue's mode.");
+	return CH_OK;
+}
+
+const struct slash_command cmd_steer = {
+	.name = "steer",
+	.aliases = (const char *const[]){ "tell", NULL },
+	.description = "Say something into the turn that runs.",
+	.args_hint = "<message>",
+	.category = "tools",
+	.args = (const struct slash_arg[]){ { "message", "What to say", .is_required = true }, { 0 } },
+	.run = do_steer,
+};

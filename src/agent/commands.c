@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "agent/history.h"
 #include "agent/messages.h"
 #include "agent/run_events.h"
 #include "core/clock.h"
@@ -24,15 +25,26 @@ static const struct slash_command *const commands[] = {
 	&cmd_compact,
 	&cmd_context,
 	&cmd_diagnostics,
+	&cmd_elevated,
+	&cmd_exec,
+	&cmd_fast,
 	&cmd_help,
 	&cmd_model,
 	&cmd_models,
 	&cmd_name,
 	&cmd_new,
+	&cmd_queue,
+	&cmd_reasoning,
 	&cmd_reset,
+	&cmd_session,
 	&cmd_status,
+	&cmd_steer,
 	&cmd_stop,
+	&cmd_think,
 	&cmd_tools,
+	&cmd_trace,
+	&cmd_usage,
+	&cmd_verbose,
 	&cmd_whoami,
 };
 
@@ -87,6 +99,8 @@ const struct slash_command *command_parse(const struct config *c, const char *te
 	args += strspn(args, " \t:");
 	if (*args && !cmd->args_hint)
 		return NULL;             /* "/help me with this" is for the model */
+	if (*args && cmd->takes && !cmd->takes(args))
+		return NULL;
 	*ret_args = args;
 	return cmd;
 }
@@ -149,6 +163,17 @@ static ch_status commit_rows(struct run *r, struct exchange *x, struct ch_err *e
 	return st ? st : db_commit(CH_TAKE(tx), err);
 }
 
+/* The rows are not for the model, but the history must know that they are there. */
+static void tell_history(struct run *r, const struct exchange *x)
+{
+	const struct desk *d = desk_find(r->host, r->session_key);
+
+	if (!d || !d->history)
+		return;
+	history_add(d->history, &x->user);
+	history_add(d->history, &x->answer);
+}
+
 static void settle(struct run *r, const struct buf *answer)
 {
 	struct exchange x = { 0 };
@@ -163,6 +188,7 @@ static void settle(struct run *r, const struct buf *answer)
 		run_ended(r);
 		ev_failed(r, NULL);
 	} else {
+		tell_history(r, &x);
 		run_ended(r);
 		ev_command(r, buf_str(&x.frame), x.frame.len, &x.user, &x.answer);
 	}

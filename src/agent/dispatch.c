@@ -9,6 +9,7 @@
 
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/verbose.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -118,8 +119,10 @@ static void call_fiber(void *arg)
 	if (st == CH_E_CANCELED && r->abort_origin)
 		return;          /* closed with the others when the run ends */
 	take_result(s, st, &res, &err);
-	if (!r->abort_origin)
-		ev_tool_end(r, s->tool, s->call, s->call->content, s->call->details, s->call->is_error, s->started_at);
+	if (r->abort_origin)
+		return;
+	ev_tool_end(r, s->tool, s->call, s->call->content, s->call->details, s->call->is_error, s->started_at);
+	verbose_ended(r, s->tool, s->call);
 }
 
 static void launch(struct slot *s)
@@ -134,6 +137,7 @@ static void launch(struct slot *s)
 		.on_update = on_update, .update_arg = s,
 	};
 	ev_tool_start(r, s->tool, s->call, s->started_at);
+	verbose_started(r, s->tool, s->call);
 	s->fiber = fiber_spawn(r->host->opts.loop, "tool", FIBER_JOINABLE, call_fiber, s);
 }
 

@@ -19,6 +19,7 @@
 #define RUN_SAME_CALLS_MAX 5             /* identical tool calls in a row before the model is told, then stopped */
 
 struct desk;
+struct directives;
 struct run;
 struct home;
 struct history;
@@ -87,6 +88,8 @@ struct run {
 	const char *message, *meta;      /* JSON of the user's row */
 	const char *model, *thinking, *extra_system, *channel, *owner_conn;
 	struct run_overrides over;
+	const char *queue_mode;          /* a directive's, or NULL */
+	const struct directives *directives;     /* of a message that is nothing else */
 	const char *thread;              /* channel, peer and thread the answer goes to; NULL: the session itself */
 	bool has_attachments;
 	const struct slash_command *command;     /* this is a command, not a turn */
@@ -110,6 +113,8 @@ struct run {
 	VEC(struct run_call) calls;      /* of the reply at hand; gone once their results are in the transcript */
 	VEC(const char *) tools_used;    /* names that succeeded, once each */
 	VEC(struct run_handed) handed;   /* calls of the client's tools: the turn ends with them */
+	bool is_fast, shows_thinking;    /* of the request at hand */
+	const char *told_thinking;       /* its level of thinking; NULL: it does not think */
 	bool is_followed;                /* the follower was told text of the message at hand */
 	struct run_spent spent;
 	struct model_result result;      /* of the last request */

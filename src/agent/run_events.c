@@ -192,6 +192,17 @@ void ev_text_tell_due(struct run *r)
 		rf_flush_chat(r);
 }
 
+void ev_thinking(struct run *r, const char *text, size_t len, size_t from)
+{
+	struct jw w = rf_data(r);
+
+	jw_key(&w, "text");
+	jw_strn(&w, text, len);
+	jw_key(&w, "delta");
+	jw_strn(&w, text + from, len - from);
+	rf_agent(r, &w, (struct rf_frame){ .stream = "thinking" });
+}
+
 void ev_usage(struct run *r)
 {
 	struct jw w;

@@ -34,6 +34,8 @@ void ev_text(struct run *r);
 /* When held back text must be told (monotonic; 0: there is none), and doing so. */
 int64_t ev_text_due_ms(const struct run *r);
 void ev_text_tell_due(struct run *r);
+/* Of len bytes of thinking, those from `from` are new. */
+void ev_thinking(struct run *r, const char *text, size_t len, size_t from);
 void ev_usage(struct run *r);
 void ev_row(struct run *r, const struct tr_entry *entry);
 void ev_retrying(struct run *r, const struct model_event *ev);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "agent/footer.h"
 #include "agent/messages.h"
 #include "agent/run_frames.h"
 #include "agent/turn.h"
@@ -113,13 +114,27 @@ static void end_frame(struct run *r)
 	rf_lifecycle(r, &w);
 }
 
+/* The reply with the line under it, when the session wants one. */
+static const char *final_text(struct run *r, size_t *ret_len)
+{
+	const char *line = footer_of(r), *text;
+
+	*ret_len = r->reply.len;
+	if (!line)
+		return buf_str(&r->reply);
+	text = arena_printf(r->arena, "%s%s%s", buf_str(&r->reply), r->reply.len ? "\n\n" : "", line);
+	*ret_len = strlen(text);
+	return text;
+}
+
 /* The final of a drained input carries a whole message and no agentId. */
 static void final_of_drained(struct run *r)
 {
 	struct run_event ev = { .kind = RUN_EV_CHAT, .state = CHAT_FINAL, .seq = ++r->seq, .has_message = true,
-				.stop_reason = r->stop_reason, .text = buf_str(&r->reply), .text_len = r->reply.len };
+				.stop_reason = r->stop_reason };
 	struct jw w = rf_data(r);
 
+	ev.text = final_text(r, &ev.text_len);
 	jw_kstr(&w, "role", "assistant");
 	jw_karr(&w, "content");
 	jw_obj(&w);
@@ -145,9 +160,9 @@ static void final_of_drained(struct run *r)
 static void final(struct run *r)
 {
 	struct run_event ev = { .kind = RUN_EV_CHAT, .agent_id = r->agent_id, .state = CHAT_FINAL, .seq = r->seq,
-				.has_message = true, .stop_reason = r->stop_reason, .text = buf_str(&r->reply),
-				.text_len = r->reply.len };
+				.has_message = true, .stop_reason = r->stop_reason };
 
+	ev.text = final_text(r, &ev.text_len);
 	rf_emit(r, &ev);
 }
 

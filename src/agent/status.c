@@ -37,11 +37,10 @@ static ch_status model_of(struct agent_host *h, const struct sess *s, struct are
 
 static const char *mode_name(struct agent_host *h, const struct sess *s)
 {
-	enum queue_mode mode = QUEUE_STEER;
+	struct agent_settings now;
 
-	if (!queue_mode_parse(s->queue_mode, &mode))
-		queue_mode_parse(config_str(host_config(h), "messages.queue.mode"), &mode);
-	return queue_mode_name(mode);
+	agent_settings_of(host_config(h), s, &now);
+	return now.queue_mode;
 }
 
 ch_status status_json(struct agent_host *h, struct sess *s, struct buf *out, struct ch_err *err)

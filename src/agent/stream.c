@@ -49,8 +49,24 @@ void stream_begin(struct stream *s)
 	r->is_followed = false;
 }
 
+/* What the model thinks, when the session wants to see it: all of it so far and what is new. */
+static void tell_thinking(struct stream *s, bool is_last)
+{
+	int64_t now = now_mono_ms();
+
+	if (!s->run->shows_thinking || s->told == s->block.len)
+		return;
+	if (!is_last && now - s->thought_ms < EV_COALESCE_MS)
+		return;
+	s->thought_ms = now;
+	ev_thinking(s->run, buf_str(&s->block), s->block.len, s->told);
+	s->told = s->block.len;
+}
+
 static void close_block(struct stream *s, const char *signature)
 {
+	if (s->kind == STREAM_THINKING)
+		tell_thinking(s, true);
 	if (s->kind != STREAM_NO_BLOCK && (s->block.len || signature)) {
 		jw_obj(&s->w);
 		jw_kstr(&s->w, "type", s->kind == STREAM_TEXT ? "text" : "thinking");
@@ -176,6 +192,7 @@ bool stream_event(void *stream, const struct model_event *ev)
 	case MODEL_EV_THINKING:
 		open_block(s, STREAM_THINKING);
 		buf_append(&s->block, ev->text, ev->len);
+		tell_thinking(s, false);
 		break;
 	case MODEL_EV_SIGNATURE:
 		open_block(s, STREAM_THINKING);

@@ -16,7 +16,8 @@ struct stream {
 	struct jw w;
 	enum stream_kind kind;           /* of the block at hand */
 	struct buf block;                /* its text */
-	size_t told;                     /* bytes of a text block that are in run->reply */
+	size_t told;                     /* bytes of the block that are in run->reply, or were told as thinking */
+	int64_t thought_ms;              /* when thinking was told last, monotonic */
 	int64_t started_at;
 };
 

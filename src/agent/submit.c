@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "agent/host.h"
+#include "agent/command.h"
 #include "agent/messages.h"
 #include "agent/queue.h"
 #include "core/clock.h"
@@ -55,10 +55,44 @@ static ch_status render_message(struct run *r, const struct run_input *in, struc
 	return CH_OK;
 }
 
+/* "/steer <message>": the message, into the running turn. */
+static void take_steer(struct run *r, struct run_input *in)
+{
+	r->command = NULL;
+	r->text = in->text = r->command_args;
+	r->queue_mode = "steer";
+}
+
+/* A command, a message of settings only, or a message with settings in it, which are taken out. */
+static void understand(struct run *r, struct run_input *in)
+{
+	struct directives *d;
+
+	if (!r->has_attachments)
+		r->command = command_parse(host_config(r->host), r->text, r->arena, &r->command_args);
+	if (r->command == &cmd_steer && *r->command_args)
+		take_steer(r, in);
+	if (r->command || !strchr(r->text, '/'))
+		return;
+	d = arena_alloc(r->arena, sizeof(*d));
+	directives_find(r->arena, r->text, d);
+	if (!d->len)
+		return;
+	r->directives = d;
+	if (!r->has_attachments && !d->rest[strspn(d->rest, " \t\r\n")]) {
+		r->command = &command_of_directives;
+		r->command_args = "";
+		return;
+	}
+	r->text = in->text = d->rest;
+	directives_apply(r, d);
+}
+
 static ch_status run_from_input(struct agent_host *h, const struct run_input *in, struct run **ret, struct ch_err *err)
 {
 	CH_AUTO(run_unref) struct run *r = run_new(h);
 	struct arena *a = r->arena;
+	struct run_input said = *in;
 	ch_status st;
 
 	r->accepted_at = now_wall_ms();
@@ -74,12 +108,11 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->channel = arena_strdup(a, in->client_mode);
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
-	if (in->sender_is_owner && !in->is_plain && !json_len(in->attachments) &&
-	    config_bool(host_config(h), "commands.text", true))
-		r->command = command_parse(host_config(h), r->text, a, &r->command_args);
+	if (in->sender_is_owner && !in->is_plain && config_bool(host_config(h), "commands.text", true))
+		understand(r, &said);
 	st = extras_take(r, in->extras, err);
 	if (!st)
-		st = render_message(r, in, err);
+		st = render_message(r, &said, err);
 	if (st)
 		return st;
 	*ret = CH_TAKE(r);
@@ -122,6 +155,11 @@ static ch_status accept_rows(struct agent_host *h, struct run *r, const struct r
 	r->agent_id = arena_strdup(r->arena, r->sess->agent_id);
 	r->session_id = arena_strdup(r->arena, r->sess->session_id);
 	row.session_id = r->session_id;
+	if (r->directives && !r->command) {
+		st = directives_choose(r, r->directives, err);
+		if (st)
+			return st;
+	}
 	if (!r->command) {
 		sess_set_str(r->sess, &r->sess->status, "running");      /* saved with the input */
 		r->sess->last_interaction_at = r->accepted_at;
@@ -161,7 +199,7 @@ static void settings_of(struct agent_host *h, const struct run *r, const struct 
 			struct queue_settings *ret)
 {
 	queue_settings_of(host_config(h), s, r->channel, ret);
-	queue_mode_parse(in->queue_mode, &ret->mode);
+	queue_mode_parse(r->queue_mode ? r->queue_mode : in->queue_mode, &ret->mode);
 }
 
 /* A command that ends what runs and waits, and is answered when that has unwound. */

@@ -6,6 +6,7 @@
 
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/verbose.h"
 
 static enum thinking_level thinking_of(const struct run *r)
 {
@@ -67,6 +68,9 @@ static ch_status ask_once(struct turn *t, struct window *w, struct ch_err *err)
 	struct json view;
 	ch_status st;
 
+	verbose_prepare(r);
+	call.is_fast = r->is_fast;
+	r->told_thinking = call.thinking == THINK_OFF ? NULL : thinking_name(call.thinking);
 	window_view(r, w, &view);
 	call.messages = &view;
 	r->result = (struct model_result){ 0 };

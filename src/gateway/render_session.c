@@ -101,10 +101,7 @@ const struct gw_model_facts *gw_render_session_model(struct gw_render *r, const 
 
 const char *const *gw_thinking_levels(const struct gw_model_facts *m)
 {
-	static const char *const plain[] = { "off", NULL };
-	static const char *const levels[] = { "off", "minimal", "low", "medium", "high", NULL };
-
-	return m->is_reasoning ? levels : plain;
+	return thinking_options(m->is_reasoning);
 }
 
 /* Written as text: every row of a list has them. */
@@ -242,18 +239,25 @@ static void put_names(struct jw *w, enum shape shape, const struct sess *s)
 	put_int(w, shape, "lastInteractionAt", s->last_interaction_at);
 }
 
-static void put_settings(struct jw *w, enum shape shape, const struct sess *s, const struct gw_model_facts *m)
+static void put_settings(struct gw *gw, struct jw *w, enum shape shape, const struct sess *s,
+			 const struct gw_model_facts *m)
 {
+	struct agent_settings now;
+
+	agent_settings_of(gw_config(gw), s, &now);
 	put_str(w, shape, "thinkingLevel", s->thinking_level);
 	put_str(w, shape, "verboseLevel", s->verbose_level);
 	put_str(w, shape, "reasoningLevel", s->reasoning_level);
-	jw_kbool(w, "effectiveFastMode", false);
-	jw_kstr(w, "effectiveFastModeSource", "default");
+	if (str_eq(now.fast, "auto"))
+		jw_kstr(w, "effectiveFastMode", "auto");
+	else
+		jw_kbool(w, "effectiveFastMode", str_eq(now.fast, "on"));
+	jw_kstr(w, "effectiveFastModeSource", now.fast_source);
 	jw_kint(w, "fastAutoOnSeconds", 60);
 	put_str(w, shape, "responseUsage", s->response_usage);
-	jw_kstr(w, "effectiveResponseUsage", str_empty(s->response_usage) ? "off" : s->response_usage);
+	jw_kstr(w, "effectiveResponseUsage", now.usage);
 	if (shape == SHAPE_ROW)
-		jw_kstr(w, "effectiveQueueMode", str_empty(s->queue_mode) ? "steer" : s->queue_mode);
+		jw_kstr(w, "effectiveQueueMode", now.queue_mode);
 	jw_kstr(w, "modelProvider", m->provider);
 	jw_kstr(w, "model", m->model);
 	put_str(w, shape, "activeModelProvider", s->active_provider);
@@ -363,7 +367,7 @@ void gw_render_session_row_as(struct gw *gw, struct jw *w, const struct sess *s,
 	put_str(w, SHAPE_ROW, "channel", s->channel);
 	put_names(w, SHAPE_ROW, s);
 	gw_render_thinking(w, m);
-	put_settings(w, SHAPE_ROW, s, m);
+	put_settings(gw, w, SHAPE_ROW, s, m);
 	put_run(gw, w, SHAPE_ROW, s);
 	if (flags & GW_ROW_LEAF)
 		put_leaf(gw, w, s);
@@ -398,7 +402,7 @@ void gw_render_session_tombstones(struct gw *gw, struct jw *w, const struct sess
 
 	put_people(w, SHAPE_FLAT, s);
 	put_names(w, SHAPE_FLAT, s);
-	put_settings(w, SHAPE_FLAT, s, m);
+	put_settings(gw, w, SHAPE_FLAT, s, m);
 	put_run(gw, w, SHAPE_FLAT, s);
 	put_absent(w);
 }

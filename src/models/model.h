@@ -28,6 +28,8 @@ struct model_tool { const char *name, *description, *schema_json; };
 enum thinking_level { THINK_OFF, THINK_MINIMAL, THINK_LOW, THINK_MEDIUM, THINK_HIGH, THINK_XHIGH, THINK_ADAPTIVE, THINK_MAX, THINK_ULTRA };
 bool thinking_parse(const char *name, enum thinking_level *ret);
 const char *thinking_name(enum thinking_level l);
+/* The levels that a model can be set to; NULL-ended. */
+const char *const *thinking_options(bool is_reasoning);
 
 /* MODEL_FOR_SILENT: upkeep that nobody asked for just then. */
 enum model_reason { MODEL_FOR_TURN, MODEL_FOR_TITLE, MODEL_FOR_COMPACTION, MODEL_FOR_PROBE, MODEL_FOR_SILENT };

@@ -24,6 +24,14 @@ bool thinking_parse(const char *name, enum thinking_level *ret)
 	return false;
 }
 
+const char *const *thinking_options(bool is_reasoning)
+{
+	static const char *const none[] = { "off", NULL };
+	static const char *const levels[] = { "off", "minimal", "low", "medium", "high", NULL };
+
+	return is_reasoning ? levels : none;
+}
+
 const char *thinking_name(enum thinking_level l)
 {
 	return thinking_names[l];

@@ -1,0 +1,19 @@
+/*
+ * agent/cmd_absent.c - commands that clients know and that have no subject here: a clear answer, no listing.
+ */
+#include "agent/command.h"
+
+#define ABSENT(id, text, why)                                                                          \
+	static ch_status absent_##id(struct run *r, const char *args, struct buf *out, struct ch_err *err) \
+	{                                                                                              \
+		return ch_fail(err, CH_E_UNSUPPORTED, "/" text ": " why);                              \
+	}                                                                                              \
+	const struct slash_command cmd_##id = {                                                        \
+		.name = text, .description = why, .args_hint = "[…]", .category = "options",           \
+		.flags = SLASH_HIDDEN, .run = absent_##id,                                             \
+	}
+
+ABSENT(elevated, "elevated", "no tool here runs programs, so there are no rights to raise");
+ABSENT(exec, "exec", "no tool here runs programs");
+ABSENT(session, "session", "conversations are not bound to threads of a channel, so nothing expires");
+ABSENT(trace, "trace", "there are no plugins that could be traced");
