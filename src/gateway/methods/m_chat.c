@@ -152,6 +152,13 @@ static const struct gw_param provenance_params[] = {
 	{ "jobId", GP_STR }, { "runId", GP_STR }, { 0 },
 };
 
+static const struct gw_param tool_override_params[] = {
+	{ "mcpServers", GP_OBJ, .item = GP_BOOL },
+	{ "mcpToolsDeny", GP_OBJ, .item = GP_ARR },
+	{ "skills", GP_OBJ, .item = GP_BOOL },
+	{ "webSearch", GP_BOOL },
+	{ 0 },
+};
 static const struct gw_param send_params[] = {
 	{ "sessionKey", GP_STR, GP_REQUIRED | GP_NON_EMPTY, 1, SESS_KEY_MAX },
 	{ "message", GP_STR, GP_REQUIRED },
@@ -180,7 +187,7 @@ static const struct gw_param send_params[] = {
 	{ "expectedLeafEntryId", GP_STR, GP_NON_EMPTY | GP_NULLABLE },
 	{ "expectedSessionRoutingContract", GP_STR, GP_NON_EMPTY },
 	{ "expectedPermissionMode", GP_ENUM, GP_NULLABLE, .choices = permissions },
-	{ "expectedToolOverrides", GP_OBJ, GP_NULLABLE },
+	{ "expectedToolOverrides", GP_OBJ, GP_NULLABLE, .members = tool_override_params },
 	{ 0 },
 };
 

@@ -70,8 +70,8 @@ static const struct gw_param resolve_params[] = {
 };
 
 const struct gw_method gwm_secrets[] = {
-	/* name              run          scope           flags           params */
-	{ "secrets.reload",  run_reload,  GW_SCOPE_ADMIN, GW_OPEN_PARAMS },
-	{ "secrets.resolve", run_resolve, GW_SCOPE_ADMIN, 0,              resolve_params },
+	/* name              run          scope           flags  params */
+	{ "secrets.reload",  run_reload,  GW_SCOPE_ADMIN, 0 },
+	{ "secrets.resolve", run_resolve, GW_SCOPE_ADMIN, 0,     resolve_params },
 };
 const size_t gwm_secrets_count = CH_ARRAY_LEN(gwm_secrets);

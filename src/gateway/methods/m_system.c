@@ -190,6 +190,13 @@ static void write_empty(struct jw *w, const char *key)
 	jw_end(w);
 }
 
+/* This version has no ledger of tasks. */
+static const char no_tasks[] =
+	"{\"total\":0,\"active\":0,\"terminal\":0,\"failures\":0,\"byStatus\":{\"queued\":0,\"running\":0,"
+	"\"succeeded\":0,\"failed\":0,\"timed_out\":0,\"cancelled\":0,\"lost\":0},"
+	"\"byRuntime\":{\"subagent\":0,\"acp\":0,\"cli\":0,\"cron\":0}}";
+static const char no_task_audit[] = "{\"total\":0,\"warnings\":0,\"errors\":0,\"byCode\":{}}";
+
 static ch_status run_status(struct gw_call *call, struct ch_err *err)
 {
 	struct jw *w = gw_reply_begin(call);
@@ -202,9 +209,15 @@ static ch_status run_status(struct gw_call *call, struct ch_err *err)
 	write_empty(w, "queuedSystemEvents");
 	write_empty(w, "degradedSecretOwners");
 	write_empty(w, "degradedPlugins");
+	jw_kraw(w, "tasks", no_tasks, sizeof(no_tasks) - 1);
+	jw_kraw(w, "taskAudit", no_task_audit, sizeof(no_task_audit) - 1);
 	st = write_all_sessions(call, w, err);
 	if (st)
 		return st;
+	jw_kobj(w, "modelRuntime");
+	jw_kbool(w, "degraded", false);
+	write_empty(w, "pendingAgents");
+	jw_end(w);
 	write_config_state(call, w);
 	jw_kobj(w, "processMemory");
 	jw_kint(w, "rssBytes", resident_bytes());

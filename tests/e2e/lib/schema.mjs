@@ -28,6 +28,8 @@ const EVENT_OF = {
  */
 const NEWER = {
 	HelloOk: { 'auth': ['method'] },
+	ChannelsStatusResult: { '': ['statusIssues'] },
+	SkillsProposalsListResult: { '': ['installedSkills'] },
 	SessionGitHubOptionsResult: { '': ['latestShared'] },
 	AgentsFilesGetResult: { 'file': ['hash'] },
 	AgentsFilesSetResult: { 'file': ['hash'] },
