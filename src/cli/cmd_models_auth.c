@@ -27,7 +27,8 @@ ch_status cli_auth_owner(struct cli *c, const struct config *cfg, const char **r
 	const struct agent_info *agent = id ? agent_find(cfg, c->state_dir, c->arena, id) : NULL;
 
 	if (id && !agent)
-		return ch_fail(err, CH_E_NOT_FOUND, "there is no agent '%s' (see: agents.entries in the configuration)", id);
+		return ch_fail(err, CH_E_NOT_FOUND,
+			       "there is no agent '%s' (see: agents.entries in the configuration)", id);
 	*ret = !agent || agent->is_default ? "" : agent->id;
 	return CH_OK;
 }
@@ -138,7 +139,8 @@ static const char *note_of(struct arena *a, const struct json *v)
 	char left[24];
 
 	if (json_get(v, "refused"))
-		return arena_printf(a, "sign in again: chela models auth login --provider %s", json_get_str(v, "provider"));
+		return arena_printf(a, "sign in again: chela models auth login --provider %s",
+				    json_get_str(v, "provider"));
 	if (!until)
 		return "";
 	auth_remaining_text(until - now_wall_ms(), left);
@@ -156,10 +158,11 @@ static void print_profiles(struct cli *c, const struct json *list)
 
 		if (end)
 			auth_remaining_text(end - now_wall_ms(), left);
-		cli_table_row(t, (const char *const[]){ json_get_str(v, "id"), json_get_str(v, "type"), json_get_str(v, "status"),
-							arena_strdup(c->arena, left),
-							cli_ago(c->arena, json_get_int(v, "lastUsedAt", 0)),
-							json_str_or(json_get(v, "agentId"), "all"), note_of(c->arena, v) });
+		cli_table_row(t, (const char *const[]){
+					 json_get_str(v, "id"), json_get_str(v, "type"),
+					 json_get_str(v, "status"), arena_strdup(c->arena, left),
+					 cli_ago(c->arena, json_get_int(v, "lastUsedAt", 0)),
+					 json_str_or(json_get(v, "agentId"), "all"), note_of(c->arena, v) });
 	}
 	if (json_len(list))
 		cli_table_print(c, t);
@@ -252,16 +255,19 @@ static CH_FIBER ch_status run_paste_key(struct cli *c, struct ch_err *err)
 	ch_status st = work_begin(c, &w, NEEDS_PROVIDER, err);
 
 	if (!st)
-		st = cli_read_secret(c, arena_printf(c->arena, "API key for %s (not shown)", w.provider), &s, err);
+		st = cli_read_secret(c, arena_printf(c->arena, "API key for %s (not shown)", w.provider), &s,
+				     err);
 	if (!st)
 		st = work_open(c, &w, err);
 	if (!st)
 		st = id_for_key(c, &w, &id, err);
 	if (st)
 		return st;
-	return save(c, &w,
-		    &(struct auth_profile){ .agent_id = w.owner, .id = id, .provider = w.provider, .kind = AUTH_KIND_API_KEY },
-		    s, err);
+	return save(
+		c, &w,
+		&(struct auth_profile){
+			.agent_id = w.owner, .id = id, .provider = w.provider, .kind = AUTH_KIND_API_KEY },
+		s, err);
 }
 
 const struct cli_command cli_models_auth_paste_api_key = {
@@ -277,17 +283,22 @@ static CH_FIBER ch_status paste_token(struct cli *c, struct work *w, const char 
 				      const char *prefix, struct ch_err *err)
 {
 	CH_AUTO(secret_unref) struct secret *s = NULL;
-	ch_status st = cli_read_secret(c, arena_printf(c->arena, "token for %s (not shown)", w->provider), &s, err);
+	ch_status st =
+		cli_read_secret(c, arena_printf(c->arena, "token for %s (not shown)", w->provider), &s, err);
 
 	if (!st && prefix && !str_starts(secret_reveal(s), prefix))
-		st = ch_fail(err, CH_E_INVALID, "that is no setup token: one begins with %s and is made by `claude setup-token`",
+		st = ch_fail(err, CH_E_INVALID,
+			     "that is no setup token: one begins with %s and is made by `claude setup-token`",
 			     prefix);
 	if (!st)
 		st = work_open(c, w, err);
 	if (st)
 		return st;
 	return save(c, w,
-		    &(struct auth_profile){ .agent_id = w->owner, .id = id, .provider = w->provider, .kind = AUTH_KIND_TOKEN,
+		    &(struct auth_profile){ .agent_id = w->owner,
+					    .id = id,
+					    .provider = w->provider,
+					    .kind = AUTH_KIND_TOKEN,
 					    .expires_at = expires_at },
 		    s, err);
 }
@@ -314,7 +325,8 @@ static CH_FIBER ch_status run_paste_token(struct cli *c, struct ch_err *err)
 		st = read_life(c, &expires_at, err);
 	if (st)
 		return st;
-	return paste_token(c, &w, id ? id : arena_printf(c->arena, "%s:manual", w.provider), expires_at, NULL, err);
+	return paste_token(c, &w, id ? id : arena_printf(c->arena, "%s:manual", w.provider), expires_at, NULL,
+			   err);
 }
 
 const struct cli_command cli_models_auth_paste_token = {
@@ -335,14 +347,17 @@ static CH_FIBER ch_status run_setup_token(struct cli *c, struct ch_err *err)
 	ch_status st = work_begin(c, &w, NO_PROVIDER, err);
 
 	if (!st && !str_eq(w.provider, "anthropic"))
-		st = ch_fail(err, CH_E_UNSUPPORTED, "only anthropic has setup tokens; for others: chela models auth paste-token");
+		st = ch_fail(err, CH_E_UNSUPPORTED,
+			     "only anthropic has setup tokens; for others: chela models auth paste-token");
 	return st ? st : paste_token(c, &w, id ? id : "anthropic:default", 0, "sk-ant-oat", err);
 }
 
 const struct cli_command cli_models_auth_setup_token = {
 	.name = "models auth setup-token",
 	.summary = "keep the token that `claude setup-token` prints",
-	.opts = (const struct cli_opt[]){ { "provider", 'p', "<id>", "anthropic (default)" }, OPT_PROFILE, OPT_AGENT, { 0 } },
+	.opts =
+		(const struct cli_opt[]){
+			{ "provider", 'p', "<id>", "anthropic (default)" }, OPT_PROFILE, OPT_AGENT, { 0 } },
 	.run = run_setup_token,
 };
 
@@ -361,7 +376,9 @@ static CH_FIBER ch_status confirm(struct cli *c, const char *id, struct ch_err *
 	st = cli_read_line(c, &line, err);
 	if (st)
 		return st;
-	return str_ieq(line, "y") || str_ieq(line, "yes") ? CH_OK : ch_fail(err, CH_E_CANCELED, "nothing was removed");
+	return str_ieq(line, "y") || str_ieq(line, "yes")
+		       ? CH_OK
+		       : ch_fail(err, CH_E_CANCELED, "nothing was removed");
 }
 
 static CH_FIBER ch_status run_logout(struct cli *c, struct ch_err *err)
@@ -379,7 +396,8 @@ static CH_FIBER ch_status run_logout(struct cli *c, struct ch_err *err)
 	if (!st)
 		st = auth_store_remove(w.db, w.owner, id, &found, err);
 	if (!st && !found)
-		st = ch_fail(err, CH_E_NOT_FOUND, "there is no auth profile '%.100s' (see: chela models auth list)", id);
+		st = ch_fail(err, CH_E_NOT_FOUND,
+			     "there is no auth profile '%.100s' (see: chela models auth list)", id);
 	if (st)
 		return st;
 	if (!c->json) {
@@ -417,7 +435,8 @@ static void print_order(struct cli *c, const struct work *w, const struct json *
 		return;
 	}
 	if (!order)
-		cli_print("no order is stored for %s: auth.order, else by kind and age\n", cli_safe(c->arena, w->provider));
+		cli_print("no order is stored for %s: auth.order, else by kind and age\n",
+			  cli_safe(c->arena, w->provider));
 	json_each(v, order)
 		cli_print("%s\n", cli_safe(c->arena, json_str(v)));
 }

@@ -54,10 +54,12 @@ static void explain_browser(struct cli *c, const struct oauth_attempt *t)
 	if (oauth_attempt_listens(t))
 		cli_note("Waiting. If the browser runs on another machine, paste the address it ends at here.\n");
 	else
-		cli_note("The callback's port is taken on this machine: paste the address that the browser ends at here.\n");
+		cli_note("The callback's port is taken on this machine: paste the address that the browser "
+			 "ends at here.\n");
 }
 
-static CH_FIBER ch_status wait_browser(struct cli *c, struct oauth_attempt *t, int64_t deadline_ms, struct ch_err *err)
+static CH_FIBER ch_status wait_browser(struct cli *c, struct oauth_attempt *t, int64_t deadline_ms,
+				       struct ch_err *err)
 {
 	struct paste p = { c, t };
 	struct fiber *reader = fiber_spawn(c->loop, "paste", FIBER_JOINABLE, read_pastes, &p);
@@ -118,7 +120,8 @@ static CH_FIBER ch_status keep(struct cli *c, const struct config *cfg, const st
 	if (!st)
 		st = oauth_save(db, s, owner, cli_opt(c, "profile-id"), t, c->arena, &id, err);
 	if (!st && !t->refresh)
-		cli_note("The server gave no refresh token: you will have to sign in again when this one ends.\n");
+		cli_note("The server gave no refresh token: you will have to sign in again when this one "
+			 "ends.\n");
 	if (!st)
 		cli_auth_saved(c, id, s->provider);
 	return st;

@@ -87,7 +87,10 @@ CH_FIBER ch_status cli_read_secret(struct cli *c, const char *prompt, struct sec
 	st = cli_read_line(c, &line, err);
 	show(&x);
 	if (st)
-		return st == CH_E_EOF ? ch_fail(err, CH_E_INVALID, "nothing came on standard input: pipe the secret in, or run this in a terminal") : st;
+		return st == CH_E_EOF ? ch_fail(err, CH_E_INVALID,
+						"nothing came on standard input: pipe the secret in, or run "
+						"this in a terminal")
+				      : st;
 	at = line + strspn(line, " \t\r\n");
 	len = strlen(line);
 	n = strlen(at);
@@ -97,7 +100,8 @@ CH_FIBER ch_status cli_read_secret(struct cli *c, const char *prompt, struct sec
 		st = ch_fail(err, CH_E_INVALID, n ? "that is too long for a key" : "the line is empty");
 	for (size_t i = 0; !st && i < n; i++) {
 		if ((unsigned char)at[i] <= ' ' || (unsigned char)at[i] > '~')
-			st = ch_fail(err, CH_E_INVALID, "that is no key: it holds blanks or characters that keys do not have");
+			st = ch_fail(err, CH_E_INVALID,
+				     "that is no key: it holds blanks or characters that keys do not have");
 	}
 	if (!st)
 		*ret = secret_new(at);

@@ -15,6 +15,7 @@
 #include "models/dialect.h"
 #include "models/keys.h"
 #include "models/models_priv.h"
+#include "models/oauth.h"
 
 #define BRAND_NEW_MS 60000               /* a token refused within this of its making will be refused again */
 
@@ -90,11 +91,12 @@ void auth_session_forget(struct models *m, const char *session_key)
 
 /* ---- the secret of one ---- */
 
-static CH_FIBER ch_status open_config(struct config *cfg, const char *provider, struct arena *a, struct secret **ret,
-				      struct ch_err *err)
+static CH_FIBER ch_status open_config(struct config *cfg, const char *provider, struct arena *a,
+				      struct secret **ret, struct ch_err *err)
 {
 	const struct json *conf = provider_object(cfg, provider);
-	const char *path = config_path_join(a, config_path_join(a, "models.providers", conf ? conf->key : provider), "apiKey");
+	const char *path = config_path_join(
+		a, config_path_join(a, "models.providers", conf ? conf->key : provider), "apiKey");
 	CH_AUTO(secret_unref) struct secret *s = NULL;
 	const char *value;
 	ch_status st = config_secret(cfg, path, &s, err);
@@ -107,8 +109,8 @@ static CH_FIBER ch_status open_config(struct config *cfg, const char *provider, 
 }
 
 /* The profile's secret; an access token that is about to end is refreshed first. */
-static CH_FIBER ch_status open_profile(struct models *m, struct auth_candidate *c, struct arena *a, struct secret **ret,
-				       struct ch_err *err)
+static CH_FIBER ch_status open_profile(struct models *m, struct auth_candidate *c, struct arena *a,
+				       struct secret **ret, struct ch_err *err)
 {
 	bool is_over = c->profile.expires_at && c->profile.expires_at <= now_wall_ms();
 	ch_status st;
@@ -158,30 +160,38 @@ static void fill_lease(const struct auth_want *want, const struct auth_candidate
 /* ---- acquiring ---- */
 
 /* Why none can be had: the texts name the way out. */
-static ch_status explain_none(const struct auth_want *want, const struct auth_candidates *all, struct ch_err *err)
+static ch_status explain_none(struct models *m, const struct auth_want *want, const struct auth_candidates *all,
+			      struct ch_err *err)
 {
 	const char *provider = want->provider;
 	char hint[160];
 
 	if (!str_empty(want->profile)) {
 		if (all->len)
-			return ch_fail(err, CH_E_DENIED, "%s: the auth profile '%.80s' cannot be used: %s", provider,
-				       want->profile, all->at[0].unusable);
-		return ch_fail(err, CH_E_DENIED, "%s has no auth profile '%.80s' (see: chela models auth list)", provider,
+			return ch_fail(err, CH_E_DENIED, "%s: the auth profile '%.80s' cannot be used: %s",
+				       provider, want->profile, all->at[0].unusable);
+		return ch_fail(err, CH_E_DENIED,
+			       "%s has no auth profile '%.80s' (see: chela models auth list)", provider,
 			       want->profile);
 	}
 	if (all->len)
-		return ch_fail(err, CH_E_NOT_FOUND, "%s: '%.80s' cannot be used: %s (see: chela models auth list)", provider,
+		return ch_fail(err, CH_E_NOT_FOUND,
+			       "%s: '%.80s' cannot be used: %s (see: chela models auth list)", provider,
 			       all->at[0].id, all->at[0].unusable);
 	if (want->skip && want->skip[0])
 		return ch_fail(err, CH_E_BUSY, "%s has no other credential to try", provider);
+	if (oauth_is_configured(catalog_config(m), provider))
+		return ch_fail(err, CH_E_NOT_FOUND,
+			       "nobody has signed in to %s: chela models auth login --provider %s", provider,
+			       provider);
 	key_hint(provider, hint, sizeof(hint));
 	return ch_fail(err, CH_E_NOT_FOUND, "there is no key for %s: set %s, or `chela models auth paste-api-key "
 					    "--provider %s`",
 		       provider, hint, provider);
 }
 
-static ch_status explain_blocked(const struct auth_want *want, const struct auth_candidate *first, struct ch_err *err)
+static ch_status explain_blocked(const struct auth_want *want, const struct auth_candidate *first,
+				 struct ch_err *err)
 {
 	int64_t wait_ms = CH_MAX(first->health.blocked_until - now_wall_ms(), 1);
 
@@ -228,10 +238,12 @@ static CH_FIBER ch_status acquire_one(struct models *m, struct config *cfg, cons
 		log_warn("models", "%s: %s; trying the next credential", all->at[i].id, err->text);
 	}
 	if (was_tried)
-		return !str_empty(want->profile) && st != CH_E_BUSY ? ch_fail(err, CH_E_DENIED, "%s", err->text) : st;
+		return !str_empty(want->profile) && st != CH_E_BUSY
+			       ? ch_fail(err, CH_E_DENIED, "%s", err->text)
+			       : st;
 	if (all->len && !all->at[0].unusable)
 		return explain_blocked(want, &all->at[0], err);
-	return explain_none(want, all, err);
+	return explain_none(m, want, all, err);
 }
 
 CH_FIBER ch_status auth_acquire(struct models *m, struct config *cfg, const struct auth_want *want,
@@ -278,8 +290,9 @@ static bool expire_early(struct db *db, const struct auth_lease *l, int64_t now_
 	return auth_store_stale(db, l->owner, l->profile, NULL) == CH_OK;
 }
 
-static ch_status report(struct db *db, const struct auth_lease *l, const struct auth_subject *who, const char *model,
-			enum model_error_class c, int64_t retry_after_ms, struct ch_err *err)
+static ch_status report(struct db *db, const struct auth_lease *l, const struct auth_subject *who,
+			const char *model, enum model_error_class c, int64_t retry_after_ms,
+			struct ch_err *err)
 {
 	int64_t now = now_wall_ms();
 	int failures = 0;
@@ -312,7 +325,8 @@ void auth_report(struct models *m, const struct auth_lease *l, const char *model
 		who.id = config_id;
 	}
 	if (report(m->opts.db, l, &who, model, c, retry_after_ms, &err))
-		log_warn("models", "how %s fared could not be written (%s); it may be tried too soon", l->profile, err.text);
+		log_warn("models", "how %s fared could not be written (%s); it may be tried too soon",
+			 l->profile, err.text);
 }
 
 /* ---- asking without using ---- */
@@ -328,7 +342,8 @@ static bool has(struct models *m, const struct auth_want *want, enum ask ask, in
 
 	*ret_until = INT64_MAX;
 	if (auth_candidates_find(m, cfg, want, a, &all, &err)) {
-		log_warn("models", "the credentials of %s cannot be read (%s); taken for missing", want->provider, err.text);
+		log_warn("models", "the credentials of %s cannot be read (%s); taken for missing",
+			 want->provider, err.text);
 		return false;
 	}
 	if (!all.len && str_empty(want->profile) && !(want->skip && want->skip[0]) &&

@@ -39,9 +39,10 @@ static const char *scope_of(enum model_error_class c, const char *model)
 	return c == MODEL_ERR_RATE_LIMIT && model ? model : "";
 }
 
-static const char columns_sql[] = "SELECT failures, reason, failed_at, blocked_until, fingerprint FROM auth_health"
-				  " WHERE agent_id = ?1 AND profile_id = ?2"
-				  " AND (?3 IS NULL OR model = ?3 OR model = ?4) ORDER BY blocked_until";
+static const char columns_sql[] =
+	"SELECT failures, reason, failed_at, blocked_until, fingerprint FROM auth_health"
+	" WHERE agent_id = ?1 AND profile_id = ?2"
+	" AND (?3 IS NULL OR model = ?3 OR model = ?4) ORDER BY blocked_until";
 
 /* The row with the latest block that still counts; zero when there is none. */
 static ch_status read_rows(struct db *db, const struct auth_subject *who, const char *model, const char *or_model,
@@ -80,8 +81,8 @@ ch_status auth_health_get(struct db *db, const struct auth_subject *s, const cha
 	return read_rows(db, s, "", model, now_wall, ret, err);
 }
 
-ch_status auth_health_worst(struct db *db, const struct auth_subject *s, int64_t now_wall, struct auth_health *ret,
-			    struct ch_err *err)
+ch_status auth_health_worst(struct db *db, const struct auth_subject *s, int64_t now_wall,
+			    struct auth_health *ret, struct ch_err *err)
 {
 	return read_rows(db, s, NULL, NULL, now_wall, ret, err);
 }
@@ -89,8 +90,9 @@ ch_status auth_health_worst(struct db *db, const struct auth_subject *s, int64_t
 static ch_status write_row(struct db *db, const struct auth_subject *who, const char *model,
 			   const struct auth_health *h, struct ch_err *err)
 {
-	static const char sql[] = "INSERT OR REPLACE INTO auth_health (agent_id, profile_id, model, failures, reason,"
-				  " fingerprint, failed_at, blocked_until) VALUES (?,?,?,?,?,?,?,?)";
+	static const char sql[] =
+		"INSERT OR REPLACE INTO auth_health (agent_id, profile_id, model, failures, reason,"
+		" fingerprint, failed_at, blocked_until) VALUES (?,?,?,?,?,?,?,?)";
 	struct db_stmt *s = NULL;
 	ch_status st = db_prep(db, sql, &s, err);
 
@@ -108,8 +110,8 @@ static ch_status write_row(struct db *db, const struct auth_subject *who, const 
 }
 
 ch_status auth_health_failed(struct db *db, const struct auth_subject *s, const char *model,
-			     enum model_error_class c, int64_t retry_after_ms, int64_t now_wall, int *ret_failures,
-			     struct ch_err *err)
+			     enum model_error_class c, int64_t retry_after_ms, int64_t now_wall,
+			     int *ret_failures, struct ch_err *err)
 {
 	const char *scope = scope_of(c, model);
 	int64_t wish_ms = CH_MIN(CH_MAX(retry_after_ms, 0), AUTH_BLOCK_MAX_MS);
@@ -132,9 +134,9 @@ ch_status auth_health_failed(struct db *db, const struct auth_subject *s, const 
 ch_status auth_health_ok(struct db *db, const struct auth_subject *who, const char *model, struct ch_err *err)
 {
 	struct db_stmt *s = NULL;
-	ch_status st = db_prep(db,
-			       "DELETE FROM auth_health WHERE agent_id = ?1 AND profile_id = ?2 AND model IN ('', ?3)",
-			       &s, err);
+	ch_status st = db_prep(
+		db, "DELETE FROM auth_health WHERE agent_id = ?1 AND profile_id = ?2 AND model IN ('', ?3)",
+		&s, err);
 
 	if (st)
 		return st;

@@ -11,6 +11,7 @@
 #include "core/str.h"
 #include "models/keys.h"
 #include "models/models_priv.h"
+#include "models/oauth.h"
 
 struct gather {
 	struct models *m;
@@ -195,13 +196,17 @@ bool auth_is_optional(struct models *m, const struct config *cfg, const char *pr
 	const struct model_endpoint *e = model_endpoint_find(provider);
 	const struct json *conf = cfg ? provider_object(cfg, provider) : provider_config(m, provider);
 
+	/* Who describes a sign-in wants it to be used. */
+	if (oauth_is_configured(cfg, provider))
+		return false;
 	return e ? e->key_optional || json_get(conf, "baseUrl") != NULL : conf != NULL;
 }
 
 /* ---- the order ---- */
 
-ch_status auth_order_effective(struct models *m, const struct config *cfg, struct arena *a, const char *agent_id,
-			       const char *provider, const struct json **ret, bool *ret_stored, struct ch_err *err)
+ch_status auth_order_effective(struct models *m, const struct config *cfg, struct arena *a,
+			       const char *agent_id, const char *provider, const struct json **ret,
+			       bool *ret_stored, struct ch_err *err)
 {
 	struct json *stored = NULL;
 	ch_status st = CH_OK;

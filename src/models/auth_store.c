@@ -129,7 +129,8 @@ ch_status auth_store_find(struct db *db, struct arena *a, const char *agent_id, 
 	if (st)
 		return st;
 	if (!row)
-		return ch_fail(err, CH_E_NOT_FOUND, "there is no auth profile '%.100s' (see: chela models auth list)", id);
+		return ch_fail(err, CH_E_NOT_FOUND,
+			       "there is no auth profile '%.100s' (see: chela models auth list)", id);
 	*ret = read_row(a, s);
 	return CH_OK;
 }
@@ -137,7 +138,8 @@ ch_status auth_store_find(struct db *db, struct arena *a, const char *agent_id, 
 ch_status auth_store_secrets(struct db *db, const struct auth_profile *p, struct secret **ret_secret,
 			     struct secret **ret_refresh, struct ch_err *err)
 {
-	static const char sql[] = "SELECT secret, refresh_token FROM auth_profiles WHERE agent_id = ?1 AND profile_id = ?2";
+	static const char sql[] =
+		"SELECT secret, refresh_token FROM auth_profiles WHERE agent_id = ?1 AND profile_id = ?2";
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	bool row = false;
 	ch_status st = db_prep(db, sql, &s, err);
@@ -175,8 +177,8 @@ static ch_status prep_keyed(struct db *db, const char *sql, const char *agent_id
 static ch_status forget_health(struct db *db, const char *agent_id, const char *id, struct ch_err *err)
 {
 	struct db_stmt *s = NULL;
-	ch_status st = prep_keyed(db, "DELETE FROM auth_health WHERE agent_id = ?1 AND profile_id = ?2", agent_id, id, &s,
-				  err);
+	ch_status st = prep_keyed(db, "DELETE FROM auth_health WHERE agent_id = ?1 AND profile_id = ?2",
+				  agent_id, id, &s, err);
 
 	return st ? st : db_run(s, NULL, err);
 }
@@ -185,10 +187,13 @@ static ch_status upsert(struct db *db, const struct auth_profile *p, const char 
 			struct ch_err *err)
 {
 	static const char sql[] =
-		"INSERT INTO auth_profiles (agent_id, profile_id, provider, kind, created_at, updated_at, expires_at,"
-		" email, account_id, extra, refresh_token, secret) VALUES (?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11)"
+		"INSERT INTO auth_profiles (agent_id, profile_id, provider, kind, created_at, updated_at, "
+		"expires_at,"
+		" email, account_id, extra, refresh_token, secret) VALUES "
+		"(?1,?2,?3,?4,?5,?5,?6,?7,?8,?9,?10,?11)"
 		" ON CONFLICT (agent_id, profile_id) DO UPDATE SET provider = ?3, kind = ?4, updated_at = ?5,"
-		" expires_at = ?6, email = ?7, account_id = ?8, extra = ?9, refused = NULL, refresh_token = ?10,"
+		" expires_at = ?6, email = ?7, account_id = ?8, extra = ?9, refused = NULL, refresh_token = "
+		"?10,"
 		" secret = ?11";
 	struct db_stmt *s = NULL;
 	ch_status st = prep_keyed(db, sql, p->agent_id, p->id, &s, err);
@@ -216,7 +221,8 @@ ch_status auth_store_put(struct db *db, const struct auth_profile *p, const char
 	if (!auth_id_is_valid(p->id))
 		return ch_fail(err, CH_E_INVALID, "'%.80s' is no profile id: write provider:name", p->id);
 	if (str_empty(secret) || strlen(secret) > AUTH_SECRET_MAX)
-		return ch_fail(err, CH_E_INVALID, "%s: the key is empty or longer than %d bytes", p->id, AUTH_SECRET_MAX);
+		return ch_fail(err, CH_E_INVALID, "%s: the key is empty or longer than %d bytes", p->id,
+			       AUTH_SECRET_MAX);
 	st = db_begin_durable(db, err);
 	if (st)
 		return st;
@@ -240,7 +246,8 @@ static ch_status drop_from_order(struct db *db, const char *agent_id, const char
 	return st ? st : db_exec(db, "DELETE FROM auth_order WHERE profiles = '[]'", err);
 }
 
-ch_status auth_store_remove(struct db *db, const char *agent_id, const char *id, bool *ret_found, struct ch_err *err)
+ch_status auth_store_remove(struct db *db, const char *agent_id, const char *id, bool *ret_found,
+			    struct ch_err *err)
 {
 	CH_AUTO(db_rollback) struct db *tx = NULL;
 	struct db_stmt *s = NULL;
@@ -250,7 +257,8 @@ ch_status auth_store_remove(struct db *db, const char *agent_id, const char *id,
 	if (st)
 		return st;
 	tx = db;
-	st = prep_keyed(db, "DELETE FROM auth_profiles WHERE agent_id = ?1 AND profile_id = ?2", agent_id, id, &s, err);
+	st = prep_keyed(db, "DELETE FROM auth_profiles WHERE agent_id = ?1 AND profile_id = ?2", agent_id, id,
+			&s, err);
 	if (!st)
 		st = db_run(s, &changes, err);
 	if (!st)
@@ -267,9 +275,10 @@ ch_status auth_store_remove(struct db *db, const char *agent_id, const char *id,
 ch_status auth_store_renew(struct db *db, const struct auth_profile *p, const char *was, const char *secret,
 			   const char *refresh, int64_t expires_at, struct ch_err *err)
 {
-	static const char sql[] = "UPDATE auth_profiles SET secret = ?4, refresh_token = coalesce(?5, refresh_token),"
-				  " expires_at = ?6, updated_at = ?7, refused = NULL"
-				  " WHERE agent_id = ?1 AND profile_id = ?2 AND refresh_token = ?3";
+	static const char sql[] =
+		"UPDATE auth_profiles SET secret = ?4, refresh_token = coalesce(?5, refresh_token),"
+		" expires_at = ?6, updated_at = ?7, refused = NULL"
+		" WHERE agent_id = ?1 AND profile_id = ?2 AND refresh_token = ?3";
 	CH_AUTO(db_rollback) struct db *tx = NULL;
 	struct db_stmt *s = NULL;
 	ch_status st = db_begin_durable(db, err);
@@ -319,9 +328,9 @@ ch_status auth_store_stale(struct db *db, const char *agent_id, const char *id, 
 ch_status auth_store_touch(struct db *db, const struct auth_profile *p, int64_t now_wall, struct ch_err *err)
 {
 	struct db_stmt *s = NULL;
-	ch_status st = prep_keyed(db,
-				  "UPDATE auth_profiles SET last_used_at = ?3 WHERE agent_id = ?1 AND profile_id = ?2",
-				  p->agent_id, p->id, &s, err);
+	ch_status st = prep_keyed(
+		db, "UPDATE auth_profiles SET last_used_at = ?3 WHERE agent_id = ?1 AND profile_id = ?2",
+		p->agent_id, p->id, &s, err);
 
 	if (st)
 		return st;
@@ -355,10 +364,11 @@ ch_status auth_order_set(struct db *db, const char *agent_id, const char *provid
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct db_stmt *s = NULL;
-	ch_status st = prep_keyed(db,
-				  ids ? "INSERT OR REPLACE INTO auth_order (agent_id, provider, profiles) VALUES (?1, ?2, ?3)"
-				      : "DELETE FROM auth_order WHERE agent_id = ?1 AND provider = ?2",
-				  agent_id, provider, &s, err);
+	ch_status st = prep_keyed(
+		db,
+		ids ? "INSERT OR REPLACE INTO auth_order (agent_id, provider, profiles) VALUES (?1, ?2, ?3)"
+		    : "DELETE FROM auth_order WHERE agent_id = ?1 AND provider = ?2",
+		agent_id, provider, &s, err);
 	const char *text = ids ? json_to_str(a, ids) : NULL;
 
 	if (st)

@@ -18,7 +18,8 @@ void oauth_device_done(struct oauth_device *d)
 	secret_unref(CH_TAKE(d->code));
 }
 
-static int64_t seconds_between(const struct json *body, const char *name, int64_t def_ms, int64_t min_ms, int64_t max_ms)
+static int64_t seconds_between(const struct json *body, const char *name, int64_t def_ms, int64_t min_ms,
+			       int64_t max_ms)
 {
 	int64_t s = json_get_int(body, name, -1);
 
@@ -65,8 +66,9 @@ CH_FIBER ch_status oauth_device_begin(struct http_client *http, const struct oau
 }
 
 /* CH_OK with tokens; CH_E_BUSY: not decided yet. */
-static CH_FIBER ch_status poll_once(struct http_client *http, const struct oauth_server *s, struct oauth_device *d,
-				    struct arena *a, struct oauth_tokens *ret, struct ch_err *err)
+static CH_FIBER ch_status poll_once(struct http_client *http, const struct oauth_server *s,
+				    struct oauth_device *d, struct arena *a, struct oauth_tokens *ret,
+				    struct ch_err *err)
 {
 	struct oauth_reply r = { 0 };
 	struct oauth_form f;
@@ -92,8 +94,9 @@ static CH_FIBER ch_status poll_once(struct http_client *http, const struct oauth
 	return CH_E_BUSY;
 }
 
-CH_FIBER ch_status oauth_device_wait(struct http_client *http, const struct oauth_server *s, struct oauth_device *d,
-				     struct arena *a, struct oauth_tokens *ret, struct ch_err *err)
+CH_FIBER ch_status oauth_device_wait(struct http_client *http, const struct oauth_server *s,
+				     struct oauth_device *d, struct arena *a, struct oauth_tokens *ret,
+				     struct ch_err *err)
 {
 	int64_t deadline_ms = fiber_deadline(d->lifetime_ms);
 	struct ch_err last = { .text = "" };

@@ -45,8 +45,8 @@ void oauth_challenge(const char *verifier, char ret_text[OAUTH_VERIFIER_LEN + 1]
 	b64url_encode(digest, sizeof(digest), ret_text);
 }
 
-char *oauth_authorize_url(struct arena *a, const struct oauth_server *s, const char *redirect_uri, const char *verifier,
-			  const char *state)
+char *oauth_authorize_url(struct arena *a, const struct oauth_server *s, const char *redirect_uri,
+			  const char *verifier, const char *state)
 {
 	char challenge[OAUTH_VERIFIER_LEN + 1];
 	struct oauth_form f;
@@ -63,7 +63,8 @@ char *oauth_authorize_url(struct arena *a, const struct oauth_server *s, const c
 	oauth_form_add(&f, "state", state);
 	for (size_t i = 0; s->extra && s->extra[i]; i += 2)
 		oauth_form_add(&f, s->extra[i], s->extra[i + 1]);
-	url = arena_printf(a, "%s%c%s", s->authorize_url, strchr(s->authorize_url, '?') ? '&' : '?', buf_str(&f.body));
+	url = arena_printf(a, "%s%c%s", s->authorize_url, strchr(s->authorize_url, '?') ? '&' : '?',
+			   buf_str(&f.body));
 	oauth_form_done(&f);
 	return url;
 }
@@ -74,13 +75,16 @@ static ch_status read_query(struct arena *a, const struct oauth_server *s, const
 			    const char **ret_code, struct ch_err *err)
 {
 	const char *got = url_query_get(a, query, "state"), *iss = url_query_get(a, query, "iss");
-	const char *error = url_query_get(a, query, "error"), *words = url_query_get(a, query, "error_description");
+	const char *error = url_query_get(a, query, "error"),
+		   *words = url_query_get(a, query, "error_description");
 	const char *code = url_query_get(a, query, "code");
 
 	if (!ct_str_equal(got, state))
-		return ch_fail(err, CH_E_INVALID, "this answer belongs to another sign-in: open the link once more");
+		return ch_fail(err, CH_E_INVALID,
+			       "this answer belongs to another sign-in: open the link once more");
 	if (iss && s->issuer && !str_eq(iss, s->issuer))
-		return ch_fail(err, CH_E_INVALID, "the answer is from %s, not from %s", log_quote(iss), s->issuer);
+		return ch_fail(err, CH_E_INVALID, "the answer is from %s, not from %s", log_quote(iss),
+			       s->issuer);
 	if (error)
 		return ch_fail(err, CH_E_DENIED, "%s refused the sign-in: %s (%s)", s->provider, log_quote(error),
 			       log_quote(words ? words : "no reason given"));
@@ -104,7 +108,8 @@ ch_status oauth_read_redirect(struct arena *a, const struct oauth_server *s, con
 	if (strstr(line, "state=") || strstr(line, "error="))
 		return read_query(a, s, query ? query + 1 : line, state, ret_code, err);
 	if (!*line || strlen(line) > CODE_MAX || strpbrk(line, " \t\r\n&=?"))
-		return ch_fail(err, CH_E_INVALID, "paste the whole address that the browser was sent to, or the code in it");
+		return ch_fail(err, CH_E_INVALID,
+			       "paste the whole address that the browser was sent to, or the code in it");
 	*ret_code = line;
 	return CH_OK;
 }
@@ -141,7 +146,8 @@ static void reply_page(struct http_call *call, int status, const char *title, co
 	buf_init(&page, 4096);
 	buf_printf(&page,
 		   "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>%s</title>"
-		   "<body style=\"font:1rem/1.5 sans-serif;margin:4rem auto;max-width:30rem\"><h1>%s</h1><p>%s</p></body></html>",
+		   "<body style=\"font:1rem/1.5 sans-serif;margin:4rem "
+		   "auto;max-width:30rem\"><h1>%s</h1><p>%s</p></body></html>",
 		   title, title, words);
 	http_reply_header(call, "cache-control", "no-store");
 	http_reply_header(call, "referrer-policy", "no-referrer");
@@ -169,13 +175,15 @@ static bool start_listening(struct oauth_attempt *t, struct loop *l, uint16_t *p
 {
 	const struct http_server_opts opts = { .routes = t->routes, .arg = t, .conns_max = 16 };
 
-	t->routes[0] = (struct http_route){ .method = "GET", .path = t->server->callback_path, .run = on_callback };
+	t->routes[0] =
+		(struct http_route){ .method = "GET", .path = t->server->callback_path, .run = on_callback };
 	t->http = http_server_new(l, &opts);
 	if (http_server_listen(t->http, "127.0.0.1", *port, NULL, port, err)) {
 		http_server_free(CH_TAKE(t->http));
 		return false;
 	}
-	if (str_eq(t->server->callback_host, "localhost") && http_server_listen(t->http, "::1", *port, NULL, NULL, NULL))
+	if (str_eq(t->server->callback_host, "localhost") &&
+	    http_server_listen(t->http, "::1", *port, NULL, NULL, NULL))
 		log_debug("models", "no callback on ::1");
 	return true;
 }
@@ -195,7 +203,8 @@ ch_status oauth_attempt_begin(struct loop *l, const struct oauth_server *s, stru
 	rand_token(32, t->verifier);
 	rand_token(STATE_BYTES, t->state);
 	(void)!start_listening(t, l, &port, err);        /* pasting works without; see oauth_attempt_listens() */
-	t->redirect_uri = arena_printf(t->arena, "http://%s:%u%s", s->callback_host, port ? port : 1, s->callback_path);
+	t->redirect_uri =
+		arena_printf(t->arena, "http://%s:%u%s", s->callback_host, port ? port : 1, s->callback_path);
 	t->url = oauth_authorize_url(t->arena, s, t->redirect_uri, t->verifier, t->state);
 	*ret = t;
 	return CH_OK;
@@ -222,7 +231,9 @@ CH_FIBER ch_status oauth_attempt_wait(struct oauth_attempt *t, int64_t deadline_
 		ch_status st = fiber_cond_wait(&t->changed, deadline_ms);
 
 		if (st)
-			return ch_fail(err, st, st == CH_E_TIMEOUT ? "nobody signed in in time" : "the sign-in was given up");
+			return ch_fail(err, st,
+				       st == CH_E_TIMEOUT ? "nobody signed in in time"
+							  : "the sign-in was given up");
 	}
 	return t->code ? CH_OK : ch_fail(err, t->refusal.code, "%s", t->refusal.text);
 }

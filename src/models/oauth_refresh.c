@@ -60,7 +60,8 @@ CH_FIBER void auth_drain(struct models *m, int64_t deadline_ms)
 		f->refs++;
 		/* Late: its request is broken off, which does not take long. */
 		if (!f->is_done && fiber_cond_wait(&f->done, deadline_ms) && !f->is_done) {
-			log_warn("models", "the refresh of %s is broken off; one may have to sign in again", f->profile.id);
+			log_warn("models", "the refresh of %s is broken off; one may have to sign in again",
+				 f->profile.id);
 			fiber_cancel(f->fiber);
 			while (!f->is_done && !fiber_yield()) {
 			}
@@ -92,8 +93,9 @@ static CH_FIBER ch_status take_client_secret(struct models *m, struct oauth_serv
 /* What the server says when the refresh token, or the client, is worth nothing any more. */
 static bool is_final(const struct oauth_reply *r)
 {
-	static const char *const codes[] = { "invalid_grant", "invalid_refresh_token", "refresh_token_expired",
-					     "refresh_token_invalidated", "refresh_token_reused", "invalid_client",
+	static const char *const codes[] = { "invalid_grant",         "invalid_refresh_token",
+					     "refresh_token_expired", "refresh_token_invalidated",
+					     "refresh_token_reused",  "invalid_client",
 					     "unauthorized_client" };
 
 	return str_in(r->error, codes, CH_ARRAY_LEN(codes));
@@ -102,19 +104,21 @@ static bool is_final(const struct oauth_reply *r)
 static ch_status keep(struct db *db, const struct auth_profile *p, const struct secret *was,
 		      const struct oauth_tokens *t, struct ch_err *err)
 {
-	ch_status st = auth_store_renew(db, p, secret_reveal(was), secret_reveal(t->access), secret_reveal(t->refresh),
-					t->expires_at, err);
+	ch_status st = auth_store_renew(db, p, secret_reveal(was), secret_reveal(t->access),
+					secret_reveal(t->refresh), t->expires_at, err);
 
 	return st ? ch_wrap(err, "keeping the new token of %s", p->id) : CH_OK;
 }
 
-static ch_status give_up(struct db *db, const struct auth_profile *p, const struct secret *was, struct ch_err *err)
+static ch_status give_up(struct db *db, const struct auth_profile *p, const struct secret *was,
+			 struct ch_err *err)
 {
 	struct ch_err second = { .text = "" };
 
 	if (auth_store_refuse(db, p, secret_reveal(was), err->text, &second))
 		log_warn("models", "%s is not marked as ended (%s); it is tried again", p->id, second.text);
-	return ch_fail(err, CH_E_DENIED, "the sign-in of %s has ended; sign in again: chela models auth login --provider %s",
+	return ch_fail(err, CH_E_DENIED,
+		       "the sign-in of %s has ended; sign in again: chela models auth login --provider %s",
 		       p->id, p->provider);
 }
 
@@ -134,7 +138,8 @@ static CH_FIBER ch_status ask(struct models *m, const struct auth_profile *p, co
 	if (!st)
 		st = keep(m->opts.db, p, refresh, &t, err);
 	else if (st == CH_E_DENIED)
-		st = is_final(&r) ? give_up(m->opts.db, p, refresh, err) : ch_fail(err, CH_E_PEER, "%s", err->text);
+		st = is_final(&r) ? give_up(m->opts.db, p, refresh, err)
+				  : ch_fail(err, CH_E_PEER, "%s", err->text);
 	oauth_tokens_done(&t);
 	return st;
 }
@@ -150,7 +155,8 @@ static CH_FIBER ch_status refresh(struct oauth_flight *f, struct ch_err *err)
 	if (st)
 		return st;
 	if (!token)
-		return ch_fail(err, CH_E_DENIED, "%s cannot be refreshed; sign in again: chela models auth login --provider %s",
+		return ch_fail(err, CH_E_DENIED,
+			       "%s cannot be refreshed; sign in again: chela models auth login --provider %s",
 			       f->profile.id, f->profile.provider);
 	st = oauth_server_of_profile(&f->profile, f->arena, &s, err);
 	if (!st)

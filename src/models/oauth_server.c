@@ -22,8 +22,9 @@ static const struct oauth_server builtin[] = {
 		.token_url = "https://auth.openai.com/oauth/token",
 		.client_id = "app_EMoamEEZ73f0CkXaXp7hrann",
 		.scope = "openid profile email offline_access",
-		.extra = (const char *const[]){ "id_token_add_organizations", "true", "codex_cli_simplified_flow", "true",
-						"originator", "chela", NULL },
+		.extra = (const char *const[]){ "id_token_add_organizations", "true",
+						"codex_cli_simplified_flow", "true", "originator", "chela",
+						NULL },
 		.callback_host = "localhost",
 		.callback_port = 1455,
 		.callback_path = "/auth/callback",
@@ -57,6 +58,11 @@ static const struct json *find_configured(const struct config *cfg, const char *
 bool oauth_is_offered(const struct config *cfg, const char *provider)
 {
 	return find_builtin(provider) || find_configured(cfg, provider);
+}
+
+bool oauth_is_configured(const struct config *cfg, const char *provider)
+{
+	return find_configured(cfg, provider) != NULL;
 }
 
 void oauth_server_done(struct oauth_server *s)
@@ -124,8 +130,8 @@ static void read_configured(struct arena *a, const struct json *v, struct oauth_
 	s->is_trusted = true;
 }
 
-static CH_FIBER ch_status read_secret(const struct config *cfg, struct arena *a, const char *key, struct oauth_server *s,
-				      struct ch_err *err)
+static CH_FIBER ch_status read_secret(const struct config *cfg, struct arena *a, const char *key,
+				      struct oauth_server *s, struct ch_err *err)
 {
 	const char *path = config_path_join(a, config_path_join(a, "auth.oauth", key), "clientSecret");
 
@@ -147,7 +153,9 @@ static CH_FIBER ch_status get_metadata(struct http_client *http, const struct oa
 
 	buf_init(&body, OAUTH_REPLY_MAX);
 	st = http_open(http,
-		       &(struct http_out){ .url = url, .guard = oauth_guard(a, s, url), .headers_deadline_ms = deadline_ms },
+		       &(struct http_out){ .url = url,
+					   .guard = oauth_guard(a, s, url),
+					   .headers_deadline_ms = deadline_ms },
 		       &r, err);
 	if (!st && http_resp_status(r) != 200)
 		st = ch_fail(err, CH_E_PEER, "%s answers HTTP %d", url, http_resp_status(r));
@@ -168,7 +176,8 @@ static CH_FIBER ch_status discover(struct http_client *http, struct arena *a, st
 		return st;
 	/* Anybody could name anybody's endpoints otherwise (RFC 8414 3.3). */
 	if (!str_eq(json_get_str(v, "issuer"), s->issuer))
-		return ch_fail(err, CH_E_PEER, "auth.oauth.%s.issuer is '%.60s', but the server there calls itself '%.60s'",
+		return ch_fail(err, CH_E_PEER,
+			       "auth.oauth.%s.issuer is '%.60s', but the server there calls itself '%.60s'",
 			       s->provider, s->issuer, json_str_or(json_get(v, "issuer"), "nothing"));
 	if (!s->authorize_url)
 		s->authorize_url = json_get_str(v, "authorization_endpoint");
@@ -189,7 +198,8 @@ static ch_status check_server(struct arena *a, const struct oauth_server *s, str
 	};
 
 	if (str_empty(s->client_id))
-		return ch_fail(err, CH_E_INVALID, "auth.oauth.%s.clientId is missing: register a public client with the server",
+		return ch_fail(err, CH_E_INVALID,
+			       "auth.oauth.%s.clientId is missing: register a public client with the server",
 			       s->provider);
 	for (size_t i = 0; i < CH_ARRAY_LEN(urls); i++) {
 		const char *what = arena_printf(a, "auth.oauth.%s.%s", s->provider, urls[i].name);
@@ -217,7 +227,8 @@ CH_FIBER ch_status oauth_server_find(struct http_client *http, const struct conf
 	}
 	if (!v)
 		return ch_fail(err, CH_E_NOT_FOUND,
-			       "%s has no sign-in: use `chela models auth paste-api-key --provider %s`, or describe its "
+			       "%s has no sign-in: use `chela models auth paste-api-key --provider %s`, or "
+			       "describe its "
 			       "server in auth.oauth.%s",
 			       name, name, name);
 	s.provider = name;

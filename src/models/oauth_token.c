@@ -138,13 +138,14 @@ ch_status oauth_refused(const struct oauth_reply *r, const char *what, struct ch
 {
 	CH_AUTO_STR char *words = log_redacted(words_of(r) ? words_of(r) : "no reason given");
 
-	return ch_fail(err, is_passing(r) ? CH_E_PEER : CH_E_DENIED, "%s was refused: HTTP %d %s: %s", what, r->status,
-		       log_quote(r->error), log_quote(words));
+	return ch_fail(err, is_passing(r) ? CH_E_PEER : CH_E_DENIED, "%s was refused: HTTP %d %s: %s", what,
+		       r->status, log_quote(r->error), log_quote(words));
 }
 
-CH_FIBER ch_status oauth_request_tokens(struct http_client *http, const struct oauth_server *s, struct oauth_form *f,
-					struct arena *a, const char *what, struct oauth_tokens *ret,
-					struct oauth_reply *ret_reply, struct ch_err *err)
+CH_FIBER ch_status oauth_request_tokens(struct http_client *http, const struct oauth_server *s,
+					struct oauth_form *f, struct arena *a, const char *what,
+					struct oauth_tokens *ret, struct oauth_reply *ret_reply,
+					struct ch_err *err)
 {
 	struct oauth_reply r;
 	ch_status st;
@@ -210,7 +211,8 @@ ch_status oauth_tokens_parse(struct arena *a, struct json *reply, int64_t now_wa
 	const char *type = json_get_str(reply, "token_type");
 
 	if (type && !str_ieq(type, "bearer"))
-		return ch_fail(err, CH_E_UNSUPPORTED, "the server gives tokens of the kind %s, which are not spoken here",
+		return ch_fail(err, CH_E_UNSUPPORTED,
+			       "the server gives tokens of the kind %s, which are not spoken here",
 			       log_quote(type));
 	*ret = (struct oauth_tokens){
 		.access = take_token(json_get(reply, "access_token")),

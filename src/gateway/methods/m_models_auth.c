@@ -31,7 +31,8 @@ static ch_status find_scope(struct gw_call *call, struct scope *ret, struct ch_e
 		id = agent_default_id(gw_config(call->gw), call->arena);
 	agent = agent_find(gw_config(call->gw), call->gw->state_dir, call->arena, id);
 	if (!agent)
-		return ch_fail(err, CH_E_INVALID, "unknown agent id \"%.*s\"", (int)utf8_cut(id, strlen(id), 64), id);
+		return ch_fail(err, CH_E_INVALID, "unknown agent id \"%.*s\"",
+			       (int)utf8_cut(id, strlen(id), 64), id);
 	*ret = (struct scope){ agent->id, agent->is_default ? "" : agent->id };
 	return CH_OK;
 }
@@ -147,7 +148,8 @@ static ch_status write_provider(struct status_call *s, const char *provider, str
 	ch_status st = auth_store_list(gw->db, a, s->scope.agent_id, provider, &list, err);
 
 	if (!st)
-		st = auth_order_effective(gw->models, gw_config(gw), a, s->scope.owner, provider, &order, &is_stored, err);
+		st = auth_order_effective(gw->models, gw_config(gw), a, s->scope.owner, provider, &order,
+					  &is_stored, err);
 	if (st || (!list.len && !has_key))
 		return st;
 	status = auth_rollup(&list, order, s->now_wall, &end);
@@ -263,8 +265,8 @@ static ch_status run_status(struct gw_call *call, struct ch_err *err)
 /* ---- models.authSetApiKey ---- */
 
 /* The key in use is replaced: the first of the order, else of the list; else "provider:manual" is made. */
-static ch_status key_profile(struct gw_call *call, const struct scope *scope, const char *provider, const char **ret,
-			     struct ch_err *err)
+static ch_status key_profile(struct gw_call *call, const struct scope *scope, const char *provider,
+			     const char **ret, struct ch_err *err)
 {
 	struct auth_profiles list = { 0 };
 	struct auth_candidates all = { 0 };
@@ -279,7 +281,8 @@ static ch_status key_profile(struct gw_call *call, const struct scope *scope, co
 	for (size_t i = 0; i < all.len; i++) {
 		const struct auth_candidate *c = &all.at[i];
 
-		if (c->source != AUTH_FROM_PROFILE || c->kind != AUTH_KIND_API_KEY || !str_eq(c->profile.agent_id, scope->owner))
+		if (c->source != AUTH_FROM_PROFILE || c->kind != AUTH_KIND_API_KEY ||
+		    !str_eq(c->profile.agent_id, scope->owner))
 			continue;
 		*ret = c->id;
 		break;
@@ -302,7 +305,9 @@ static ch_status run_set_key(struct gw_call *call, struct ch_err *err)
 		st = key_profile(call, &scope, provider, &id, err);
 	if (!st)
 		st = auth_store_put(call->gw->db,
-				    &(struct auth_profile){ .agent_id = scope.owner, .id = id, .provider = provider,
+				    &(struct auth_profile){ .agent_id = scope.owner,
+							    .id = id,
+							    .provider = provider,
 							    .kind = AUTH_KIND_API_KEY },
 				    key, NULL, err);
 	if (st)
@@ -393,15 +398,18 @@ static ch_status check_order(const char *provider, const struct json *ids, const
 		for (const struct json *u = v->next; u; u = u->next) {
 			if (str_eq(json_str(u), json_str(v)))
 				return ch_fail(err, CH_E_INVALID,
-					       "invalid models.authOrderSet params: at /profileIds: must NOT have duplicate items");
+					       "invalid models.authOrderSet params: at /profileIds: must NOT "
+					       "have duplicate items");
 		}
 		for (size_t i = 0; i < list->len; i++)
 			is_there |= str_eq(list->at[i].id, json_str(v));
 		if (!is_there)
-			return ch_fail(err, CH_E_INVALID, "profileId %s is unavailable for provider %s", json_str(v), provider);
+			return ch_fail(err, CH_E_INVALID, "profileId %s is unavailable for provider %s",
+				       json_str(v), provider);
 	}
 	if (json_len(ids) != list->len)
-		return ch_fail(err, CH_E_INVALID, "profileIds must include every available profile for provider %s", provider);
+		return ch_fail(err, CH_E_INVALID,
+			       "profileIds must include every available profile for provider %s", provider);
 	return CH_OK;
 }
 
@@ -417,10 +425,12 @@ static ch_status run_order_set(struct gw_call *call, struct ch_err *err)
 	ch_status st = find_scope(call, &scope, err);
 
 	if (!st)
-		st = auth_order_effective(call->gw->models, gw_config(call->gw), call->arena, scope.owner, provider, &order,
-					  &is_stored, err);
+		st = auth_order_effective(call->gw->models, gw_config(call->gw), call->arena, scope.owner,
+					  provider, &order, &is_stored, err);
 	if (!st && ids && order && !is_stored)
-		st = ch_fail(err, CH_E_INVALID, "profile priority for provider %s is controlled by auth configuration", provider);
+		st = ch_fail(err, CH_E_INVALID,
+			     "profile priority for provider %s is controlled by auth configuration",
+			     provider);
 	if (!st)
 		st = auth_store_list(call->gw->db, call->arena, scope.agent_id, provider, &list, err);
 	if (!st && ids)

@@ -45,8 +45,10 @@ static void use_config(const char *text)
 
 static int setup(void **state)
 {
-	static const char *const names[] = { "OPENAI_API_KEY", "OPENAI_API_KEYS", "OPENAI_API_KEY_1", "OPENAI_API_KEY_2",
-					     "OPENCLAW_LIVE_OPENAI_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_OAUTH_TOKEN" };
+	static const char *const names[] = { "OPENAI_API_KEY",           "OPENAI_API_KEYS",
+					     "OPENAI_API_KEY_1",         "OPENAI_API_KEY_2",
+					     "OPENCLAW_LIVE_OPENAI_KEY", "ANTHROPIC_API_KEY",
+					     "ANTHROPIC_OAUTH_TOKEN" };
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(names); i++)
 		unsetenv(names[i]);
@@ -183,7 +185,8 @@ static void test_health_other_key(void **state)
 static void test_ids(void **state)
 {
 	static const char *const good[] = { "openai:default", "a:b:c", "openai:me@example.org", "x-y:1" };
-	static const char *const bad[] = { "", "openai", "openai:", ":x", "open ai:x", "openai:\x07", "openai:\"x\"", NULL };
+	static const char *const bad[] = { "",          "openai",      "openai:",      ":x",
+					   "open ai:x", "openai:\x07", "openai:\"x\"", NULL };
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(good); i++)
 		assert_true(auth_id_is_valid(good[i]));
@@ -218,7 +221,9 @@ static void test_store(void **state)
 	assert_int_equal(auth_store_remove(db, "work", "openai:a", &found, &err), CH_OK);
 	assert_false(found);
 	assert_int_equal(auth_store_find(db, arena, "work", "openai:x", &p, &err), CH_E_NOT_FOUND);
-	p = (struct auth_profile){ .agent_id = "", .id = "openai:a", .provider = "openai", .kind = AUTH_KIND_API_KEY };
+	p = (struct auth_profile){
+		.agent_id = "", .id = "openai:a", .provider = "openai", .kind = AUTH_KIND_API_KEY
+	};
 	assert_int_equal(auth_store_put(db, &p, "", NULL, &err), CH_E_INVALID);
 }
 
@@ -280,12 +285,14 @@ static void test_default_order(void **state)
 	put_oauth("openai:new", NOW + HOUR, "r");
 	put_oauth("openai:dead", NOW - HOUR, NULL);
 	setenv("OPENAI_API_KEY", "sk-env", 1);
-	assert_string_equal(ids(&openai), "openai:new openai:old openai:tok openai:key1 openai:key2 env:OPENAI_API_KEY "
-					  "-openai:dead");
+	assert_string_equal(ids(&openai),
+			    "openai:new openai:old openai:tok openai:key1 openai:key2 env:OPENAI_API_KEY "
+			    "-openai:dead");
 	touch("openai:key1", 20);
 	touch("openai:key2", 10);
-	assert_string_equal(ids(&openai), "openai:new openai:old openai:tok openai:key2 openai:key1 env:OPENAI_API_KEY "
-					  "-openai:dead");
+	assert_string_equal(ids(&openai),
+			    "openai:new openai:old openai:tok openai:key2 openai:key1 env:OPENAI_API_KEY "
+			    "-openai:dead");
 }
 
 static void test_blocked_last(void **state)
@@ -336,8 +343,9 @@ static void test_environment(void **state)
 	setenv("OPENAI_API_KEY_1", "k2", 1);
 	setenv("OPENAI_API_KEY_2", "k4", 1);
 	setenv("OPENCLAW_LIVE_OPENAI_KEY", "k0", 1);
-	assert_string_equal(ids(&openai), "env:OPENCLAW_LIVE_OPENAI_KEY -env:OPENAI_API_KEYS#1 -env:OPENAI_API_KEYS#2 "
-					  "-env:OPENAI_API_KEY -env:OPENAI_API_KEY_2");
+	assert_string_equal(ids(&openai),
+			    "env:OPENCLAW_LIVE_OPENAI_KEY -env:OPENAI_API_KEYS#1 -env:OPENAI_API_KEYS#2 "
+			    "-env:OPENAI_API_KEY -env:OPENAI_API_KEY_2");
 	s = key_env_open("openai", "env:OPENAI_API_KEYS#2");
 	assert_true(secret_equal(s, "k2"));
 	assert_null(key_env_open("openai", "env:OPENAI_API_KEYS#3"));

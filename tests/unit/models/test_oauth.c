@@ -44,10 +44,12 @@ static void test_authorize_url(void **state)
 	struct oauth_server s = plain;
 	const char *const extra[] = { "prompt", "login now", NULL };
 
-	assert_string_equal(oauth_authorize_url(a, &s, "http://127.0.0.1:7/cb", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "st"),
-			    "https://id.example.org/auth?response_type=code&client_id=c%261&redirect_uri="
-			    "http%3A%2F%2F127.0.0.1%3A7%2Fcb&scope=openid%20email&code_challenge="
-			    "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&state=st");
+	assert_string_equal(
+		oauth_authorize_url(a, &s, "http://127.0.0.1:7/cb",
+				    "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "st"),
+		"https://id.example.org/auth?response_type=code&client_id=c%261&redirect_uri="
+		"http%3A%2F%2F127.0.0.1%3A7%2Fcb&scope=openid%20email&code_challenge="
+		"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256&state=st");
 	s.authorize_url = "https://id.example.org/auth?tenant=x";
 	s.extra = extra;
 	assert_non_null(strstr(oauth_authorize_url(a, &s, "r", "v", "st"), "/auth?tenant=x&response_type=code"));
@@ -92,7 +94,9 @@ static void test_redirects(void **state)
 /* ---- tokens ---- */
 
 /* {"email":"me@example.org","https://api.openai.com/auth":{"chatgpt_account_id":"acc-1"}} */
-#define CLAIMS "eyJlbWFpbCI6Im1lQGV4YW1wbGUub3JnIiwiaHR0cHM6Ly9hcGkub3BlbmFpLmNvbS9hdXRoIjp7ImNoYXRncHRfYWNjb3VudF9pZCI6ImFjYy0xIn19"
+#define CLAIMS                                                                                               \
+	"eyJlbWFpbCI6Im1lQGV4YW1wbGUub3JnIiwiaHR0cHM6Ly9hcGkub3BlbmFpLmNvbS9hdXRoIjp7ImNoYXRncHRfYWNjb3VudF" \
+	"9pZCI6ImFjYy0xIn19"
 
 static struct json *parse(struct arena *a, const char *text)
 {
@@ -106,8 +110,9 @@ static void test_tokens(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct oauth_tokens t;
-	struct json *v = parse(a, "{\"access_token\":\"x." CLAIMS ".y\",\"refresh_token\":\"r-1\",\"expires_in\":60,"
-				  "\"token_type\":\"Bearer\",\"id_token\":\"x." CLAIMS ".y\"}");
+	struct json *v =
+		parse(a, "{\"access_token\":\"x." CLAIMS ".y\",\"refresh_token\":\"r-1\",\"expires_in\":60,"
+			 "\"token_type\":\"Bearer\",\"id_token\":\"x." CLAIMS ".y\"}");
 
 	assert_int_equal(oauth_tokens_parse(a, v, 1000, &t, &err), CH_OK);
 	assert_true(secret_equal(t.access, "x." CLAIMS ".y"));
@@ -231,8 +236,8 @@ static void serve_tokens(struct peer_conn *pc)
 		if (str_eq(body, "!"))
 			out = ch_asprintf("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n");
 		else
-			out = ch_asprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", strstr(body, "\"error\"") ? 400 : 200,
-					  strlen(body), body);
+			out = ch_asprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s",
+					  strstr(body, "\"error\"") ? 400 : 200, strlen(body), body);
 		if (!peer_write(pc, out, strlen(out)))
 			return;
 	}
@@ -262,9 +267,11 @@ static void begin(struct fixture *f, const char *const *answers, int64_t expires
 	peer_start(&f->server.peer, fiber_loop(), serve_tokens, NULL);
 	f->http = http_client_new(fiber_loop());
 	assert_int_equal(db_open(":memory:", DB_CREATE, &f->db, &err), CH_OK);
-	f->models = models_new(&(struct models_opts){ .loop = fiber_loop(), .http = f->http, .db = f->db, .config = no_config });
-	p.extra = arena_printf(a, "{\"tokenUrl\":\"http://127.0.0.1:%u/token\",\"clientId\":\"c1\",\"isTrusted\":true}",
-			       f->server.peer.port);
+	f->models = models_new(&(struct models_opts){
+		.loop = fiber_loop(), .http = f->http, .db = f->db, .config = no_config });
+	p.extra = arena_printf(
+		a, "{\"tokenUrl\":\"http://127.0.0.1:%u/token\",\"clientId\":\"c1\",\"isTrusted\":true}",
+		f->server.peer.port);
 	assert_int_equal(auth_store_put(f->db, &p, "old-access", "old-refresh", &err), CH_OK);
 }
 
@@ -310,7 +317,9 @@ static void ask(void *arg)
 
 CH_FIBER static void two_at_once(struct loop *loop, void *arg)
 {
-	static const char *const answers[] = { "{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}" };
+	static const char *const answers[] = {
+		"{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}"
+	};
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct fixture f;
 	struct asker x[3] = { { &f }, { &f }, { &f } };
@@ -331,7 +340,8 @@ CH_FIBER static void two_at_once(struct loop *loop, void *arg)
 		assert_true(x[i].expires_at > now_wall_ms() + 3500000);
 	}
 	assert_int_equal(f.server.served, 1);
-	assert_string_equal(buf_str(&f.server.last), "grant_type=refresh_token&refresh_token=old-refresh&client_id=c1");
+	assert_string_equal(buf_str(&f.server.last),
+			    "grant_type=refresh_token&refresh_token=old-refresh&client_id=c1");
 	assert_string_equal(stored(&f, a), "new-access new-refresh");
 	end(&f);
 }
@@ -344,7 +354,9 @@ static void test_two_at_once(void **state)
 /* The refresh token is used up on the server although nobody waits any more: the new one must be kept. */
 CH_FIBER static void nobody_waits(struct loop *loop, void *arg)
 {
-	static const char *const answers[] = { "{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}" };
+	static const char *const answers[] = {
+		"{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}"
+	};
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct fixture f;
 	struct asker x = { &f };
@@ -389,7 +401,9 @@ static void test_same_refresh_token(void **state)
 
 CH_FIBER static void refused(struct loop *loop, void *arg)
 {
-	static const char *const answers[] = { "{\"error\":\"invalid_grant\",\"error_description\":\"revoked old-refresh\"}" };
+	static const char *const answers[] = {
+		"{\"error\":\"invalid_grant\",\"error_description\":\"revoked old-refresh\"}"
+	};
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct fixture f;
 	struct auth_lease l;
@@ -451,7 +465,9 @@ static void test_away(void **state)
 /* What cannot be kept is not used: the next refresh would be taken for theft. */
 CH_FIBER static void disk_full(struct loop *loop, void *arg)
 {
-	static const char *const answers[] = { "{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}" };
+	static const char *const answers[] = {
+		"{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}"
+	};
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct fixture f;
 	struct asker x = { &f };
@@ -494,7 +510,9 @@ static void test_overtaken(void **state)
 /* A token refused before its time is fetched anew once; one that is brand-new and refused is left alone. */
 CH_FIBER static void refused_early(struct loop *loop, void *arg)
 {
-	static const char *const answers[] = { "{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}" };
+	static const char *const answers[] = {
+		"{\"access_token\":\"new-access\",\"refresh_token\":\"new-refresh\",\"expires_in\":3600}"
+	};
 	struct fixture f;
 	struct asker x = { &f };
 	struct auth_lease l;
@@ -527,8 +545,12 @@ static void browse(struct http_client *http, const char *url, int expected)
 	CH_AUTO(http_resp_free) struct http_resp *r = NULL;
 	CH_AUTO_BUF struct buf body = { .max_bytes = 65536 };
 
-	assert_int_equal(http_open(http, &(struct http_out){ .url = url, .guard = GUARD_TRUST_ORIGIN,
-							     .headers_deadline_ms = fiber_deadline(5000) }, &r, &err), CH_OK);
+	assert_int_equal(http_open(http,
+				   &(struct http_out){ .url = url,
+						       .guard = GUARD_TRUST_ORIGIN,
+						       .headers_deadline_ms = fiber_deadline(5000) },
+				   &r, &err),
+			 CH_OK);
 	assert_int_equal(http_resp_status(r), expected);
 	assert_int_equal(http_read_all(r, &body, fiber_deadline(5000), &err), CH_OK);
 	assert_null(strstr(buf_str(&body), "script"));
@@ -552,7 +574,9 @@ CH_FIBER static void callback(struct loop *loop, void *arg)
 	browse(http, arena_printf(a, "%s?code=1", redirect), 400);
 	browse(http, arena_printf(a, "%s?code=1&state=%s0", redirect, state), 400);
 	browse(http, arena_printf(a, "%s?error=<script>&state=x", redirect), 400);
-	browse(http, arena_printf(a, "%.*s/other?code=1&state=%s", (int)(strlen(redirect) - 3), redirect, state), 404);
+	browse(http,
+	       arena_printf(a, "%.*s/other?code=1&state=%s", (int)(strlen(redirect) - 3), redirect, state),
+	       404);
 	assert_int_equal(oauth_attempt_paste(t, "http://x/?code=1&state=wrong", &err), CH_E_INVALID);
 	assert_int_equal(oauth_attempt_wait(t, fiber_deadline(0), &err), CH_E_TIMEOUT);
 	browse(http, arena_printf(a, "%s?code=good&state=%s", redirect, state), 200);
