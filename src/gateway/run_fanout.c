@@ -16,6 +16,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 #include "gateway/audit.h"
+#include "gateway/methods/history_show.h"
 #include "gateway/render.h"
 
 #define EVENT_MAX (32u << 20)    /* more than any message: TR_MESSAGE_MAX and a row around it */
@@ -212,6 +213,22 @@ static void on_chat(struct gw *gw, const struct run_event *ev, struct audience *
 
 /* -- rows, sessions, timing -- */
 
+/* As history shows it: a picture of megabytes is not sent to everybody who listens. */
+static void put_row(struct jw *w, const struct tr_entry *e)
+{
+	CH_AUTO(arena_unref) struct arena *a = NULL;
+	struct history_show show;
+
+	if (e->message_len <= HISTORY_INLINE_IMAGE) {
+		gw_render_message(w, e);
+		return;
+	}
+	a = arena_new(0);
+	history_show_init(&show, a, TR_MESSAGE_MAX);
+	history_show_message(&show, w, e);
+	history_show_done(&show);
+}
+
 static void on_row(struct gw *gw, const struct run_event *ev, struct audience *who)
 {
 	CH_AUTO_BUF struct buf payload;
@@ -227,7 +244,7 @@ static void on_row(struct gw *gw, const struct run_event *ev, struct audience *w
 		jw_kbool(&w, "senderIsOwner", true);
 	jw_kstr(&w, "agentId", ev->agent_id);
 	jw_key(&w, "message");
-	gw_render_message(&w, ev->entry);
+	put_row(&w, ev->entry);
 	jw_kstr(&w, "messageId", ev->entry->id);
 	jw_kint(&w, "messageSeq", ev->entry->seq);
 	jw_key(&w, "session");

@@ -22,6 +22,14 @@ const withModel = async (t) => {
 	t.model = model;
 	return { config: model.config };
 };
+const withEyes = async (t) => {
+	const { config } = structuredClone(await withModel(t));
+
+	for (const provider of Object.values(config.models.providers))
+		for (const m of provider.models)
+			m.input = ['text', 'image'];
+	return { config };
+};
 const inject = (c, n, sessionKey = key) => c.call('chat.inject', { sessionKey, message: `note ${n}` });
 
 gatewayTest('pages, deltas, and a page again after too many', async (gw) => {
@@ -117,5 +125,59 @@ gatewayTest('what waits, and what became of it', { gateway: withModel }, async (
 	next.text('done');
 	next.end();
 	await c.event('chat', (p) => p.state === 'final' && textOf(p.message) === 'done');
+	await c.close();
+});
+
+gatewayTest('attachments: by what they are, not by what they are called', { gateway: withEyes }, async (gw, t) => {
+	const c = await gw.connect(PAGE), { model } = t;
+	const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+	const big = Buffer.concat([png, Buffer.alloc(100000)]);
+	const send = (attachments, message = 'look') => ({ sessionKey: key, message, idempotencyKey: randomUUID(), attachments });
+	const params = send([
+		{ type: 'file', mimeType: 'application/pdf', fileName: 'a.png', content: png.toString('base64') },
+		{ type: 'image', fileName: 'b.png', content: `data:image/png;base64,${big.toString('base64')}` },
+		{ fileName: 'no"te\n.txt', mimeType: 'text/plain', content: Buffer.from('héllo\n').toString('base64'), origin: 'paste' },
+	]);
+
+	await c.call('sessions.subscribe');
+	const ack = c.call('chat.send', params);
+	const call = await model.next();
+
+	await ack;
+	assert.equal(call.userText, 'look\n\n<file name="no_te_.txt">\nhéllo\n</file>');
+	const user = call.body.messages.findLast((m) => m.role === 'user');
+	const urls = user.content.filter((p) => p.type === 'image_url').map((p) => p.image_url.url);
+
+	assert.deepEqual(urls, [png, big].map((b) => `data:image/png;base64,${b.toString('base64')}`));
+	call.text('seen');
+	call.end();
+	await c.runEnd(params.idempotencyKey);
+
+	const { messages } = await c.call('chat.history', { sessionKey: key });
+	const shown = messages[0].content.filter((b) => b.type === 'image');
+
+	assert.equal(shown[0].data, png.toString('base64'));
+	assert.deepEqual(shown[1], { type: 'image', mimeType: 'image/png', omitted: true, bytes: big.length });
+	const told = await c.event('session.message', (p) => p.message.role === 'user');
+
+	assert.equal(told.payload.message.content.filter((b) => b.omitted).length, 1);
+	const whole = await c.call('chat.message.get', { sessionKey: key, messageId: messages[0].__openclaw.id });
+
+	assert.equal(whole.message.content.find((b) => b.data?.length > 1000).data, big.toString('base64'));
+
+	for (const [attachment, code, what] of [
+		[{ fileName: 'x.pdf', content: Buffer.from('%PDF-1.4\n\x00\xff', 'latin1').toString('base64') }, 'INVALID_REQUEST', /x\.pdf .*only PNG/],
+		[{ fileName: 'x', content: '!!!!' }, 'INVALID_REQUEST', /no valid base64/],
+		[{ fileName: 'x' }, 'INVALID_REQUEST', /has no content/],
+		[{ fileName: 'x', content: 5 }, 'INVALID_REQUEST', /has no content/],
+		[{ fileName: 'x', content: Buffer.concat([png, Buffer.alloc(6291456)]).toString('base64') }, 'INVALID_REQUEST', /larger than 6291456/],
+		[{ fileName: 'x', content: Buffer.alloc(600000, 'a').toString('base64') }, 'INVALID_REQUEST', /larger than 524288/],
+	]) {
+		const refused = await c.fails('chat.send', send([attachment]));
+
+		assert.equal(refused.code, code);
+		assert.match(refused.message, what);
+	}
+	assert.match((await c.fails('chat.send', send(Array(21).fill({ content: 'YQ==' })))).message, /20 attachments/);
 	await c.close();
 });

@@ -6,7 +6,6 @@
 
 #include "gateway/gw.h"
 
-#define CHAT_ATTACHMENT_MAX 19464192u    /* policy.attachments.maxBytes of hello-ok */
 #define CHAT_PARTICIPANTS_MAX (16u * 1024u)
 #define CHAT_ZERO_USAGE                                                                                    \
 	"{\"input\":0,\"output\":0,\"totalTokens\":0,\"cacheRead\":0,\"cacheWrite\":0,"                    \
@@ -30,7 +29,7 @@ static inline void chat_sent_done(struct chat_sent *sent)
 /* Opens the session, notes the sender, submits; `in` needs only what the client said. */
 CH_MUST_USE ch_status chat_submit(struct gw_call *call, const struct sess_key *key, struct run_input *in, struct chat_sent *ret,
 				  struct ch_err *err);
-/* Something to answer, and attachments with content of a bearable size. */
+/* Something to answer; the attachments themselves are looked at by chat_submit(). */
 CH_MUST_USE ch_status chat_check_message(const char *method, const char *message, const struct json *attachments, struct ch_err *err);
 /* "started", "in_flight", "ok" or "error". */
 const char *chat_status_word(const struct submit_result *r);

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/rand.h"
 #include "core/str.h"
+#include "gateway/attachments.h"
 #include "gateway/methods/chat_common.h"
 #include "gateway/methods/session_common.h"
 #include "gateway/render.h"
@@ -63,11 +64,15 @@ ch_status chat_submit(struct gw_call *call, const struct sess_key *key, struct r
 {
 	struct gw *gw = call->gw;
 	int64_t started = now_mono_ms();
+	struct json *images;
 	struct sess *s;
-	ch_status st = sess_open(gw->sessions, key, "operator", &s, &ret->created, err);
+	ch_status st = attachments_take(call->arena, (struct json *)in->attachments, in->text, &images, &in->text, err);
 
+	if (!st)
+		st = sess_open(gw->sessions, key, "operator", &s, &ret->created, err);
 	if (st)
 		return st;
+	in->attachments = images;
 	ret->sess = s;
 	ret->load_session_ms = now_mono_ms() - started;
 	if (ret->created)
@@ -195,12 +200,6 @@ ch_status chat_check_message(const char *method, const char *message, const stru
 {
 	if (str_empty(message) && !json_len(attachments))
 		return ch_fail(err, CH_E_INVALID, "%s needs a message or an attachment", method);
-	json_each(item, attachments) {
-		if (!json_get_str(item, "content"))
-			return ch_fail(err, CH_E_INVALID, "%s: an attachment has no content (base64 text)", method);
-		if (json_get(item, "content")->len > CHAT_ATTACHMENT_MAX * 4 / 3 + 4)
-			return ch_fail(err, CH_E_LIMIT, "%s: an attachment is larger than %u bytes", method, CHAT_ATTACHMENT_MAX);
-	}
 	return CH_OK;
 }
 
