@@ -106,8 +106,8 @@ struct agent_model_ops {
 	/* The models of a turn, in order; NULL: only the one that resolve() gives. */
 	CH_MUST_USE ch_status (*route)(void *arg, const struct model_route_want *want, struct arena *a,
 				       struct model_route *ret, struct ch_err *err);
-	/* Until when (wall ms) the model is left alone; 0: it may be asked. NULL: it always may. */
-	int64_t (*blocked_until)(void *arg, const struct model_entry *e);
+	/* How the model stands; one that rests is passed over. NULL: it is always ready. */
+	void (*state)(void *arg, const char *agent_id, const struct model_entry *e, struct model_state *ret);
 };
 
 struct agent_host_opts {

@@ -12,7 +12,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
-#include "models/auth.h"
 
 #define ABORT_GRACE_MS 5000              /* for aborted runs to unwind at shutdown */
 #define LANES_MIN 8
@@ -39,12 +38,9 @@ static ch_status route(void *arg, const struct model_route_want *want, struct ar
 	return model_route(arg, want, a, ret, err);
 }
 
-static int64_t blocked_until(void *arg, const struct model_entry *e)
+static void state(void *arg, const char *agent_id, const struct model_entry *e, struct model_state *ret)
 {
-	int64_t until = e->auth_profile ? 0 : auth_blocked_until(arg, e->provider, e->id);
-
-	/* No credential at all is no cooldown: asking costs nothing and says what to set. */
-	return until == INT64_MAX ? 0 : until;
+	model_state(arg, agent_id, e, ret);
 }
 
 static ch_status tool_session_status(void *arg, const char *session_key, struct buf *ret_json, struct ch_err *err)
@@ -74,7 +70,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->opts = *opts;
 	h->opts.state_dir = ch_strdup(opts->state_dir);
 	h->model_ops = opts->model_ops ? *opts->model_ops
-				       : (struct agent_model_ops){ opts->models, resolve, stream, route, blocked_until };
+				       : (struct agent_model_ops){ opts->models, resolve, stream, route, state };
 	h->desks = map_new();
 	h->runs = map_new();
 	h->homes = map_new();

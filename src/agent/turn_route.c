@@ -34,15 +34,16 @@ static void note(struct run *r, const struct model_entry *e, const char *reason,
 	};
 }
 
-static void note_resting(struct run *r, const struct model_entry *e, int64_t until)
+static void note_resting(struct run *r, const struct model_entry *e, const struct model_state *state)
 {
-	int64_t s = (until - now_wall_ms() + 999) / 1000;
+	int64_t s = (state->until - now_wall_ms() + 999) / 1000;
+	const char *reason = str_empty(state->reason) ? "unknown" : arena_strdup(r->arena, state->reason);
 	char at[9];
 
-	clock_hms(until, at);
-	note(r, e, "rate_limit",
-	     arena_printf(r->arena, "%s: its credentials failed lately and rest until %s (%lld s); `chela models status` shows why",
-			  e->ref, at, (long long)s));
+	clock_hms(state->until, at);
+	note(r, e, reason,
+	     arena_printf(r->arena, "%s: its credentials failed lately (%s) and rest until %s (%lld s); `chela models status` "
+			  "shows which", e->ref, reason, at, (long long)s));
 	log_info("agent", "session=%s run=%s: %s is passed over, it rests for %lld s", r->session_key, r->event_id, e->ref,
 		 (long long)s);
 }
@@ -55,13 +56,16 @@ static bool find_usable(struct run *r, size_t from)
 
 	r->route.is_asked = false;
 	for (size_t i = from; i < chain->len; i++) {
-		int64_t until = ops->blocked_until ? ops->blocked_until(ops->arg, &chain->at[i]) : 0;
+		struct model_state state = { .standing = MODEL_READY };
 
 		r->route.at = i;
 		r->entry = chain->at[i];
-		if (until <= now_wall_ms())
+		if (ops->state)
+			ops->state(ops->arg, r->agent_id, &r->entry, &state);
+		/* Without any credential asking costs nothing, and the answer says what to set. */
+		if (state.standing != MODEL_RESTS)
 			return true;
-		note_resting(r, &r->entry, until);
+		note_resting(r, &r->entry, &state);
 	}
 	return false;
 }

@@ -90,6 +90,9 @@ extern const struct cli_command cli_sessions_search;
 extern const struct cli_command cli_models_auth_list, cli_models_auth_login, cli_models_auth_paste_api_key,
 	cli_models_auth_paste_token, cli_models_auth_setup_token, cli_models_auth_logout, cli_models_auth_order_get,
 	cli_models_auth_order_set, cli_models_auth_order_clear;
-extern const struct cli_command cli_models_list, cli_logs, cli_dashboard;
+extern const struct cli_command cli_models_list, cli_logs, cli_dashboard, cli_usage;
+extern const struct cli_command cli_models_status, cli_models_set, cli_models_set_image, cli_models_aliases_list,
+	cli_models_aliases_add, cli_models_aliases_remove, cli_models_fallbacks_list, cli_models_fallbacks_add,
+	cli_models_fallbacks_remove, cli_models_fallbacks_clear, cli_models_refresh, cli_models_probe;
 
 #endif

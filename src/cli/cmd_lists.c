@@ -1,5 +1,5 @@
 /*
- * cli/cmd_lists.c - sessions, models and devices: lists, and what can be done with a device.
+ * cli/cmd_lists.c - sessions and devices: lists, and what can be done with a device.
  */
 #include <string.h>
 
@@ -63,38 +63,6 @@ const struct cli_command cli_sessions = {
 		{ 0 },
 	},
 	.run = run_sessions,
-};
-
-/* -- models -- */
-
-static CH_FIBER ch_status run_models(struct cli *c, struct ch_err *err)
-{
-	struct json *list;
-	ch_status st = rpc_once(c, "read", "models.list", NULL, &list, err);
-
-	if (st)
-		return st;
-	if (c->json) {
-		cli_print_json(list);
-		return CH_OK;
-	}
-	struct cli_table *t = cli_table_new(c->arena, (const char *const[]){ "MODEL", "NAME", "CONTEXT", "READY" }, 4);
-
-	json_each(m, json_get(list, "models"))
-		cli_table_row(t, (const char *const[]){
-			arena_printf(c->arena, "%s/%s", json_str_or(json_get(m, "provider"), "-"),
-				     json_str_or(json_get(m, "id"), "-")),
-			json_get_str(m, "name"),
-			arena_printf(c->arena, "%lld", (long long)json_get_int(m, "contextWindow", 0)),
-			json_get_bool(m, "available", true) ? "yes" : "no key" });
-	cli_table_print(c, t);
-	return CH_OK;
-}
-
-const struct cli_command cli_models_list = {
-	.name = "models list",
-	.summary = "the models this gateway can use",
-	.run = run_models,
 };
 
 /* -- devices -- */

@@ -3,8 +3,12 @@
  */
 #include "models/route.h"
 
+#include <string.h>
+
 #include "core/log.h"
 #include "core/str.h"
+#include "models/auth_pick.h"
+#include "models/dialect.h"
 #include "models/models_priv.h"
 
 /* -- what may be chosen -- */
@@ -169,4 +173,34 @@ ch_status model_route(struct models *m, const struct model_route_want *want, str
 	}
 	ret->len = b.len;
 	return CH_OK;
+}
+
+/* -- credentials -- */
+
+void model_state(struct models *m, const char *agent_id, const struct model_entry *e, struct model_state *ret)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const struct config *c = catalog_config(m);
+	const struct auth_want want = { .provider = e->provider, .model = e->id, .agent_id = agent_id, .profile = e->auth_profile };
+	struct auth_candidates all = { 0 };
+	const struct auth_candidate *best;
+	struct ch_err err;
+
+	*ret = (struct model_state){ .standing = MODEL_NO_CREDENTIAL };
+	if (auth_candidates_find(m, c, &want, a, &all, &err)) {
+		log_warn("models", "the credentials of %s cannot be read (%s); taken for missing", e->provider, err.text);
+		return;
+	}
+	best = all.len ? &all.at[0] : NULL;
+	if (!best || best->unusable) {
+		if (!best && !e->auth_profile && auth_is_optional(m, c, e->provider))
+			ret->standing = MODEL_READY;
+		return;
+	}
+	FIELD_SET(ret->profile, best->id);
+	ret->standing = auth_candidate_is_free(best) ? MODEL_READY : MODEL_RESTS;
+	if (ret->standing == MODEL_RESTS) {
+		ret->until = best->health.blocked_until;
+		FIELD_SET(ret->reason, best->health.reason);
+	}
 }

@@ -37,6 +37,16 @@ struct model_route {
 
 CH_MUST_USE ch_status model_route(struct models *m, const struct model_route_want *want, struct arena *a,
 				  struct model_route *ret, struct ch_err *err);
+/* How a model stands with its credentials, without asking anybody. */
+enum model_standing { MODEL_READY, MODEL_RESTS, MODEL_NO_CREDENTIAL };
+struct model_state {
+	enum model_standing standing;
+	int64_t until;                   /* MODEL_RESTS: wall ms */
+	char reason[32];                 /* MODEL_RESTS: what failed ("auth", "rate_limit", "billing") */
+	char profile[160];               /* the credential that would be used, "" none is needed */
+};
+void model_state(struct models *m, const char *agent_id, const struct model_entry *e, struct model_state *ret);
+
 /* May a session choose this model? agents.defaults.modelPolicy.allow: exact references or "provider/" and a star; none: all. */
 bool model_is_allowed(struct models *m, const char *agent_id, const struct model_entry *e);
 

@@ -47,11 +47,12 @@ static ch_status resolve(void *arg, const char *wanted, const char *agent_id, st
 	return st;
 }
 
-static int64_t blocked_until(void *arg, const struct model_entry *e)
+static void state(void *arg, const char *agent_id, const struct model_entry *e, struct model_state *ret)
 {
 	int64_t until = world.rests_until[e->id[0] - 'a'];
 
-	return until > now_wall_ms() ? until : 0;
+	*ret = (struct model_state){ .standing = until > now_wall_ms() ? MODEL_RESTS : MODEL_READY, .until = until,
+				     .reason = "rate_limit" };
 }
 
 static ch_status stream(void *arg, const struct model_call *call, model_event_fn fn, void *fn_arg,
@@ -96,7 +97,7 @@ static void expect_trace(const char *expected)
 
 static void play(struct fixture *f, const char *chain, const struct step *const *script, void (*body)(struct fixture *f))
 {
-	struct agent_model_ops ops = { f, resolve, stream, route, blocked_until };
+	struct agent_model_ops ops = { f, resolve, stream, route, state };
 	struct agent_host_opts opts = {
 		.loop = f->loop, .sessions = f->sessions, .model_ops = &ops, .config = fx_config, .config_arg = f,
 		.state_dir = f->base, .ops = { fx_on_event, f },
