@@ -9,6 +9,7 @@
 #include "agent/host.h"
 #include "core/clock.h"
 #include "core/str.h"
+#include "models/budget.h"
 
 static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday" };
 static const char *const months[] = { "January", "February", "March", "April", "May", "June", "July", "August",
@@ -105,6 +106,27 @@ static void model_lines(struct agent_host *h, const struct sess *s, struct arena
 			   json_str_or(json_get(moved, "selected"), "?"), json_str_or(json_get(moved, "reason"), "?"));
 }
 
+/* The limits that hold, and what of them is used. */
+static void budget_lines_of(struct agent_host *h, const struct sess *s, struct arena *a, struct buf *out)
+{
+	const struct budget_line *lines;
+	size_t n;
+
+	if (!h->opts.models || budget_lines(h->opts.models, s->agent_id, s->key, NULL, a, &lines, &n, NULL))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct budget_line *l = &lines[i];
+
+		if (l->is_usd)
+			buf_printf(out, "- Budget: $%.4f of $%.2f %s (`%s`)", l->spent, l->limit, l->of, l->path);
+		else
+			buf_printf(out, "- Budget: %.0f of %.0f tokens %s (`%s`)", l->spent, l->limit, l->of, l->path);
+		if (l->unpriced)
+			buf_printf(out, "; %" PRId64 " requests without a known price are not in it", l->unpriced);
+		buf_putc(out, '\n');
+	}
+}
+
 ch_status status_text(struct agent_host *h, struct sess *s, struct buf *out, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -126,6 +148,7 @@ ch_status status_text(struct agent_host *h, struct sess *s, struct buf *out, str
 	if (s->compaction_count)
 		buf_printf(out, "- Compactions: %" PRId64 "\n", s->compaction_count);
 	buf_printf(out, "- Cost of this session: $%.4f\n", s->cost_usd);
+	budget_lines_of(h, s, a, out);
 	buf_printf(out, "- Queue: %s, thinking: %s", mode_name(h, s), s->thinking_level ? s->thinking_level : "default");
 	return buf_status(out, err, "the session's status");
 }

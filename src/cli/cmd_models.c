@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/str.h"
 #include "models/auth_pick.h"
+#include "models/auth_pick.h"
 #include "models/auth_status.h"
 #include "models/models_priv.h"
 

@@ -157,12 +157,12 @@ static bool is_same(struct cli *c, struct cli_models *x, const char *a, const ch
 
 static void show_fallbacks(struct cli *c, const struct json *list)
 {
-	CH_AUTO_BUF struct buf text;
-
-	buf_init(&text, 1 << 16);
+	if (c->json || !json_len(list)) {
+		say(c, MODEL ".fallbacks", list, "no fallbacks: the default model stands alone");
+		return;
+	}
 	json_each(v, list)
-		buf_printf(&text, "%s%s", text.len ? "\n" : "", json_str_or(v, "?"));
-	say(c, MODEL ".fallbacks", list, text.len ? buf_str(&text) : "no fallbacks: the default model stands alone");
+		cli_print("%s\n", cli_safe(c->arena, json_str_or(v, "?")));
 }
 
 static ch_status run_fallbacks_list(struct cli *c, struct ch_err *err)
