@@ -27,26 +27,15 @@ static const char *const reasons[] = {
 
 /* -- settings -- */
 
-static bool setting_bool(const struct config *c, const char *agent_id, const char *key, bool def)
-{
-	char path[AGENT_ID_MAX + 80];
-
-	snprintf(path, sizeof(path), "agents.entries.%s.%s", agent_id, key);
-	if (config_get(c, path))
-		return config_bool(c, path, def);
-	snprintf(path, sizeof(path), "agents.defaults.%s", key);
-	return config_bool(c, path, def);
-}
-
 void compact_settings(const struct config *c, const char *agent_id, struct arena *a, struct compact_settings *ret)
 {
 	const char *mode = home_setting_str(c, agent_id, "compaction.mode");
 
 	*ret = (struct compact_settings){
-		.is_automatic = setting_bool(c, agent_id, "compaction.enabled", true),
-		.is_guarded = !str_eq(mode, "default") && setting_bool(c, agent_id, "compaction.qualityGuard.enabled", true),
+		.is_automatic = home_setting_bool(c, agent_id, "compaction.enabled", true),
+		.is_guarded = !str_eq(mode, "default") && home_setting_bool(c, agent_id, "compaction.qualityGuard.enabled", true),
 		.keeps_identifiers = !str_eq(home_setting_str(c, agent_id, "compaction.identifierPolicy"), "off"),
-		.tells_user = setting_bool(c, agent_id, "compaction.notifyUser", false),
+		.tells_user = home_setting_bool(c, agent_id, "compaction.notifyUser", false),
 		.retries = (int)home_setting(c, agent_id, "compaction.qualityGuard.maxRetries", 1),
 		.keep_tokens = home_setting(c, agent_id, "compaction.keepRecentTokens", KEEP_TOKENS),
 		.keep_turns = home_setting(c, agent_id, "compaction.recentTurnsPreserve", KEEP_TURNS),

@@ -161,16 +161,16 @@ static bool is_worth_a_retry(ch_status st)
 	return st == CH_E_INVALID || st == CH_E_LIMIT;
 }
 
-static ch_status write_part(struct compact_job *job, struct compact_brief *brief, struct buf *ret, struct ch_err *err)
+static ch_status write_part(struct compact_job *job, const struct compact_brief *part, struct buf *ret, struct ch_err *err)
 {
+	struct compact_brief brief = *part;
 	struct ch_err complaint;
 	ch_status st;
 
-	brief->complaint = NULL;
 	for (int i = 0; ; i++) {
 		bool is_last = i >= job->settings.retries;
 
-		st = ask_model(job, brief, ret, err);
+		st = ask_model(job, &brief, ret, err);
 		if (st && st != CH_E_INVALID)
 			return st;
 		trim(ret);
@@ -181,7 +181,7 @@ static ch_status write_part(struct compact_job *job, struct compact_brief *brief
 		complaint = *err;
 		if (is_last || !is_worth_a_retry(st))
 			return ch_fail(err, CH_E_PEER, "the summary is not usable: %s", complaint.text);
-		brief->complaint = complaint.text;
+		brief.complaint = complaint.text;
 	}
 }
 

@@ -1,46 +1,20 @@
 /*
  * agent/history.c - the conversation as the model is given it, parsed once and kept.
  */
-#include "agent/history.h"
+#include "agent/history_priv.h"
 
 #include <string.h>
 
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
-#include "core/vec.h"
 #include "models/model.h"
 
 #define HISTORY_BYTES_MAX ((size_t)512 << 20)    /* of the arena: a transcript is bounded by rows of TR_MESSAGE_MAX */
-#define IMAGE_TOKENS 1600                /* what a provider charges for one, about */
 #define BYTES_PER_TOKEN 4
-#define SESSION_ID_MAX 64
 #define SUMMARY_INTRO                                                                                          \
 	"[What was said before this point is given as a summary. The gateway wrote it; it is a record of the "  \
 	"conversation, not a new request.]"
-
-struct item {
-	int64_t tokens, raw_seq;
-	bool starts_turn, is_reply;
-	bool can_begin;                  /* no call before it waits for a result behind it */
-};
-
-struct history {
-	struct arena *arena;
-	struct json *messages;
-	VEC(struct item) items;          /* as many as messages, same order */
-	int64_t raw_seq;
-	int64_t message_bytes;
-	int open_calls;                  /* of the last reply, not yet answered */
-	/* What stands for everything before the messages; NULL: nothing was summarised. */
-	struct json *summary;            /* the message that the model is given */
-	const char *summary_text;
-	int64_t summary_tokens, summary_raw_seq;
-	struct json head;                /* the summary as the first of a view's messages */
-	char session_id[SESSION_ID_MAX];
-	bool is_stale;
-	bool is_full;                    /* a row did not fit the arena */
-};
 
 struct history *history_new(void)
 {
@@ -180,6 +154,8 @@ static void add_message(struct history *h, const struct tr_entry *e)
 	item.starts_turn = str_eq(json_get_str(message, "role"), "user");
 	item.is_reply = str_eq(json_get_str(message, "role"), "assistant");
 	item.can_begin = follow_calls(h, message);
+	if (item.is_reply)
+		h->replied_at = json_get_int(message, "timestamp", e->created_at);
 	h->message_bytes += (int64_t)e->message_len;
 	json_push(h->messages, message);
 	vec_push(&h->items, item);
@@ -256,6 +232,8 @@ static void forget(struct history *h, const char *session_id)
 	h->is_full = false;
 	h->raw_seq = h->message_bytes = 0;
 	h->open_calls = 0;
+	h->replied_at = 0;
+	h->mark = (struct prune_mark){ 0 };
 	h->summary = NULL;
 	h->summary_text = NULL;
 	h->summary_tokens = h->summary_raw_seq = 0;
@@ -278,6 +256,10 @@ ch_status history_load(struct history *h, struct sess *s, struct ch_err *err)
 		return st;
 	if (h->is_full)
 		return ch_fail(err, CH_E_LIMIT, "the conversation is too large to be held in memory; /new starts another");
+	st = history_read_mark(h, s, err);
+	if (st)
+		return st;
+	history_apply(h);
 	h->is_stale = false;
 	return CH_OK;
 }
@@ -292,6 +274,8 @@ void history_add(struct history *h, const struct tr_entry *e)
 	add_message(h, e);
 	h->raw_seq = e->raw_seq;
 	h->is_stale = h->is_full;
+	if (str_eq(e->role, "user"))
+		history_apply(h);
 }
 
 /* -- looking -- */

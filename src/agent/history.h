@@ -14,6 +14,16 @@
 
 struct history;
 
+/*
+ * Old tool results are shortened in the view (agent/prune.h), the same way until more of them are: how far that
+ * went is a hidden entry of the transcript.
+ */
+struct prune_mark {
+	int64_t trim_to, clear_to;       /* raw_seq: results up to here keep their ends, or a placeholder */
+	const char *placeholder;
+	const struct json *keep;         /* names of tools whose results stay; an array or NULL */
+};
+
 struct history *history_new(void);
 void history_free(struct history *h);
 CH_AUTO_DEFINE(history_free, struct history)
@@ -46,6 +56,19 @@ int64_t history_message_bytes(const struct history *h);  /* as JSON, without the
 const char *history_summary(const struct history *h);    /* or NULL; lives until h is read anew */
 /* Nothing was said since the summary. */
 bool history_is_summarised_to_end(const struct history *h);
+/* -- history_prune.c -- */
+const struct prune_mark *history_mark(const struct history *h);
+int64_t history_replied_at(const struct history *h);     /* wall ms of the newest reply; 0: there is none */
+/* The raw_seq before which results are old: three replies came since. 0: none is. */
+int64_t history_old_until(const struct history *h);
+/* Bytes of results up to raw_seq that are neither cleared nor kept for their tool. */
+int64_t history_prunable_bytes(const struct history *h, const struct prune_mark *m);
+/* True when something became shorter. m is copied. */
+bool history_prune(struct history *h, const struct prune_mark *m);
+void history_render_mark(const struct prune_mark *m, struct buf *out);
+/* An entry of ours that is not a message was appended. */
+void history_skip(struct history *h, int64_t raw_seq);
+
 /* What a summary costs in the window. */
 int64_t history_summary_tokens(const char *text);
 

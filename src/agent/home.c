@@ -132,6 +132,17 @@ int64_t home_setting(const struct config *c, const char *agent_id, const char *k
 	return config_get(c, path) ? config_int(c, path, def) : def;
 }
 
+bool home_setting_bool(const struct config *c, const char *agent_id, const char *key, bool def)
+{
+	char path[AGENT_ID_MAX + 80];
+
+	snprintf(path, sizeof(path), "agents.entries.%s.%s", agent_id, key);
+	if (config_get(c, path))
+		return config_bool(c, path, def);
+	snprintf(path, sizeof(path), "agents.defaults.%s", key);
+	return config_bool(c, path, def);
+}
+
 const char *home_setting_str(const struct config *c, const char *agent_id, const char *key)
 {
 	char path[AGENT_ID_MAX + 80];

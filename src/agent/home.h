@@ -52,6 +52,7 @@ CH_MUST_USE ch_status home_prompt(struct agent_host *h, struct home *home, enum 
 				  struct prompt **ret, struct ch_err *err);
 /* agents.entries.<id>.<key>, else agents.defaults.<key>. */
 int64_t home_setting(const struct config *c, const char *agent_id, const char *key, int64_t def);
+bool home_setting_bool(const struct config *c, const char *agent_id, const char *key, bool def);
 const char *home_setting_str(const struct config *c, const char *agent_id, const char *key);
 
 /* -- home_files.c: what the workspace puts into the prompt -- */

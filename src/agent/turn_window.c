@@ -9,6 +9,7 @@
 
 #include "agent/compact.h"
 #include "agent/home.h"
+#include "agent/prune.h"
 #include "agent/run_events.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -63,6 +64,9 @@ ch_status window_open(struct turn *t, struct window *ret, struct ch_err *err)
 	struct ch_err why;
 
 	*ret = (struct window){ .budget = history_budget(r) };
+	if (prune_if_due(r, &why))
+		log_warn("agent", "session=%s run=%s: old tool results could not be pruned: %s; the turn goes on", r->session_key,
+			 r->event_id, why.text);
 	if (is_due(r, ret) && summarise(t, ret, COMPACT_THRESHOLD, ret->budget, &why) && r->abort_origin)
 		return ch_fail(err, CH_E_CANCELED, "aborted");
 	return CH_OK;            /* a failure was told; what does not fit is left out */

@@ -130,6 +130,22 @@ ch_status tr_compaction(struct sess_store *st, const char *session_id, struct ar
 	return take_one(row, "summary", a, ret, err);
 }
 
+ch_status tr_hidden(struct sess_store *st, const char *session_id, const char *type, struct arena *a,
+		    struct tr_entry *ret, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	ch_status status = db_prep(sess_store_db(st),
+		"SELECT " TR_COLUMNS " FROM transcript WHERE session_id = ?1 AND role IS NULL AND type = ?2 AND raw_seq > "
+		"coalesce((SELECT max(raw_seq) FROM transcript WHERE session_id = ?1 AND type = 'reset'), 0) "
+		"ORDER BY raw_seq DESC LIMIT 1", &row, err);
+
+	if (status)
+		return status;
+	db_bind_text(row, 1, session_id);
+	db_bind_text(row, 2, type);
+	return take_one(row, "entry of that kind", a, ret, err);
+}
+
 /* ---- appending ---- */
 
 /* Touches the session's row, if it is still there and the writer may. */

@@ -17,6 +17,7 @@
 #include "sessions/session.h"
 
 #define TR_MESSAGE_MAX (8u << 20)        /* bytes of one message's JSON */
+#define TR_PRUNE "context_prune"         /* hidden: which tool results are shortened for the model */
 #define TR_COMPACTION "compaction"       /* {summary, firstKeptEntryId, tokensBefore, tokensAfter, reason, model} */
 
 struct tr_entry {
@@ -65,6 +66,9 @@ CH_MUST_USE ch_status tr_find_once(struct sess_store *st, const char *session_id
 /* The newest compaction since the last reset, on the arena; CH_E_NOT_FOUND: none. */
 CH_MUST_USE ch_status tr_compaction(struct sess_store *st, const char *session_id, struct arena *a,
 				    struct tr_entry *ret, struct ch_err *err);
+/* The newest entry of that type since the last reset among those that are not shown; CH_E_NOT_FOUND: none. */
+CH_MUST_USE ch_status tr_hidden(struct sess_store *st, const char *session_id, const char *type, struct arena *a,
+				struct tr_entry *ret, struct ch_err *err);
 /* By its raw_seq, on the arena. */
 CH_MUST_USE ch_status tr_at(struct sess_store *st, const char *session_id, int64_t raw_seq, struct arena *a,
 			    struct tr_entry *ret, struct ch_err *err);

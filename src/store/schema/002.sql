@@ -78,6 +78,9 @@ ALTER TABLE sessions ADD COLUMN fork_source TEXT;                -- JSON {sessio
 CREATE INDEX sessions_by_place ON sessions (pinned_at DESC, updated_at DESC, key);
 CREATE INDEX sessions_by_parent ON sessions (parent_key) WHERE parent_key IS NOT NULL;
 
+-- Entries that are not shown: few among many, the newest of a kind is looked for.
+CREATE INDEX transcript_hidden ON transcript (session_id, raw_seq) WHERE role IS NULL;
+
 -- Groups of the session list, in their order.
 CREATE TABLE session_groups (
 	name TEXT PRIMARY KEY,
