@@ -6,8 +6,16 @@
 #include <string.h>
 
 #include "core/str.h"
+#include "models/auth.h"
 
 #define NAME_MAX_BYTES 200
+
+/* A cache that was kept warm with one account is of no use to a new conversation. */
+static void forget_credential(struct run *r)
+{
+	if (r->host->opts.models)
+		auth_session_forget(r->host->opts.models, r->session_key);
+}
 
 static ch_status do_new(struct run *r, const char *args, struct buf *out, struct ch_err *err)
 {
@@ -17,6 +25,7 @@ static ch_status do_new(struct run *r, const char *args, struct buf *out, struct
 	if (st)
 		return st;
 	r->session_id = arena_strdup(r->arena, r->sess->session_id);
+	forget_credential(r);
 	buf_puts(out, "✅ New session started.");
 	if (!*args)
 		return CH_OK;
@@ -47,9 +56,11 @@ static ch_status do_reset(struct run *r, const char *args, struct buf *out, stru
 		return CH_OK;
 	}
 	st = sess_reset(r->sess, "reset", err);
-	if (!st)
-		buf_puts(out, "✅ Session reset.");
-	return st;
+	if (st)
+		return st;
+	forget_credential(r);
+	buf_puts(out, "✅ Session reset.");
+	return CH_OK;
 }
 
 const struct slash_command cmd_reset = {

@@ -202,6 +202,11 @@ static ch_status explain_blocked(const struct auth_want *want, const struct auth
 	return CH_E_BUSY;
 }
 
+static bool may_try(const struct auth_want *want, const struct auth_candidate *c)
+{
+	return auth_candidate_is_free(c) || (want->even_blocked && !c->unusable);
+}
+
 /* The session's own to the front, when it is free. */
 static void prefer(struct auth_candidates *all, const char *id)
 {
@@ -223,7 +228,7 @@ static CH_FIBER ch_status acquire_one(struct models *m, struct config *cfg, cons
 	ch_status st = CH_E_NOT_FOUND;
 	bool was_tried = false;
 
-	for (size_t i = 0; i < all->len && auth_candidate_is_free(&all->at[i]); i++) {
+	for (size_t i = 0; i < all->len && may_try(want, &all->at[i]); i++) {
 		struct secret *s = NULL;
 
 		was_tried = true;

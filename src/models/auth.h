@@ -27,6 +27,7 @@ struct auth_want {
 	const char *session_key;         /* keeps using what it used before (prompt caches); or NULL */
 	const char *profile;             /* this one and no other; or NULL */
 	const char *const *skip;         /* NULL-ended profile ids that were tried already; or NULL */
+	bool even_blocked;               /* also one that is left alone: a probe, whose success lets it back in */
 };
 
 struct auth_lease {

@@ -146,7 +146,7 @@ static ch_status add_env(struct gather *g, struct ch_err *err)
 			.kind = kind_of_key(keys[i].name, keys[i].at, keys[i].len),
 			.id = keys[i].id,
 			.subject = { "", keys[i].id, fingerprint_of(g->a, keys[i].at, keys[i].len) },
-			.unusable = may_rotate ? NULL : "the key before it did not fail for a rate limit",
+			.unusable = may_rotate || g->want->profile ? NULL : "the key before it did not fail for a rate limit",
 		};
 		const struct auth_health *h;
 

@@ -10,6 +10,7 @@
 
 #include "config/path.h"
 #include "core/str.h"
+#include "models/auth.h"
 #include "models/models_priv.h"
 #include "models/route.h"
 
@@ -172,14 +173,14 @@ ch_status resolve_name(struct models *m, const char *name, struct arena *a, stru
 	return st;
 }
 
-/* What the environment offers: the first endpoint whose key is set. */
-static const char *from_environment(struct arena *a)
+/* What the credentials offer, stored or in the environment: the first endpoint that has one. */
+static const char *from_credentials(struct models *m, const char *agent_id, struct arena *a)
 {
 	size_t n;
 	const struct model_endpoint *all = model_endpoints(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (all[i].default_model && key_from_env(&all[i]))
+		if (all[i].default_model && !all[i].key_optional && auth_has_any(m, all[i].id, agent_id))
 			return arena_printf(a, "%s/%s", all[i].id, all[i].default_model);
 	}
 	return NULL;
@@ -209,11 +210,14 @@ const struct json *resolve_agent_setting(const struct config *c, const char *age
 const char *resolve_default(struct models *m, const char *agent_id, struct arena *a, const char **ret_source)
 {
 	const struct config *c = catalog_config(m);
+	const char *of_agent = resolve_primary(resolve_agent_setting(c, agent_id, "model")), *of_all = default_primary(c);
+	const char *listed = first_configured(m);
+	bool is_open = !of_agent && !of_all && !listed;  /* else the credentials need not be looked at */
 	const struct { const char *name, *source; } steps[] = {
-		{ resolve_primary(resolve_agent_setting(c, agent_id, "model")), "agent" },
-		{ default_primary(c), "config" },
-		{ first_configured(m), "config" },
-		{ from_environment(a), "environment" },
+		{ of_agent, "agent" },
+		{ of_all, "config" },
+		{ listed, "config" },
+		{ is_open ? from_credentials(m, agent_id, a) : NULL, "environment" },
 		{ m->found_default ? arena_printf(a, "ollama/%s", m->found_default) : NULL, "ollama" },
 		{ "offline/demo", "offline" },
 	};

@@ -147,6 +147,7 @@ static CH_FIBER ch_status credentials(struct model_target *t, struct arena *a, c
 	const struct auth_want want = {
 		.provider = t->entry->provider, .model = t->entry->id, .agent_id = call->agent_id,
 		.session_key = call->session_key, .profile = call->auth_profile, .skip = call->auth_skip,
+		.even_blocked = call->reason == MODEL_FOR_PROBE,
 	};
 	ch_status st = auth_acquire(t->m, t->config, &want, &t->lease, err);
 	const char *key = secret_reveal(t->lease.secret);

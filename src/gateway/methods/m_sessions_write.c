@@ -12,6 +12,7 @@
 #include "gateway/methods/chat_common.h"
 #include "gateway/methods/methods.h"
 #include "gateway/methods/session_common.h"
+#include "models/auth.h"
 
 /* -- sessions.reset, sessions.delete -- */
 
@@ -42,6 +43,7 @@ static CH_FIBER ch_status run_reset(struct gw_call *call, struct ch_err *err)
 		st = str_eq(reason, "new") ? sess_rotate(s, reason, err) : sess_reset(s, reason, err);
 	if (st)
 		return st;
+	auth_session_forget(call->gw->models, key.key);
 	struct jw *w = gw_reply_begin(call);
 
 	jw_obj(w);

@@ -459,6 +459,9 @@ static void pins(void *arg)
 	report(&pin, MODEL_ERR_BILLING);
 	acquire_as(&pin, CH_E_BUSY);             /* strict: not openai:a instead */
 	assert_int_equal(err.retry_after_ms, 600000);
+	/* A probe may look whether it is well again, and then it is. */
+	report(&(struct auth_want){ .provider = "openai", .profile = "openai:b", .even_blocked = true }, MODEL_ERR_NONE);
+	assert_string_equal(acquire_as(&pin, CH_OK), "openai:b");
 	put_oauth("openai:c", NOW - HOUR, NULL);
 	acquire_as(&(struct auth_want){ .provider = "openai", .profile = "openai:c" }, CH_E_DENIED);
 	assert_non_null(strstr(err.text, "expired"));
