@@ -458,16 +458,21 @@ static ch_status take_finish(struct dialect_parser *p, const char *reason, struc
 		"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
 		"IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
 	};
+	/* A call that is no call, and what has no name. */
+	static const char *const failures[] = {
+		"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "OTHER",
+		"FINISH_REASON_UNSPECIFIED", "NO_IMAGE", "IMAGE_OTHER",
+	};
 
 	p->has_finished = true;
-	if (str_eq(reason, "STOP"))
-		ret->stop = p->calls.list.len ? MODEL_STOP_TOOLS : MODEL_STOP_END;
-	else if (str_eq(reason, "MAX_TOKENS"))
+	if (str_in(reason, failures, CH_ARRAY_LEN(failures)))
+		return fail_finish(reason, ret, err);
+	if (str_eq(reason, "MAX_TOKENS"))
 		ret->stop = MODEL_STOP_LENGTH;
 	else if (str_in(reason, refusals, CH_ARRAY_LEN(refusals)))
 		ret->stop = MODEL_STOP_REFUSAL;
 	else
-		return fail_finish(reason, ret, err);   /* a call that is no call, and what has no name */
+		ret->stop = p->calls.list.len ? MODEL_STOP_TOOLS : MODEL_STOP_END;
 	return CH_OK;
 }
 
