@@ -5,6 +5,7 @@
  * not used: nothing in it may depend on time, session or model. What does comes after the boundary.
  */
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "agent/home.h"
 #include "core/clock.h"
@@ -109,10 +110,13 @@ void prompt_stable(struct buf *out, const struct agent_host *h, const struct hom
 void prompt_volatile(struct buf *out, const struct run *r)
 {
 	char date[STATUS_DATE_MAX];
+	struct utsname host;
 
 	status_date(now_wall_ms(), false, date, sizeof(date));
 	buf_printf(out, "Today is %s (time zone %s); session_status has the time.\n", date, clock_zone());
 	buf_printf(out, "You run on the model %s. Session: %s.", r->entry.ref, r->session_key);
+	if (r->prompt && r->prompt->mode == PROMPT_FULL && !uname(&host))
+		buf_printf(out, " This machine runs %s on %s.", host.sysname, host.machine);
 	if (r->channel)
 		buf_printf(out, " The user writes by %s.", r->channel);
 	buf_putc(out, '\n');

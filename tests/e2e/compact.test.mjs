@@ -70,6 +70,20 @@ longTest('what does not fit is summarised, nothing is lost, and a restart change
 	assert.deepEqual(problems('SessionsSearchResult', found), []);
 	assert.equal(found.results[0].sessionKey, KEY);
 	assert.match(found.results[0].snippet, /ORION-7-4411/);
+	const scoped = await c.call('sessions.search', { query: 'launch', limit: 25, scope: { includeGlobal: false,
+		includeUnknown: false, configuredAgentsOnly: true, excludeSubagents: true, excludeCron: true, excludeSystem: true } });
+
+	assert.equal(scoped.sessions.length, 1, 'the rows of the sessions that were found');
+	assert.equal(scoped.sessions[0].key, KEY);
+	assert.deepEqual((await c.call('sessions.search', { query: 'launch', scope: { label: 'no such' } })).results, []);
+	assert.deepEqual((await c.call('sessions.search', { query: 'launch', sessionKeys: ['agent:main:other'] })).results, []);
+	assert.match((await c.fails('sessions.search', { query: '  ' })).message, /empty/);
+	assert.match((await c.fails('sessions.search', { query: 'x', scope: {}, agentId: 'main' })).message, /scope/);
+	assert.match((await c.fails('sessions.search', { query: 'x', limit: 26 })).message, /limit/);
+	const said = await gw.cli(['sessions', 'search', 'launch', 'code']);
+
+	assert.equal(said.code, 0, said.stderr);
+	assert.match(said.stdout, /agent:main:long {2}user, .*\n {2}.*ORION-7-4411/);
 	await c.close();
 	await gw.restart();
 	const again = await gw.connect();

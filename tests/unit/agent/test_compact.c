@@ -466,6 +466,121 @@ static void compacts_on_request(void **state)
 	fx_run(*state, script, check_asked_for);
 }
 
+/* Each write of a summary fails once: the view is the old one, or the new one and complete. */
+static int fail_at;
+static bool was_written;
+
+static void check_db_fails(struct fixture *f)
+{
+	struct agent_compact want = { .session_key = KEY, .operation_id = "op-1" };
+	struct agent_compacted got;
+	ch_status st;
+
+	fx_send(f, "r1", fill("one"));
+	fx_wait_run(f, "r1");
+	fx_send(f, "r2", "two");
+	fx_wait_run(f, "r2");
+	db_fail_nth(f->db, fail_at);
+	st = agent_compact(f->host, &want, f->arena, &got, &f->err);
+	db_fail_nth(f->db, 0);
+	was_written = !st;
+	assert_int_equal(db_tx_depth(f->db), 0);
+	assert_int_equal(compactions(f), was_written);
+	assert_string_equal(fx_roles(f), was_written ? "user assistant user assistant system" : "user assistant user assistant");
+	fx_send(f, "r3", "three");
+	assert_int_equal(fx_wait_run(f, "r3").state, INPUT_DONE);
+	assert_int_equal(strstr(last_asked(f), "one xxx") == NULL, was_written);
+}
+
+static void a_failing_database_leaves_the_old_view(void **state)
+{
+	static const struct step *const script[] = { ok, ok, summary, ok, ok };
+	int n;
+
+	for (n = 1; n < 60; n++) {
+		void *mine = NULL;
+
+		fx_setup(&mine);
+		fail_at = n;
+		fx_run(mine, script, check_db_fails);
+		fx_teardown(&mine);
+		if (was_written)
+			break;
+	}
+	assert_in_range(n, 3, 40);
+	clock_fake(1000000, 1795332738000);
+}
+
+/* -- telling the user -- */
+
+static void check_notice(struct fixture *f)
+{
+	three_turns(f);
+	assert_string_equal(fx_roles(f), "user assistant user assistant user system assistant assistant");
+	assert_non_null(strstr(fx_text(f, 6), "is summarised ("));
+	assert_null(strstr(last_asked(f), "is summarised ("));
+}
+
+static void tells_the_user_when_asked_to(void **state)
+{
+	static const struct step *const script[] = { ok, ok, summary, ok };
+	struct fixture *f = *state;
+
+	fx_set_config(f, "{agents:{defaults:{compaction:{notifyUser:true}}}}");
+	f->window = WINDOW;
+	fx_run(f, script, check_notice);
+}
+
+static void check_disabled(struct fixture *f)
+{
+	three_turns(f);
+	assert_int_equal(compactions(f), 0);
+	assert_int_equal(f->at, 3);
+}
+
+static void can_be_switched_off(void **state)
+{
+	static const struct step *const script[] = { ok, ok, ok };
+	struct fixture *f = *state;
+
+	fx_set_config(f, "{agents:{defaults:{compaction:{enabled:true}},entries:{main:{compaction:{enabled:false}}}}}");
+	f->window = WINDOW;
+	fx_run(f, script, check_disabled);
+}
+
+/* A turn that is too long by itself: its request stays word for word, calls and results stay together. */
+static const struct step big_call[] = { { ST_TOOL, "c", "read", "{\"path\":\"big.txt\"}" }, { ST_END } };
+
+static void check_split(struct fixture *f)
+{
+	char path[128];
+	FILE *file;
+
+	fx_send(f, "r0", "hi");
+	fx_wait_run(f, "r0");
+	snprintf(path, sizeof(path), "%s/workspace/big.txt", f->base);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(fill(""), file);
+	fclose(file);
+	fx_send(f, "r1", "Please compare all parts of the report, word for word.");
+	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_DONE);
+	assert_int_equal(compactions(f), 1);
+	assert_non_null(strstr(last_asked(f), "## The request being worked on, word for word"));
+	assert_non_null(strstr(last_asked(f), "Please compare all parts of the report, word for word."));
+	/* Every result follows its call. */
+	assert_true(strstr(last_asked(f), "\"toolCall\"") < strstr(last_asked(f), "\"toolResult\""));
+}
+
+static void a_long_turn_is_split(void **state)
+{
+	static const struct step *const script[] = { ok, big_call, big_call, big_call, summary, ok, ok, ok };
+	struct fixture *f = *state;
+
+	f->window = WINDOW;
+	fx_run(f, script, check_split);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +589,8 @@ int main(void)
 		FX_TEST(writes_again_once), FX_TEST(failing_summary_keeps_history), FX_TEST(failing_provider_is_left_alone),
 		FX_TEST(compacts_when_the_provider_refuses), FX_TEST(abort_ends_a_summary),
 		FX_TEST(facts_survive_twenty_summaries), FX_TEST(a_command_compacts), FX_TEST(compacts_on_request),
+		cmocka_unit_test(a_failing_database_leaves_the_old_view), FX_TEST(tells_the_user_when_asked_to),
+		FX_TEST(can_be_switched_off), FX_TEST(a_long_turn_is_split),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
