@@ -235,7 +235,9 @@ static CH_FIBER ch_status acquire_one(struct models *m, struct config *cfg, cons
 		st = open_secret(m, cfg, want, &all->at[i], a, &s, err);
 		if (!st) {
 			fill_lease(want, &all->at[i], s, ret);
-			sticky_put(m, a, want, all->at[i].id);
+			/* Keys outside the store have one order only, and give way to what is stored. */
+			if (all->at[i].source == AUTH_FROM_PROFILE)
+				sticky_put(m, a, want, all->at[i].id);
 			return CH_OK;
 		}
 		if (st == CH_E_CANCELED)
