@@ -68,6 +68,7 @@ enum gw_method_flags {
 
 struct gw;
 struct gw_conn;
+struct gw_watch;
 struct gw_call;
 
 struct gw_method {
@@ -196,6 +197,7 @@ struct gw {
 	bool bind_is_loopback, is_verbose;
 	char *log_path;
 	struct tls_ctx *tls;                 /* NULL: plain HTTP */
+	struct gw_watch *watches;            /* gateway/watch.h */
 	char reload_error[CH_ERR_TEXT_MAX];  /* of the last reading of credentials; "": none */
 	/* Starting anew (methods/m_restart.c). */
 	void (*on_restart)(void *arg);       /* NULL: nobody starts us again */

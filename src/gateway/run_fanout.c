@@ -18,6 +18,7 @@
 #include "gateway/audit.h"
 #include "gateway/methods/history_show.h"
 #include "gateway/render.h"
+#include "gateway/watch.h"
 
 #define EVENT_MAX (32u << 20)    /* more than any message: TR_MESSAGE_MAX and a row around it */
 
@@ -278,6 +279,7 @@ void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const
 	}
 	jw_end(&w);
 	tell(gw, "sessions.changed", &payload, hears_sessions, NULL);
+	gw_watch_tell(gw, s->key);
 }
 
 void gw_sessions_changed(struct gw *gw, const char *reason)
@@ -325,6 +327,7 @@ void gw_on_run_event(void *arg, const struct run_event *ev)
 		break;
 	case RUN_EV_ROW:
 		on_row(gw, ev, &who);
+		gw_watch_tell(gw, ev->session_key);
 		break;
 	case RUN_EV_SESSION:
 		if (ev->sess)

@@ -12,6 +12,10 @@ CH_FIBER void probe_startup(struct http_call *call, const struct http_request *r
 CH_FIBER void ui_config(struct http_call *call, const struct http_request *rq, void *arg);
 /* A file of the page, or the page for every address of its own. */
 CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, struct gw *gw);
+/* "none", "data", "remote" or "local" (a file of the workspace). */
+const char *avatar_status(const char *avatar);
+/* The picture of an agent, judged and answered. */
+CH_FIBER void avatar_serve(struct http_call *call, const struct http_request *rq, struct gw *gw, const char *agent_id);
 /* OpenClaw's own page from gateway.controlUi.root. */
 CH_FIBER void control_ui_serve(struct http_call *call, const struct http_request *rq, const char *root,
 			       const char *base_path, const char *path);
@@ -21,6 +25,10 @@ CH_FIBER void openai_chat(struct http_call *call, const struct http_request *rq,
 CH_FIBER void openai_responses(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void anthropic_messages(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void anthropic_count_tokens(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void avatar(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void media(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void session_history(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void tools_invoke(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void models_list(struct http_call *call, const struct http_request *rq, void *arg);
 
 /* What every answer to a browser carries. csp NULL: none (files that are not pages). */

@@ -131,9 +131,10 @@ static bool is_switched_on(struct gw *gw, const struct http_request *rq, const s
 const struct http_gate *http_gate_find(const struct http_gate *gates, const char *path)
 {
 	for (const struct http_gate *g = gates; g->path; g++) {
-		size_t n = strlen(g->path);
+		const char *star = strchr(g->path, '*');
 
-		if (g->path[n - 1] == '*' ? !strncmp(g->path, path, n - 1) : str_eq(g->path, path))
+		if (star ? !strncmp(g->path, path, (size_t)(star - g->path)) && str_ends(path, star + 1)
+			 : str_eq(g->path, path))
 			return g;
 	}
 	return NULL;

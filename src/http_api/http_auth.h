@@ -16,7 +16,7 @@
 struct api_style;
 
 struct http_gate {
-	const char *path;                /* '*' at its end: a prefix */
+	const char *path;                /* one '*' in it stands for anything */
 	const char *const *endpoints;    /* keys below gateway.http.endpoints: one that is on opens it; NULL: always on */
 	unsigned scope;
 	const struct api_style *style;   /* of its errors */

@@ -106,12 +106,26 @@ CH_FIBER void ui_serve(struct http_call *call, const struct http_request *rq, st
 		http_reply_error(call, 404, "not_found", "Not Found");
 	} else if (str_ends(path, "/control-ui-config.json")) {
 		ui_config(call, rq, gw);
+	} else if (str_starts(path, "/avatar/")) {
+		avatar_serve(call, rq, gw, path + strlen("/avatar/"));
 	} else if (str_empty(root)) {
 		serve_embedded(call, rq, gw, path);
 	} else {
 		security_headers(call, gw, NULL);
 		control_ui_serve(call, rq, root, base, path);
 	}
+}
+
+static void put_avatar(struct gw *gw, struct jw *w, struct arena *a, const char *agent_id, const char *avatar)
+{
+	const char *status = avatar_status(avatar), *shown = str_empty(avatar) ? "A" : avatar;
+
+	if (str_eq(status, "local"))
+		shown = arena_printf(a, "%s/avatar/%s", base_path(gw, a), agent_id);
+	jw_kstr(w, "assistantAvatar", shown);
+	jw_kstr(w, "assistantAvatarSource", str_empty(avatar) ? NULL : avatar);
+	jw_kstr(w, "assistantAvatarStatus", status);
+	jw_knull(w, "assistantAvatarReason");
 }
 
 /* What OpenClaw's page asks for before it connects. */
@@ -123,8 +137,7 @@ static void write_config(struct gw *gw, struct jw *w, struct arena *a)
 	jw_obj(w);
 	jw_kstr(w, "basePath", base_path(gw, a));
 	jw_kstr(w, "assistantName", agent && !str_empty(agent->name) ? agent->name : "Assistant");
-	jw_kstr(w, "assistantAvatar", agent && !str_empty(agent->avatar) ? agent->avatar : "A");
-	jw_kstr(w, "assistantAvatarStatus", "none");
+	put_avatar(gw, w, a, id, agent ? agent->avatar : NULL);
 	jw_kstr(w, "assistantAgentId", id);
 	jw_kstr(w, "serverVersion", gw->version);
 	jw_kstr(w, "embedSandbox", "strict");
