@@ -34,7 +34,8 @@ const longTest = (name, body, { fixtures = FIXTURES, contextWindow = 12000 } = {
 	await c.call('sessions.subscribe');
 	await c.call('sessions.messages.subscribe', { key: KEY });
 	await body({ gw, c, mock: t.provider, t });
-	await c.close();
+	if (!c.close_)
+		await c.close();
 });
 
 const asked = async (mock) => (await mock.journal()).map((r) => JSON.stringify(r.body?.messages ?? r));
@@ -136,3 +137,38 @@ longTest('a summary that cannot be had changes nothing and says so', async ({ c 
 	assert.match(textOf(end.message), /Compaction failed, the conversation is as it was/);
 	assert.ok(!(await history(c)).some((m) => m.__openclaw.kind === 'compaction'));
 }, { fixtures: [{ match: {}, response: { content: 'I would rather talk.' } }] });
+
+/* A writer that takes its time: long enough for whatever comes in between. */
+const SLOW = [
+	{ match: { userMessage: 'Write the new record' }, response: { content: `${RECORD}\n${'word '.repeat(400)}` }, latency: 100 },
+	{ match: {}, response: { content: 'Understood.' } },
+];
+
+longTest('a message that comes while a summary is written waits for it', async ({ c, mock }) => {
+	await c.turn(KEY, `one ${filler}`);
+	await c.turn(KEY, `two ${filler}`);
+	const compacting = c.call('sessions.compact', { key: KEY }, { ms: 60000 });
+
+	await c.event('session.operation', (p) => p.phase === 'start');
+	const turn = c.turn(KEY, 'and now?', { ms: 60000 });
+
+	assert.equal((await compacting).compacted, true);
+	assert.equal((await turn).state, 'final');
+	assert.match((await asked(mock)).at(-1), /What was said before this point/);
+}, { fixtures: SLOW.map((f) => f.latency ? { ...f, latency: 10 } : f) });
+
+longTest('a stop in the middle of a summary leaves the old view', async ({ gw, c }) => {
+	await c.turn(KEY, `one ${filler}`);
+	await c.turn(KEY, `two ${filler}`);
+	const compacting = c.request('sessions.compact', { key: KEY }, { ms: 60000 }).catch(() => undefined);
+
+	await c.event('session.operation', (p) => p.phase === 'start');
+	assert.deepEqual(await gw.proc.stop('SIGTERM', 20000), { code: 0, signal: null });
+	await compacting;
+	await gw.launch();
+	const again = await gw.connect();
+
+	assert.ok(!(await history(again)).some((m) => m.__openclaw.kind === 'compaction'));
+	assert.equal((await again.turn(KEY, '/status')).state, 'final');
+	await again.close();
+}, { fixtures: SLOW });
