@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
+#include "core/map.h"
 #include "core/str.h"
 #include "models/auth_pick.h"
 #include "models/dialect.h"
@@ -203,4 +205,39 @@ void model_state(struct models *m, const char *agent_id, const struct model_entr
 		ret->until = best->health.blocked_until;
 		FIELD_SET(ret->reason, best->health.reason);
 	}
+}
+
+void model_states_begin(struct models *m, struct model_states *s)
+{
+	CH_AUTO(db_done) struct db_stmt *q = NULL;
+
+	*s = (struct model_states){ .arena = arena_new(0), .known = map_new() };
+	if (!m->opts.db)
+		return;
+	/* One model's block is not another's: with any about, each is asked for. */
+	s->has_failures = true;
+	if (db_prep(m->opts.db, "SELECT 1 FROM auth_health WHERE blocked_until > ?", &q, NULL))
+		return;
+	db_bind_int(q, 1, now_wall_ms());
+	if (db_step(q, &s->has_failures, NULL))
+		s->has_failures = true;
+}
+
+const struct model_state *model_states_at(struct models *m, struct model_states *s, const char *agent_id,
+					  const struct model_entry *e)
+{
+	struct model_state *known = map_find(s->known, e->provider);
+
+	if (known && (known->standing == MODEL_NO_CREDENTIAL || !s->has_failures))
+		return known;
+	known = arena_alloc(s->arena, sizeof(*known));
+	model_state(m, agent_id, e, known);
+	map_put(s->known, e->provider, known);
+	return known;
+}
+
+void model_states_end(struct model_states *s)
+{
+	map_free(s->known);
+	arena_unref(s->arena);
 }

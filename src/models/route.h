@@ -47,6 +47,16 @@ struct model_state {
 };
 void model_state(struct models *m, const char *agent_id, const struct model_entry *e, struct model_state *ret);
 
+/*
+ * The same for many models in a row, at one moment: what holds for all models of a provider is looked up once.
+ * References with a profile are not for it.
+ */
+struct model_states { struct arena *arena; struct map *known; bool has_failures; };
+void model_states_begin(struct models *m, struct model_states *s);
+const struct model_state *model_states_at(struct models *m, struct model_states *s, const char *agent_id,
+					  const struct model_entry *e);
+void model_states_end(struct model_states *s);
+
 /* May a session choose this model? agents.defaults.modelPolicy.allow: exact references or "provider/" and a star; none: all. */
 bool model_is_allowed(struct models *m, const char *agent_id, const struct model_entry *e);
 

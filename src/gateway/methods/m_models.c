@@ -21,6 +21,7 @@ struct listing {
 	const char *agent_id, *provider;         /* provider NULL: all */
 	bool with_details;
 	struct arena *arena;
+	struct model_states states;
 	struct model_route route;                /* the agent's: default and fallbacks */
 	const char *image_ref;                   /* imageModel's primary, or NULL */
 };
@@ -150,10 +151,9 @@ static bool write_model(void *arg, const struct model_entry *e)
 {
 	struct listing *l = arg;
 	struct jw *w = l->w;
-	struct model_state state;
+	const struct model_state *state = model_states_at(l->gw->models, &l->states, l->agent_id, e);
 
-	model_state(l->gw->models, l->agent_id, e, &state);
-	if (!is_shown(l, e, state.standing))
+	if (!is_shown(l, e, state->standing))
 		return true;
 	jw_obj(w);
 	jw_kstr(w, "id", e->id);
@@ -170,7 +170,7 @@ static bool write_model(void *arg, const struct model_entry *e)
 	write_thinking(w, e);
 	if (l->with_details && json_get(e->compat, "supportsTools"))
 		jw_kbool(w, "supportsTools", json_get_bool(e->compat, "supportsTools", true));
-	write_standing(w, &state);
+	write_standing(w, state);
 	jw_end(w);
 	return true;
 }
@@ -187,9 +187,11 @@ static void write_models(struct listing *l)
 		l->route.len = 0;
 	if (!str_empty(name) && !model_resolve(l->gw->models, name, l->agent_id, l->arena, &e, NULL, NULL))
 		l->image_ref = e.ref;
+	model_states_begin(l->gw->models, &l->states);
 	jw_arr(l->w);
 	models_each(l->gw->models, write_model, l);
 	jw_end(l->w);
+	model_states_end(&l->states);
 }
 
 void gw_render_models(struct gw *gw, struct jw *w)
