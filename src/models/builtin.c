@@ -1,7 +1,8 @@
 /*
  * models/builtin.c - models whose limits and prices are published. A model
  * that is missing here works all the same: the service decides, and its cost
- * is unknown until models.providers.<id>.models[].cost says it.
+ * is unknown until models.providers.<id>.models[].cost says it. So is that of
+ * a row without a price: a guess would be worse than none.
  */
 #include "models/models_priv.h"
 
@@ -18,10 +19,10 @@ static const struct builtin_model table[] = {
 	{ "anthropic", "claude-sonnet-5", "Claude Sonnet 5", 1000000, 128000, true, true, 2, 10, 0.2, 2.5 },
 	{ "anthropic", "claude-fable-5-1", "Claude Fable 5.1", 1000000, 128000, true, true, 10, 50, 0.25, 12.5 },
 	{ "anthropic", "claude-fable-5", "Claude Fable 5", 1000000, 128000, true, true, 10, 50, 1, 12.5 },
-	{ "anthropic", "claude-opus-4-8", "Claude Opus 4.8", 1000000, 128000, true, true },
-	{ "anthropic", "claude-opus-4-7", "Claude Opus 4.7", 200000, 128000, true, true },
-	{ "anthropic", "claude-opus-4-6", "Claude Opus 4.6", 200000, 128000, true, true },
-	{ "anthropic", "claude-sonnet-4-6", "Claude Sonnet 4.6", 200000, 128000, true, true },
+	{ "anthropic", "claude-opus-4-8", "Claude Opus 4.8", 1000000, 128000, true, true, 5, 25, 0.5, 6.25 },
+	{ "anthropic", "claude-opus-4-7", "Claude Opus 4.7", 200000, 128000, true, true, 5, 25, 0.5, 6.25 },
+	{ "anthropic", "claude-opus-4-6", "Claude Opus 4.6", 200000, 128000, true, true, 5, 25, 0.5, 6.25 },
+	{ "anthropic", "claude-sonnet-4-6", "Claude Sonnet 4.6", 200000, 128000, true, true, 3, 15, 0.3, 3.75 },
 	{ "anthropic", "claude-haiku-4-5", "Claude Haiku 4.5", 200000, 64000, true, true, 1, 5, 0.1, 1.25 },
 	{ "openai", "gpt-6-astra", "GPT-6 Astra", 1050000, 128000, true, true, 10, 50, 1, 12.5, GPT_EFFORTS_ALWAYS },
 	{ "openai", "gpt-6-sol", "GPT-6 Sol", 1050000, 128000, true, true, 2, 10, 0.2, 2.5, GPT_EFFORTS_MAX },
@@ -42,14 +43,14 @@ static const struct builtin_model table[] = {
 	{ "xai", "grok-4.5", "Grok 4.5", 500000, 64000, true, true, 2, 6, 0.3, 0 },
 	{ "xai", "grok-4.3", "Grok 4.3", 1000000, 64000, true, true, 1.25, 2.5, 0.2, 0 },
 	{ "xai", "grok-build-0.1", "Grok Build 0.1", 256000, 64000, true, true, 1, 2, 0.2, 0 },
-	{ "google", "gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview", 1048576, 65536, true, true },
+	{ "google", "gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview", 1048576, 65536, true, true, 2, 12, 0.2, 0 },
 	{ "google", "gemini-3.7-flash", "Gemini 3.7 Flash", 1048576, 65536, true, true, .compat = NO_MINIMAL },
-	{ "google", "gemini-3.6-flash", "Gemini 3.6 Flash", 1048576, 65536, true, true },
-	{ "google", "gemini-3.5-flash", "Gemini 3.5 Flash", 1048576, 65536, true, true },
+	{ "google", "gemini-3.6-flash", "Gemini 3.6 Flash", 1048576, 65536, true, true, 1.5, 7.5, 0.15, 0 },
+	{ "google", "gemini-3.5-flash", "Gemini 3.5 Flash", 1048576, 65536, true, true, 1.5, 9, 0.15, 0 },
 	{ "google", "gemini-3.5-flash-lite", "Gemini 3.5 Flash-Lite", 1048576, 65536, true, true },
 	{ "google", "gemini-3.1-flash-lite", "Gemini 3.1 Flash Lite", 1048576, 65536, true, true },
 	{ "google", "gemini-3-flash-preview", "Gemini 3 Flash Preview", 1048576, 65536, true, true },
-	{ "google", "gemini-2.5-pro", "Gemini 2.5 Pro", 1048576, 65536, true, true },
+	{ "google", "gemini-2.5-pro", "Gemini 2.5 Pro", 1048576, 65536, true, true, 1.25, 10, 0.125, 0 },
 	{ "google", "gemini-2.5-flash", "Gemini 2.5 Flash", 1048576, 65536, true, true },
 	{ "google", "gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite", 1048576, 65536, true, true },
 	{ "amazon-bedrock", "us.anthropic.claude-opus-4-6-v1", "Claude Opus 4.6 (Bedrock, US)", 200000, 128000, true, true },
