@@ -119,6 +119,7 @@ struct agent_host_opts {
 	struct config *(*config)(void *arg);     /* borrowed snapshot */
 	void *config_arg;
 	const char *state_dir;
+	const char *git;                 /* the program, for new workspaces; NULL: none. Borrowed */
 	struct agent_ops ops;
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/agents_edit.h"
+#include "agent/home.h"
 #include "core/file.h"
 #include "core/str.h"
 #include "sessions/key.h"
@@ -66,23 +67,38 @@ static const char *workspace_of(const struct config *c, const char *state_dir, s
 	return is_default ? arena_printf(a, "%s/workspace", state_dir) : arena_printf(a, "%s/workspace-%s", state_dir, id);
 }
 
-static void from_file(struct arena *a, struct agent_info *info)
+/* IDENTITY.md, or what it will begin as when there is no workspace yet; NULL: none. */
+static const char *identity_text(const struct config *c, struct arena *a, const struct agent_info *info)
+{
+	struct buf b;
+	const char *text;
+
+	if (!file_exists(info->workspace))
+		return config_bool(c, "agents.defaults.skipBootstrap", false) ? NULL : home_seed_text("IDENTITY.md");
+	if (file_read(arena_printf(a, "%s/IDENTITY.md", info->workspace), IDENTITY_MAX, &b, NULL))
+		return NULL;             /* none, or not one to read: the agent has no identity yet */
+	text = arena_strdup(a, buf_str(&b));
+	buf_done(&b);
+	return text;
+}
+
+static void from_file(const struct config *c, struct arena *a, struct agent_info *info)
 {
 	const struct { const char *label; const char **field; } fields[] = {
 		{ "name", &info->name }, { "emoji", &info->emoji }, { "avatar", &info->avatar }, { "theme", &info->theme },
 	};
-	struct buf b;
+	const char *text;
 
 	if (!info->workspace || (info->name && info->emoji && info->avatar && info->theme))
 		return;
-	if (file_read(arena_printf(a, "%s/IDENTITY.md", info->workspace), IDENTITY_MAX, &b, NULL))
-		return;                  /* none, or not one to read: the agent has no identity yet */
+	text = identity_text(c, a, info);
+	if (!text)
+		return;
 	info->is_named_by_file = !info->name;
 	for (size_t i = 0; i < CH_ARRAY_LEN(fields); i++)
 		if (!*fields[i].field)
-			*fields[i].field = identity_get(a, buf_str(&b), fields[i].label);
+			*fields[i].field = identity_get(a, text, fields[i].label);
 	info->is_named_by_file &= info->name != NULL;
-	buf_done(&b);
 }
 
 static void fill(const struct config *c, const char *state_dir, struct arena *a, const char *id,
@@ -101,7 +117,7 @@ static void fill(const struct config *c, const char *state_dir, struct arena *a,
 	info->model_ref = model_of(json_get(entry, "model"));
 	if (!info->model_ref)
 		info->model_ref = model_of(config_get(c, "agents.defaults.model"));
-	from_file(a, info);
+	from_file(c, a, info);
 }
 
 size_t agents_list(const struct config *c, const char *state_dir, struct arena *a, const struct agent_info **ret)

@@ -154,6 +154,14 @@ static ch_status update_identity_file(const struct agent_info *info, const struc
 				       : agent_file_put(info->workspace, "IDENTITY.md", text, strlen(text), f.hash, a, &f, err);
 }
 
+ch_status agent_identity_write(const struct agent_info *info, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const struct agent_change all = { .name = info->name, .emoji = info->emoji, .avatar = info->avatar, .theme = info->theme };
+
+	return update_identity_file(info, &all, a, err);
+}
+
 ch_status agent_update(struct config_store *cs, const char *state_dir, const char *id, const struct agent_change *to,
 		       struct arena *a, struct ch_err *err)
 {
@@ -247,6 +255,12 @@ ch_status agent_home_prepare(struct agent_host *h, const char *agent_id, struct 
 	CH_AUTO(home_unref) struct home *home = NULL;
 
 	return home_open(h, agent_id, &home, err);
+}
+
+ch_status agent_home_forget(struct agent_host *h, const char *agent_id, const char *workspace, struct ch_err *err)
+{
+	home_unref(map_take(h->homes, agent_id));
+	return attest_forget(sess_store_db(h->opts.sessions), workspace, err);
 }
 
 size_t agent_run_count(struct agent_host *h, const char *agent_id)

@@ -30,6 +30,10 @@ CH_MUST_USE ch_status agent_remove(struct config_store *cs, const char *id, stru
 /* Moves a directory into <state>/trash; *ret_to (arena) is where it is now. CH_E_NOT_FOUND: it is not there. */
 CH_MUST_USE ch_status agent_trash(const char *state_dir, const char *path, struct arena *a, const char **ret_to,
 				  struct ch_err *err);
+/* Writes what the configuration says of the agent into its IDENTITY.md, when that is there. */
+CH_MUST_USE ch_status agent_identity_write(const struct agent_info *info, struct ch_err *err);
+/* The agent is gone and so is its workspace: the next one there begins anew. */
+CH_MUST_USE ch_status agent_home_forget(struct agent_host *h, const char *agent_id, const char *workspace, struct ch_err *err);
 /* Runs of that agent, running and waiting. */
 size_t agent_run_count(struct agent_host *h, const char *agent_id);
 /* Makes and seeds the agent's workspace now, not at its first turn. */

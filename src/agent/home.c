@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/agents_edit.h"
 #include "core/file.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
 
@@ -67,17 +69,51 @@ static ch_status make(const char *path, int *ret_fd, struct ch_err *err)
 	return open_dir(path, ret_fd, err);
 }
 
-static ch_status home_new(const struct agent_info *info, bool may_seed, struct home **ret, struct ch_err *err)
+/* One that is gone is not made anew without a word: somebody's files were in it. */
+static ch_status find_dir(struct agent_host *h, const struct agent_info *info, int *ret_fd, struct ch_err *err)
+{
+	bool is_known;
+	ch_status st = open_dir(info->workspace, ret_fd, err);
+
+	if (st != CH_E_NOT_FOUND)
+		return st;
+	st = attest_find(sess_store_db(h->opts.sessions), info->workspace, &is_known, err);
+	if (st)
+		return st;
+	if (is_known)
+		return ch_fail(err, CH_E_NOT_FOUND, "agent '%s' had its workspace in '%.120s', which is gone. Put it back, or make "
+			       "an empty directory there to begin anew.", info->id, info->workspace);
+	return make(info->workspace, ret_fd, err);
+}
+
+static ch_status set_up(struct agent_host *h, const struct agent_info *info, int fd, struct ch_err *err)
+{
+	bool may_seed = !config_bool(host_config(h), "agents.defaults.skipBootstrap", false);
+	ch_status st = CH_OK;
+
+	if (may_seed && home_seed_is_due(fd)) {
+		/* Whom the configuration names has been introduced. */
+		bool is_named = info->name && !info->is_named_by_file;
+
+		log_info("agent", "workspace %s of agent %s begins with its first files", info->workspace, info->id);
+		st = home_seed(info->workspace, fd, !is_named, err);
+		if (!st && is_named)
+			st = agent_identity_write(info, err);
+		if (!st && faccessat(fd, ".git", F_OK, AT_SYMLINK_NOFOLLOW))
+			home_git_init(h, info->workspace);
+	}
+	return st ? st : attest_note(sess_store_db(h->opts.sessions), info->workspace, info->id, err);
+}
+
+static ch_status home_new(struct agent_host *h, const struct agent_info *info, struct home **ret, struct ch_err *err)
 {
 	struct home *home;
 	int fd = -1;
 	ch_status st;
 
-	st = open_dir(info->workspace, &fd, err);
-	if (st == CH_E_NOT_FOUND)
-		st = make(info->workspace, &fd, err);
-	if (!st && may_seed)
-		st = home_seed(info->workspace, fd, err);
+	st = find_dir(h, info, &fd, err);
+	if (!st)
+		st = set_up(h, info, fd, err);
 	if (st) {
 		if (fd >= 0)
 			close(fd);
@@ -110,7 +146,7 @@ ch_status home_open(struct agent_host *h, const char *agent_id, struct home **re
 	if (!info)
 		return ch_fail(err, CH_E_NOT_FOUND, "there is no agent '%s' in the configuration (agents.entries)", agent_id);
 	if (!home || !str_eq(home->workspace, info->workspace) || !is_still_there(home)) {
-		st = home_new(info, !config_bool(c, "agents.defaults.skipBootstrap", false), &home, err);
+		st = home_new(h, info, &home, err);
 		if (st)
 			return st;
 		home_unref(map_put(h->homes, agent_id, home));
@@ -231,6 +267,16 @@ static void forget_prompts(struct home *home)
 			prompt_unref(CH_TAKE(home->prompt[i][k]));
 }
 
+/* The first talk is over when what it asks for was written down. */
+static ch_status end_ritual(struct agent_host *h, struct home *home, struct ch_err *err)
+{
+	if (!home_end_ritual(home->fd))
+		return CH_OK;
+	log_info("agent", "workspace %s: the first talk is over, BOOTSTRAP.md is taken away", home->workspace);
+	(void)!home_files_refresh(home->files, home->fd);        /* we know that it changed */
+	return attest_configured(sess_store_db(h->opts.sessions), home->workspace, err);
+}
+
 ch_status home_prompt(struct agent_host *h, struct home *home, enum prompt_mode mode, bool with_files,
 		      struct prompt **ret, struct ch_err *err)
 {
@@ -239,6 +285,9 @@ ch_status home_prompt(struct agent_host *h, struct home *home, enum prompt_mode 
 	ch_status st;
 
 	if (home_files_refresh(home->files, home->fd) || home->config != c) {
+		st = end_ritual(h, home, err);
+		if (st)
+			return st;
 		forget_prompts(home);
 		config_unref(home->config);
 		home->config = config_ref(c);

@@ -43,7 +43,10 @@ struct home {
 	struct config *config;           /* what they were built with */
 	struct home_files *files;        /* home_files.c */
 };
-/* Makes and seeds the directory when it is missing. The caller gets a reference. */
+/*
+ * Makes and seeds the directory when it is missing. One that was there before and is gone is CH_E_NOT_FOUND: what
+ * was in it is not silently made anew. The caller gets a reference.
+ */
 CH_MUST_USE ch_status home_open(struct agent_host *h, const char *agent_id, struct home **ret, struct ch_err *err);
 void home_unref(struct home *home);
 CH_AUTO_DEFINE(home_unref, struct home)
@@ -77,7 +80,25 @@ struct home_file_size {
 size_t home_files_sizes(const struct home_files *f, const struct home_limits *l, struct home_file_size *ret);
 
 /* -- home_seed.c -- */
-CH_MUST_USE ch_status home_seed(const char *workspace, int fd, struct ch_err *err);
+/* None of the first files is there. */
+bool home_seed_is_due(int fd);
+/* with_ritual: the agent and its person have not met, BOOTSTRAP.md is among them. */
+CH_MUST_USE ch_status home_seed(const char *workspace, int fd, bool with_ritual, struct ch_err *err);
+/* What that file begins as, or NULL. */
+const char *home_seed_text(const char *name);
+/* Who the agent is and for whom has been written down: SOUL.md, IDENTITY.md or USER.md changed, or there is memory/. */
+bool home_is_configured(int fd);
+/* Takes BOOTSTRAP.md away when it has done its work; true when it did. */
+bool home_end_ritual(int fd);
+
+/* -- home_git.c: goes on by itself -- */
+void home_git_init(struct agent_host *h, const char *workspace);
+
+/* -- home_attest.c: workspaces that were set up once -- */
+CH_MUST_USE ch_status attest_find(struct db *db, const char *path, bool *ret_known, struct ch_err *err);
+CH_MUST_USE ch_status attest_note(struct db *db, const char *path, const char *agent_id, struct ch_err *err);
+CH_MUST_USE ch_status attest_configured(struct db *db, const char *path, struct ch_err *err);
+CH_MUST_USE ch_status attest_forget(struct db *db, const char *path, struct ch_err *err);
 
 /* -- prompt.c -- */
 /* Lean for a small window, above all on this machine; experimental.localModelLean decides when it is set. */

@@ -94,5 +94,7 @@ extern const struct cli_command cli_models_list, cli_logs, cli_dashboard, cli_us
 extern const struct cli_command cli_models_status, cli_models_set, cli_models_set_image, cli_models_aliases_list,
 	cli_models_aliases_add, cli_models_aliases_remove, cli_models_fallbacks_list, cli_models_fallbacks_add,
 	cli_models_fallbacks_remove, cli_models_fallbacks_clear, cli_models_refresh, cli_models_probe;
+extern const struct cli_command cli_models_list, cli_logs, cli_dashboard;
+extern const struct cli_command cli_agents_list, cli_agents_add, cli_agents_set_identity, cli_agents_delete;
 
 #endif

@@ -9,6 +9,7 @@ import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 import { problems } from './lib/schema.mjs';
+import { until } from './lib/wait.mjs';
 
 const valid = (definition, value) => {
 	assert.deepEqual(problems(definition, value), []);
@@ -132,5 +133,36 @@ gatewayTest('commands.list: shape, arguments with choices, scopes', async (gw) =
 
 	assert.ok(native.commands.every((x) => x.nativeName && !x.textAliases));
 	assert.equal((await c.fails('commands.list', { agentId: 'nobody' })).code, 'INVALID_REQUEST');
+	await c.close();
+});
+
+gatewayTest('chela agents: list, add, set-identity, delete', async (gw) => {
+	const ok = (r) => {
+		assert.equal(r.code, 0, r.stderr + r.stdout);
+		return r;
+	};
+	const json = async (args) => JSON.parse(ok(await gw.cli([...args, '--json'])).stdout);
+
+	assert.match(ok(await gw.cli(['agents', 'list'])).stdout, /main \*/);
+	const made = await json(['agents', 'add', 'Work', '--emoji', '🔧']);
+
+	assert.deepEqual([made.id, made.name, made.emoji], ['work', 'Work', '🔧']);
+	assert.equal((await gw.cli(['agents', 'add', 'work'])).code, 1);
+	const c = await gw.connect();
+
+	await until(async () => (await c.call('agents.list')).agents.length === 2, 'the gateway to notice the new agent');
+	/* Whom the configuration names starts with its name and without an introduction. */
+	await c.turn('agent:work:main', 'hello');
+	assert.match(readFileSync(path.join(made.workspace, 'IDENTITY.md'), 'utf8'), /Name: Work\n- Emoji: 🔧/);
+	assert.ok(!existsSync(path.join(made.workspace, 'BOOTSTRAP.md')));
+	await c.turn('agent:main:main', 'hello');
+	assert.ok(existsSync(path.join(gw.state, 'workspace', 'BOOTSTRAP.md')));
+	assert.ok(existsSync(path.join(gw.state, 'workspace', '.git')) || !existsSync('/usr/bin/git'));
+	ok(await gw.cli(['agents', 'set-identity', 'work', '--name', 'Rex']));
+	assert.match(readFileSync(path.join(made.workspace, 'IDENTITY.md'), 'utf8'), /Name: Rex/);
+	assert.equal((await gw.cli(['agents', 'set-identity', 'work'])).code, 1);
+	assert.equal((await gw.cli(['agents', 'set-identity', 'nobody', '--name', 'x'])).code, 1);
+	assert.match(ok(await gw.cli(['agents', 'delete', 'work'])).stdout, /deleted agent work\nmoved .* to the trash/);
+	assert.deepEqual((await json(['agents', 'list'])).map((a) => a.id), ['main']);
 	await c.close();
 });

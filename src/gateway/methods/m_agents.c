@@ -330,6 +330,8 @@ static CH_FIBER ch_status run_delete(struct gw_call *call, struct ch_err *err)
 	st = agent_remove(call->gw->config, id, call->arena, &bindings, err);
 	if (!st)
 		st = purge_sessions(call, id, err);
+	if (!st && workspace)
+		st = agent_home_forget(call->gw->agents, id, workspace, err);
 	if (st)
 		return st;
 	w = gw_reply_begin(call);

@@ -84,7 +84,7 @@ static void edits(void **state)
 	change = (struct agent_change){ .emoji = "", .theme = "dry", .model = "mock/mock-1" };
 	assert_int_equal(agent_update(cs, f->base, "work", &change, f->arena, &f->err), CH_OK);
 	info = agent_find(config_store_current(cs), f->base, f->arena, "work");
-	assert_null(info->emoji);
+	assert_string_equal(info->emoji, "🦀");     /* that of a new workspace */
 	assert_string_equal(info->theme, "dry");
 	assert_string_equal(info->model_ref, "mock/mock-1");
 	assert_int_equal(agent_update(cs, f->base, "nobody", &change, f->arena, &f->err), CH_E_NOT_FOUND);

@@ -145,7 +145,7 @@ static void agents_body(struct fixture *f)
 	assert_true(list[0].is_default);
 	snprintf(path, sizeof(path), "%s/workspace", f->base);
 	assert_string_equal(list[0].workspace, path);
-	assert_null(list[0].name);
+	assert_string_equal(list[0].name, "Chela");        /* what its workspace will begin with */
 	turn(f);
 	a = agent_find(f->config, f->base, f->arena, "main");
 	assert_string_equal(a->name, "Chela");
