@@ -86,12 +86,14 @@ static void work_done(struct work *w)
 }
 #define AUTO_WORK CH_AUTO_DONE(work_done) struct work
 
-enum { NO_PROVIDER, NEEDS_PROVIDER };
+enum { NO_PROVIDER, NEEDS_PROVIDER, NEEDS_PROVIDER_WITH_KEYS };
 
 static ch_status work_begin(struct cli *c, struct work *w, int needs, struct ch_err *err)
 {
 	ch_status st = needs || cli_opt(c, "provider") ? cli_auth_provider(c, &w->provider, err) : CH_OK;
 
+	if (!st && needs == NEEDS_PROVIDER_WITH_KEYS && !auth_takes_keys(w->provider))
+		st = ch_fail(err, CH_E_UNSUPPORTED, "%s takes no stored keys (see docs/providers.md)", w->provider);
 	if (!st)
 		st = cli_config(c, &w->cfg, err);
 	return st ? st : cli_auth_owner(c, w->cfg, &w->owner, err);
@@ -252,7 +254,7 @@ static CH_FIBER ch_status run_paste_key(struct cli *c, struct ch_err *err)
 	CH_AUTO(secret_unref) struct secret *s = NULL;
 	AUTO_WORK w = { 0 };
 	const char *id = NULL;
-	ch_status st = work_begin(c, &w, NEEDS_PROVIDER, err);
+	ch_status st = work_begin(c, &w, NEEDS_PROVIDER_WITH_KEYS, err);
 
 	if (!st)
 		st = cli_read_secret(c, arena_printf(c->arena, "API key for %s (not shown)", w.provider), &s,
@@ -319,7 +321,7 @@ static CH_FIBER ch_status run_paste_token(struct cli *c, struct ch_err *err)
 	AUTO_WORK w = { 0 };
 	int64_t expires_at = 0;
 	const char *id = cli_opt(c, "profile-id");
-	ch_status st = work_begin(c, &w, NEEDS_PROVIDER, err);
+	ch_status st = work_begin(c, &w, NEEDS_PROVIDER_WITH_KEYS, err);
 
 	if (!st)
 		st = read_life(c, &expires_at, err);

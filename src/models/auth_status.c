@@ -10,6 +10,13 @@
 #include "models/keys.h"
 #include "models/models_priv.h"
 
+bool auth_takes_keys(const char *provider)
+{
+	const struct model_endpoint *e = model_endpoint_find(provider);
+
+	return !e || (e->key_env[0] && !str_eq(e->api, "bedrock-converse-stream"));
+}
+
 const char *auth_status_name(enum auth_status s)
 {
 	static const char *const names[] = {

@@ -8,6 +8,9 @@
 
 #define AUTH_EXPIRING_MS (INT64_C(24) * 3600 * 1000)
 
+/* Some bring credentials of their own kind (AWS's chain): a stored key would never be used. */
+bool auth_takes_keys(const char *provider);
+
 /* Worst first. STATIC: a key, or a token without an end. MISSING: there is none. */
 enum auth_status { AUTH_EXPIRED, AUTH_MISSING, AUTH_EXPIRING, AUTH_OK, AUTH_STATIC };
 const char *auth_status_name(enum auth_status s);

@@ -219,8 +219,7 @@ static void write_capabilities(struct jw *w, const struct names *names)
 {
 	jw_karr(w, "providerCapabilities");
 	for (size_t i = 0; i < names->len; i++) {
-		const struct model_endpoint *e = model_endpoint_find(names->at[i]);
-		bool takes_key = !e || e->key_env[0] != NULL;
+		bool takes_key = auth_takes_keys(names->at[i]);
 
 		jw_obj(w);
 		jw_kstr(w, "provider", names->at[i]);
@@ -301,6 +300,8 @@ static ch_status run_set_key(struct gw_call *call, struct ch_err *err)
 
 	if (!st && (!*provider || !*key))
 		st = ch_fail(err, CH_E_INVALID, "provider and apiKey must not be blank");
+	if (!st && !auth_takes_keys(provider))
+		st = ch_fail(err, CH_E_INVALID, "%s takes no stored keys (see docs/providers.md)", provider);
 	if (!st)
 		st = key_profile(call, &scope, provider, &id, err);
 	if (!st)

@@ -9,6 +9,7 @@
 
 #include "../core/in_fiber.h"
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/str.h"
 #include "models/keys.h"
 #include "models/models_priv.h"
@@ -549,6 +550,28 @@ static void test_broken_store(void **state)
 	in_fiber(broken_store, NULL);
 }
 
+/* docs/providers.md has a word for every provider, and names its variable. */
+static void test_documented(void **state)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO_STR char *path = ch_asprintf("%s/../../docs/providers.md", TEST_FIXTURES);
+	CH_AUTO_BUF struct buf text = { 0 };
+	size_t n;
+	const struct model_endpoint *e = model_endpoints(&n);
+
+	assert_int_equal(file_read(path, 1 << 20, &text, &err), CH_OK);
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(e[i].id, "offline"))
+			continue;
+		if (!strstr(buf_str(&text), arena_printf(a, "`%s`", e[i].id)) &&
+		    !strstr(buf_str(&text), arena_printf(a, "--provider %s`", e[i].id)) &&
+		    !strstr(buf_str(&text), arena_printf(a, "`%s/", e[i].id)))
+			fail_msg("docs/providers.md does not say how to use %s", e[i].id);
+		if (e[i].key_env[0] && !e[i].is_local && !strstr(buf_str(&text), e[i].key_env[0]))
+			fail_msg("docs/providers.md does not name %s", e[i].key_env[0]);
+	}
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -574,6 +597,7 @@ int main(void)
 		T(test_nothing),
 		T(test_kinds),
 		T(test_broken_store),
+		cmocka_unit_test(test_documented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
