@@ -22,11 +22,18 @@ bool aws_signs(const struct model_target *t)
 	return t->dialect->auth == AUTH_AWS && !json_get(conf_of(t), "apiKey");
 }
 
+static const char *region_for(const struct model_target *t, struct arena *a)
+{
+	const char *region = json_get_str(conf_of(t), "region");
+
+	return str_empty(region) ? aws_region(a) : region;
+}
+
 const char *aws_base_url(const struct model_target *t, struct arena *a)
 {
 	if (json_get(conf_of(t), "baseUrl"))
 		return t->entry->base_url;
-	return arena_printf(a, "https://bedrock-runtime.%s.amazonaws.com", aws_region(a));
+	return arena_printf(a, "https://bedrock-runtime.%s.amazonaws.com", region_for(t, a));
 }
 
 /* Host as it will stand in the request. */
@@ -44,7 +51,7 @@ static ch_status set_place(struct model_target *t, struct arena *a, struct ch_er
 	if (!is_usual)
 		t->aws.host = arena_printf(a, "%s:%u", t->aws.host, url.port);
 	t->aws.path = url.path;
-	t->aws.region = region ? region : aws_region(a);
+	t->aws.region = region ? region : region_for(t, a);
 	return CH_OK;
 }
 

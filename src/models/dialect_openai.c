@@ -89,7 +89,7 @@ static bool keeps_a_day(const struct model_entry *m)
 	return false;
 }
 
-void openai_write_cache(struct jw *w, const struct model_call *call, const struct model_entry *m)
+void openai_write_cache(struct jw *w, const struct model_call *call, const struct model_entry *m, bool may_last)
 {
 	enum retention keep = param_retention(call, NULL);
 	char digest[2 * SHA256_LEN + 1];
@@ -99,7 +99,7 @@ void openai_write_cache(struct jw *w, const struct model_call *call, const struc
 	sha256_hex(call->session_key, strlen(call->session_key), digest);
 	jw_key(w, "prompt_cache_key");
 	jw_strn(w, digest, CACHE_KEY_LEN);
-	if (keep != RETAIN_LONG || !compat_flag(m, "supportsLongCacheRetention", true))
+	if (!may_last || keep != RETAIN_LONG || !compat_flag(m, "supportsLongCacheRetention", true))
 		return;
 	if (openai_version(m->id) >= CACHE_TTL_FROM) {
 		jw_kobj(w, "prompt_cache_options");

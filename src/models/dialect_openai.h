@@ -13,8 +13,8 @@ bool openai_is_native(const struct model_entry *m);
 int openai_version(const char *id);
 /* The level's word, or the nearest one below it that the model takes; NULL: say nothing. */
 const char *openai_effort(const struct model_entry *m, enum thinking_level level);
-/* prompt_cache_key and how long the cache shall live. */
-void openai_write_cache(struct jw *w, const struct model_call *call, const struct model_entry *m);
+/* prompt_cache_key and, where that may be said, how long the cache shall live. */
+void openai_write_cache(struct jw *w, const struct model_call *call, const struct model_entry *m, bool may_last);
 void openai_write_tier(struct jw *w, const struct model_call *call, const struct model_entry *m);
 /* The sampling parameters; OpenAI's own reasoning models refuse them. */
 void openai_write_sampling(struct jw *w, const struct model_call *call, const struct model_entry *m);

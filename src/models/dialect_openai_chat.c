@@ -409,7 +409,7 @@ static ch_status openai_build(struct arena *a, const struct model_call *call, co
 	param_write_stop(&x.w, call, "stop");
 	write_num_ctx(&x);
 	chat_write_thinking(&x.w, call, m);
-	openai_write_cache(&x.w, call, m);
+	openai_write_cache(&x.w, call, m, true);
 	openai_write_tier(&x.w, call, m);
 	jw_end(&x.w);
 	ret->path = "/chat/completions";

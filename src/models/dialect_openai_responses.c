@@ -1,6 +1,6 @@
 /*
- * models/dialect_openai_responses.c - OpenAI's Responses API, streamed; xAI
- * and Azure speak it too.
+ * models/dialect_openai_responses.c - OpenAI's Responses API, streamed; xAI,
+ * Azure and the service behind ChatGPT subscriptions speak it too.
  *
  * Nothing is stored at the provider (store: false), so a reply's reasoning
  * comes back encrypted and is sent again with the history: the reasoning item
@@ -27,6 +27,7 @@ struct writer {
 	const struct model_call *call;
 	const struct model_entry *m;
 	struct history history;
+	bool is_chatgpt;                 /* a subscription's service takes fewer members */
 };
 
 static void write_image(struct writer *x, const struct block *b)
@@ -232,6 +233,8 @@ static void write_thinking(struct writer *x)
 	const char *effort = takes_effort(x->m) ? openai_effort(x->m, x->call->thinking) : NULL;
 	bool is_on = x->call->thinking != THINK_OFF;
 
+	if (x->is_chatgpt && !is_on)
+		effort = NULL;
 	if (!x->m->reasoning)
 		return;
 	if (effort || is_on) {
@@ -246,13 +249,24 @@ static void write_thinking(struct writer *x)
 	jw_end(&x->w);
 }
 
-static ch_status responses_body(struct arena *a, const struct model_call *call, const struct model_entry *m,
-				struct model_http *ret, struct ch_err *err)
+/* Limits and sampling: a subscription's service has its own. */
+static void write_limits(struct writer *x)
 {
-	bool with_instructions = compat_flag(m, "supportsInstructions", true);
+	int64_t max = openai_max_tokens(x->call, x->m);
+
+	if (x->is_chatgpt)
+		return;
+	if (max > 0)
+		jw_kint(&x->w, "max_output_tokens", max);
+	openai_write_sampling(&x->w, x->call, x->m);
+}
+
+static ch_status responses_body(struct arena *a, const struct model_call *call, const struct model_entry *m,
+				bool is_chatgpt, struct model_http *ret, struct ch_err *err)
+{
+	bool with_instructions = is_chatgpt || compat_flag(m, "supportsInstructions", true);
 	const char *prompt = dialect_system(a, call);
-	struct writer x = { .w = JW(ret->body), .arena = a, .call = call, .m = m };
-	int64_t max = openai_max_tokens(call, m);
+	struct writer x = { .w = JW(ret->body), .arena = a, .call = call, .m = m, .is_chatgpt = is_chatgpt };
 	ch_status st = history_prepare(a, call->messages, m->input_image, &x.history, err);
 
 	if (st)
@@ -263,14 +277,12 @@ static ch_status responses_body(struct arena *a, const struct model_call *call, 
 	if (compat_flag(m, "supportsStore", true))
 		jw_kbool(&x.w, "store", false);
 	if (with_instructions)
-		jw_kstr_opt(&x.w, "instructions", prompt);
+		jw_kstr_opt(&x.w, "instructions", prompt || !is_chatgpt ? prompt : "You are a helpful assistant.");
 	write_tools(&x);
 	write_input(&x, with_instructions ? NULL : prompt);
-	if (max > 0)
-		jw_kint(&x.w, "max_output_tokens", max);
-	openai_write_sampling(&x.w, call, m);
+	write_limits(&x);
 	write_thinking(&x);
-	openai_write_cache(&x.w, call, m);
+	openai_write_cache(&x.w, call, m, !is_chatgpt);
 	openai_write_tier(&x.w, call, m);
 	jw_end(&x.w);
 	return buf_status(ret->body, err, "the request to the model");
@@ -283,7 +295,16 @@ static ch_status responses_build(struct arena *a, const struct model_call *call,
 {
 	ret->path = "/responses";
 	ret->headers = headers;
-	return responses_body(a, call, m, ret, err);
+	return responses_body(a, call, m, false, ret, err);
+}
+
+/* Behind a ChatGPT subscription (https://chatgpt.com/backend-api/codex); the account stands in a header (target.c). */
+static ch_status chatgpt_build(struct arena *a, const struct model_call *call, const struct model_entry *m,
+			       struct model_http *ret, struct ch_err *err)
+{
+	ret->path = "/responses";
+	ret->headers = headers;
+	return responses_body(a, call, m, true, ret, err);
 }
 
 /* The model is the deployment's name; the version of the API is a parameter of the URL. */
@@ -294,7 +315,7 @@ static ch_status azure_build(struct arena *a, const struct model_call *call, con
 
 	ret->path = arena_printf(a, "/responses?api-version=%s", str_empty(version) ? "v1" : version);
 	ret->headers = headers;
-	return responses_body(a, call, m, ret, err);
+	return responses_body(a, call, m, false, ret, err);
 }
 
 /* -- answer -- */
@@ -594,6 +615,19 @@ const struct dialect dialect_azure_responses = {
 	.stream = STREAM_SSE,
 	.auth = AUTH_API_KEY_HEADER,
 	.build = azure_build,
+	.parser_new = responses_parser_new,
+	.feed = responses_feed,
+	.end = responses_end,
+	.is_complete = responses_is_complete,
+	.parser_free = responses_parser_free,
+	.classify = error_read_body,
+};
+
+const struct dialect dialect_chatgpt_responses = {
+	.api = "openai-chatgpt-responses",
+	.stream = STREAM_SSE,
+	.auth = AUTH_BEARER,
+	.build = chatgpt_build,
 	.parser_new = responses_parser_new,
 	.feed = responses_feed,
 	.end = responses_end,

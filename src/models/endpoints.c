@@ -111,8 +111,8 @@ const struct dialect *dialect_find(const char *api)
 {
 	static const struct dialect *const all[] = {
 		&dialect_anthropic,       &dialect_openai_chat, &dialect_openai_responses,
-		&dialect_azure_responses, &dialect_google,      &dialect_ollama,
-		&dialect_bedrock,         &dialect_offline,
+		&dialect_azure_responses, &dialect_google,      &dialect_chatgpt_responses,
+		&dialect_bedrock,         &dialect_ollama,      &dialect_offline,
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(all); i++) {

@@ -149,7 +149,7 @@ struct dialect {
 	CH_FIBER ch_status (*run)(const struct model_call *call, model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
 };
 extern const struct dialect dialect_anthropic, dialect_openai_chat, dialect_openai_responses, dialect_azure_responses,
-	dialect_google, dialect_bedrock, dialect_ollama, dialect_offline;
+	dialect_chatgpt_responses, dialect_google, dialect_bedrock, dialect_ollama, dialect_offline;
 const struct dialect *dialect_find(const char *api);
 
 /* -- endpoints and catalog -- */

@@ -7,6 +7,7 @@
 #include "config/path.h"
 #include "core/str.h"
 #include "models/attempt.h"
+#include "models/call_params.h"
 #include "models/dialect.h"
 
 #define SILENCE_MS 120000
@@ -142,18 +143,23 @@ static void announce_sign_in(struct model_target *t, struct arena *a)
 	target_set_header(t, "anthropic-beta", feature);
 }
 
-static CH_FIBER ch_status credentials(struct model_target *t, struct arena *a, const struct model_call *call, struct ch_err *err)
+static CH_FIBER ch_status find_credential(struct model_target *t, const struct model_call *call, struct ch_err *err)
 {
 	const struct auth_want want = {
 		.provider = t->entry->provider, .model = t->entry->id, .agent_id = call->agent_id,
 		.session_key = call->session_key, .profile = call->auth_profile, .skip = call->auth_skip,
 		.even_blocked = call->reason == MODEL_FOR_PROBE,
 	};
-	ch_status st = auth_acquire(t->m, t->config, &want, &t->lease, err);
+
+	return auth_acquire(t->m, t->config, &want, &t->lease, err);
+}
+
+static ch_status show_credential(struct model_target *t, struct arena *a, struct ch_err *err)
+{
 	const char *key = secret_reveal(t->lease.secret);
 
-	if (st || str_empty(key))
-		return st;
+	if (str_empty(key))
+		return CH_OK;
 	if (wants_bearer(t)) {
 		buf_printf(&t->credentials, "Bearer %s", key);
 		target_set_header(t, "authorization", buf_str(&t->credentials));
@@ -163,6 +169,29 @@ static CH_FIBER ch_status credentials(struct model_target *t, struct arena *a, c
 		target_set_header(t, key_header(t->dialect->auth), buf_str(&t->credentials));
 	}
 	return buf_status(&t->credentials, err, "the key");
+}
+
+/* -- ChatGPT -- */
+
+#define CHATGPT_URL "https://chatgpt.com/backend-api/codex"
+
+/*
+ * OpenAI's platform takes keys; the token of a sign-in belongs to a ChatGPT
+ * subscription, whose requests go to a service of their own.
+ */
+static bool is_subscription(const struct model_target *t)
+{
+	return t->lease.kind == AUTH_KIND_OAUTH && str_eq(t->entry->provider, "openai") &&
+	       t->dialect == &dialect_openai_responses && strstr(t->entry->base_url, "//api.openai.com");
+}
+
+static void name_account(struct model_target *t)
+{
+	if (t->dialect != &dialect_chatgpt_responses)
+		return;
+	if (t->lease.account_id[0])
+		target_set_header(t, "chatgpt-account-id", t->lease.account_id);
+	target_set_header(t, "originator", "chela");
 }
 
 bool has_env_proxy(void)
@@ -207,6 +236,8 @@ CH_FIBER ch_status model_target_init(struct model_target *t, struct models *m, s
 				     const struct dialect *d, struct buf *body, struct ch_err *err)
 {
 	struct model_http http = { .body = body };
+	struct model_call asked = *call;
+	const char *base = entry->base_url;
 	const struct json *conf;
 	ch_status st;
 
@@ -217,15 +248,26 @@ CH_FIBER ch_status model_target_init(struct model_target *t, struct models *m, s
 	conf = provider_object(t->config, entry->provider);
 	t->guard = guard_for(t, conf);
 	t->silence_ms = silence_for(t, conf);
-	st = d->build(a, call, entry, &http, err);
+	asked.params = call_params(t->config, call, entry, a);
+	st = aws_signs(t) ? CH_OK : find_credential(t, call, err);
 	if (st)
 		return st;
-	t->url = join_url(a, d->auth == AUTH_AWS ? aws_base_url(t, a) : entry->base_url, http.path, str_eq(d->api, "ollama"));
+	if (is_subscription(t)) {
+		t->dialect = &dialect_chatgpt_responses;
+		base = CHATGPT_URL;
+	} else if (d->auth == AUTH_AWS) {
+		base = aws_base_url(t, a);
+	}
+	st = t->dialect->build(a, &asked, entry, &http, err);
+	if (st)
+		return st;
+	t->url = join_url(a, base, http.path, str_eq(d->api, "ollama"));
 	t->body = body->data;
 	t->body_len = body->len;
 	for (size_t i = 0; http.headers[i]; i++)
 		push_line(t, a, http.headers[i]);
-	st = aws_signs(t) ? aws_prepare(t, a, err) : credentials(t, a, call, err);
+	name_account(t);
+	st = aws_signs(t) ? aws_prepare(t, a, err) : show_credential(t, a, err);
 	return st ? st : configured_headers(t, a, err);
 }
 

@@ -6,6 +6,12 @@ static void test_requests(void **state)
 	fixture_builds(&dialect_openai_responses, "build-openai-responses.json5");
 }
 
+static void test_variants(void **state)
+{
+	fixture_builds(&dialect_chatgpt_responses, "build-openai-chatgpt.json5");
+	fixture_builds(&dialect_azure_responses, "build-azure.json5");
+}
+
 static void test_streams(void **state)
 {
 	fixture_streams(&dialect_openai_responses, "stream-openai-responses.json5");
@@ -25,6 +31,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_variants),
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_stopping),
 		cmocka_unit_test(test_cuts),
