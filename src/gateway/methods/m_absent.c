@@ -175,6 +175,12 @@ static ch_status run_web_search(struct gw_call *call, struct ch_err *err)
 	jw_kstr(w, "runtime", "openclaw");
 	jw_kstr(w, "runtimeLabel", "chela");
 	jw_end(w);
+	jw_kobj(w, "route");
+	jw_kstr(w, "kind", "unavailable");
+	jw_kstr(w, "label", "No web search");
+	jw_kstr(w, "reason", "this version has no web search");
+	jw_kbool(w, "testable", false);
+	jw_end(w);
 	jw_karr(w, "providers");
 	jw_end(w);
 	jw_end(w);
