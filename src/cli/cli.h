@@ -87,6 +87,8 @@ extern const struct cli_command cli_status, cli_health, cli_agent, cli_chat, cli
 extern const struct cli_command cli_config_get, cli_config_set, cli_config_unset, cli_config_file, cli_config_validate;
 extern const struct cli_command cli_devices_list, cli_devices_approve, cli_devices_reject, cli_devices_revoke;
 extern const struct cli_command cli_sessions_search;
+extern const struct cli_command cli_sessions_rename, cli_sessions_archive, cli_sessions_compact, cli_sessions_delete;
+extern const struct cli_command cli_sessions_cleanup, cli_sessions_export;
 extern const struct cli_command cli_models_auth_list, cli_models_auth_login, cli_models_auth_paste_api_key,
 	cli_models_auth_paste_token, cli_models_auth_setup_token, cli_models_auth_logout, cli_models_auth_order_get,
 	cli_models_auth_order_set, cli_models_auth_order_clear;

@@ -336,3 +336,41 @@ gatewayTest('fork: a session of its own from before a message', { gateway: withM
 	await c.runEnd(runId);
 	await c.close();
 });
+
+/* -- the command line -- */
+
+gatewayTest('chela sessions: rename, archive, compact, export, delete, cleanup', async (gw) => {
+	const c = await gw.connect();
+	const ok = async (args) => {
+		const r = await gw.cli(['sessions', ...args]);
+
+		assert.equal(r.code, 0, r.stderr);
+		return r.stdout;
+	};
+
+	await c.turn('agent:main:x', 'hello');
+	assert.match(await ok(['rename', 'x', 'Mine']), /agent:main:x is now called Mine/);
+	assert.match(await ok([]), /Mine/);
+	assert.match(await ok(['compact', 'x']), /was not compacted: /);
+	const lines = (await ok(['export', 'x'])).trim().split('\n').map((l) => JSON.parse(l));
+
+	assert.deepEqual(lines.map((m) => m.role), ['user', 'assistant']);
+	assert.match(await ok(['export', 'x', '--format', 'markdown']), /^## user, \d{4}-[^\n]*\n\nhello\n/);
+	assert.match(await ok(['export', 'x', '-o', `${gw.dir}/x.jsonl`]), /wrote \d+ bytes/);
+	assert.match(await ok(['archive', 'x']), /archived agent:main:x/);
+	assert.doesNotMatch(await ok([]), /Mine/);
+	assert.match(await ok(['archive', 'x', '--restore']), /restored/);
+	assert.match(await ok(['cleanup']), /main: 1 sessions, 0 archived by age/);
+	const refused = await gw.cli(['sessions', 'delete', 'x']);
+
+	assert.equal(refused.code, 1);
+	assert.match(refused.stderr, /--yes/);
+	assert.match(await ok(['delete', 'x', '--yes']), /deleted agent:main:x/);
+	assert.equal((await c.call('sessions.describe', { key: 'x' })).session, null);
+	assert.equal((await gw.cli(['sessions', 'export', 'x'])).code, 1);
+	const one = await c.call('sessions.cleanup', { allAgents: false, enforce: false, fixMissing: false, fixDmScope: false });
+
+	assert.deepEqual([one.agentId, one.mode, one.beforeCount, one.applied], ['main', 'enforce', 0, true]);
+	assert.match((await c.fails('sessions.cleanup', { agent: 'nobody' })).message, /unknown agent: nobody/);
+	await c.close();
+});

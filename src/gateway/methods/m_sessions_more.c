@@ -1,11 +1,12 @@
 /*
- * gateway/methods/m_sessions_more.c - sessions.resolve and get: from what a person or a link says to a session.
+ * gateway/methods/m_sessions_more.c - sessions.resolve, get and cleanup.
  */
 #include <string.h>
 
 #include "core/str.h"
 #include "gateway/methods/methods.h"
 #include "gateway/methods/session_common.h"
+#include "sessions/cleanup.h"
 
 #define CANDIDATES_MAX 10
 #define SHORT_ID_MIN 8
@@ -322,8 +323,127 @@ static CH_FIBER ch_status run_get(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
+/* -- sessions.cleanup -- */
+
+static const struct gw_param cleanup_params[] = {
+	{ "agent", GP_STR, GP_NON_EMPTY },
+	{ "allAgents", GP_BOOL },
+	{ "enforce", GP_BOOL },
+	{ "activeKey", GP_STR, GP_NON_EMPTY },
+	{ "fixMissing", GP_BOOL },
+	{ "fixDmScope", GP_BOOL },
+	{ 0 },
+};
+
+/* fixMissing and fixDmScope repair what this storage cannot have: rows without transcript, keys of another scope. */
+static void put_summary(struct gw_call *call, struct jw *w, const struct cleanup_rules *rules, const struct cleanup_result *r)
+{
+	static const char *const zeros[] = { "missing", "dmScopeRetired", "modelRunPruned" };
+	bool mutates = r->archived + r->cap_archived + r->pruned > 0;
+
+	jw_obj(w);
+	jw_kstr(w, "agentId", rules->agent_id);
+	jw_kstr(w, "storePath", db_path(call->gw->db));
+	jw_kstr(w, "mode", rules->is_enforced ? "enforce" : "warn");
+	jw_kbool(w, "dryRun", false);
+	jw_kint(w, "beforeCount", r->before);
+	jw_kint(w, "afterCount", rules->is_enforced ? r->after : r->before);
+	for (size_t i = 0; i < CH_ARRAY_LEN(zeros); i++)
+		jw_kint(w, zeros[i], 0);
+	jw_kint(w, "archived", r->archived);
+	jw_kint(w, "capArchived", r->cap_archived);
+	jw_kint(w, "pruned", r->pruned);
+	jw_kint(w, "capped", 0);
+	jw_kobj(w, "unreferencedArtifacts");
+	jw_kint(w, "scannedFiles", 0);
+	jw_kint(w, "removedFiles", 0);
+	jw_kint(w, "freedBytes", 0);
+	jw_kint(w, "olderThanMs", rules->prune_after_ms);
+	jw_end(w);
+	jw_kobj(w, "diskBudget");
+	jw_kint(w, "totalBytesBefore", r->file_bytes);
+	jw_kint(w, "totalBytesAfter", r->file_bytes);
+	jw_kint(w, "removedFiles", 0);
+	jw_kint(w, "removedEntries", 0);
+	jw_kint(w, "freedBytes", 0);
+	jw_kint(w, "maxBytes", rules->max_bytes);
+	jw_kint(w, "highWaterBytes", rules->max_bytes / 10 * 8);
+	jw_kbool(w, "overBudget", r->file_bytes > rules->max_bytes);
+	jw_end(w);
+	jw_kbool(w, "wouldMutate", mutates);
+	jw_kbool(w, "applied", rules->is_enforced);
+	jw_kint(w, "appliedCount", rules->is_enforced ? r->after : r->before);
+	jw_end(w);
+}
+
+static ch_status clean_agent(struct gw_call *call, const char *agent_id, struct jw *w, bool *io_changed, struct ch_err *err)
+{
+	struct cleanup_rules rules;
+	struct cleanup_result result;
+	struct sess_key keep = { 0 };
+	const char *active = json_get_str(call->params, "activeKey");
+	ch_status st = active ? gw_session_key(call, active, &keep, err) : CH_OK;
+
+	cleanup_rules_from(gw_config(call->gw), &rules);
+	rules.agent_id = agent_id;
+	rules.keep_key = keep.key;
+	rules.is_enforced |= json_get_bool(call->params, "enforce", false);
+	if (!st)
+		st = sess_cleanup(call->gw->sessions, &rules, rules.is_enforced, &result, err);
+	if (st)
+		return st;
+	*io_changed |= rules.is_enforced && result.archived + result.cap_archived + result.pruned > 0;
+	put_summary(call, w, &rules, &result);
+	return CH_OK;
+}
+
+/* The configured agents, as one object that says so. */
+static ch_status clean_all(struct gw_call *call, struct jw *w, bool *io_changed, struct ch_err *err)
+{
+	const struct agent_info *agents;
+	size_t n = agents_list(gw_config(call->gw), call->gw->state_dir, call->arena, &agents);
+	ch_status st = CH_OK;
+
+	if (n == 1)
+		return clean_agent(call, agents[0].id, w, io_changed, err);
+	jw_obj(w);
+	jw_kbool(w, "allAgents", true);
+	jw_kstr(w, "mode", str_eq(config_str(gw_config(call->gw), "session.maintenance.mode"), "warn") &&
+			   !json_get_bool(call->params, "enforce", false) ? "warn" : "enforce");
+	jw_kbool(w, "dryRun", false);
+	jw_karr(w, "stores");
+	for (size_t i = 0; !st && i < n; i++)
+		st = clean_agent(call, agents[i].id, w, io_changed, err);
+	jw_end(w);
+	jw_end(w);
+	return st;
+}
+
+static CH_FIBER ch_status run_cleanup(struct gw_call *call, struct ch_err *err)
+{
+	const char *agent = json_get_str(call->params, "agent");
+	bool all = json_get_bool(call->params, "allAgents", false), changed = false;
+	struct jw *w;
+	ch_status st;
+
+	if (agent && all)
+		return ch_fail(err, CH_E_INVALID, "sessions.cleanup takes agent or allAgents, not both");
+	if (agent && !agent_find(gw_config(call->gw), call->gw->state_dir, call->arena, agent))
+		return ch_fail(err, CH_E_INVALID, "unknown agent: %s", agent);
+	w = gw_reply_begin(call);
+	st = all ? clean_all(call, w, &changed, err) :
+		   clean_agent(call, agent ? agent : agent_default_id(gw_config(call->gw), call->arena), w, &changed, err);
+	if (st)
+		return st;
+	gw_reply_end(call);
+	if (changed)
+		gw_sessions_changed(call->gw, "cleanup");
+	return CH_OK;
+}
+
 const struct gw_method gwm_sessions_more[] = {
 	/* name                run          scope           flags                          params */
+	{ "sessions.cleanup",  run_cleanup, GW_SCOPE_ADMIN, 0,                             cleanup_params },
 	{ "sessions.get",      run_get,     GW_SCOPE_READ,  GW_HIDDEN | GW_OPEN_PARAMS,    get_params },
 	{ "sessions.resolve",  run_resolve, GW_SCOPE_READ,  GW_HIDDEN,                     resolve_params },
 };

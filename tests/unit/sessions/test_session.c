@@ -348,6 +348,20 @@ static void test_list(void **state)
 	check_list((struct sess_query){ .search = "'; DROP TABLE sessions" }, "", 0);
 	check_list((struct sess_query){ .spawned_by = "agent:main:a", .archived = -1 }, "c", 1);
 	check_list((struct sess_query){ .active_since_ms = 30 }, "d b", 2);
+	check_list((struct sess_query){ .agents = "[\"two\",\"three\"]" }, "d", 1);
+	check_list((struct sess_query){ .include_background = true, .without_cron = true }, "d b a", 3);
+	check_list((struct sess_query){ .nothing = true, .archived = -1 }, "", 0);
+	check_list((struct sess_query){ .group = "" , .pinned = -1 }, "d b a", 3);
+	check_list((struct sess_query){ .group = "x" }, "", 0);
+	check_list((struct sess_query){ .pinned = 1 }, "", 0);
+	check_list((struct sess_query){ .owned = true }, "", 0);
+	check_list((struct sess_query){ .involving = "p" }, "", 0);
+	check_list((struct sess_query){ .interacted = true }, "", 0);
+	check_list((struct sess_query){ .busy = true }, "", 0);
+	check_list((struct sess_query){ .order = SESS_BY_PLACE, .without_global = true, .without_unknown = true }, "d b a", 3);
+	check_list((struct sess_query){ .order = SESS_BY_ACTIVITY, .owner_first = true, .without_system = true,
+					.without_subagents = true }, "d b a", 3);
+	check_list((struct sess_query){ .order = SESS_BY_INTERACTION, .limit = 1 }, "a", 3);
 	check_list((struct sess_query){ .search = "a", .agent_id = "main", .active_since_ms = 15 }, "b", 1);
 }
 
