@@ -89,7 +89,7 @@ static void put_type(struct arena *a, struct json *o, const struct config_row *r
 	case CFG_LIST: set_str(a, o, "type", "array"); break;
 	case CFG_SECRET: any_of(a, o, typed(a, "string"), reference_schema(a)); break;
 	case CFG_STR_OR_OBJ: any_of(a, o, typed(a, "string"), typed(a, "object")); break;
-	case CFG_ANY: break;
+	case CFG_ANY: any_of(a, o, typed(a, "string"), typed(a, "boolean")); break;
 	}
 	if (row->max > row->min) {
 		json_set(a, o, "minimum", json_new_int(a, row->min));
@@ -159,6 +159,12 @@ static void put_row(struct arena *a, struct json *root, const struct config_row 
 	describe(a, o, row);
 }
 
+/* What a form can show: a key of unknown shape that has no effect is kept in the file, not offered. */
+static bool is_in_form(const struct config_row *row)
+{
+	return row->type != CFG_ANY || !(row->flags & (CFG_UNUSED | CFG_ADVANCED));
+}
+
 struct json *schema_row_json(struct arena *a, const struct config_row *row)
 {
 	struct json *o = json_new_obj(a);
@@ -175,8 +181,10 @@ struct json *config_json_schema(struct arena *a)
 
 	set_str(a, root, "$schema", "http://json-schema.org/draft-07/schema#");
 	set_str(a, root, "type", "object");
-	for (size_t i = 0; i < count; i++)
-		put_row(a, root, &rows[i]);
+	for (size_t i = 0; i < count; i++) {
+		if (is_in_form(&rows[i]))
+			put_row(a, root, &rows[i]);
+	}
 	return root;
 }
 
