@@ -9,7 +9,8 @@
 
 /*
  * A tool's JSON Schema in the words that Gemini knows: references are put in place, allOf is merged, const becomes
- * enum, oneOf anyOf; other keywords go. A schema that is not JSON, or deeper than any sane one, allows anything.
+ * enum, oneOf anyOf; other keywords go. What is not JSON, too long or too deep, or explodes by its references, allows
+ * anything.
  */
 const struct json *google_schema(struct arena *a, const char *schema_json);
 

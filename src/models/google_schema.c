@@ -7,13 +7,19 @@
 #include "models/dialect_google.h"
 
 #define DEPTH_MAX 24                     /* of the result; also ends references that lead in a circle */
-#define NODES_MAX 4096                   /* … and those that lead in many circles at once */
+#define TEXT_MAX (64u * 1024u)           /* of one schema */
+#define BYTES_MAX ((size_t)1 << 20)      /* ends references that lead in many circles at once, or to the same long list */
 
 struct reduction {
 	struct arena *arena;
 	const struct json *root;
-	size_t nodes;
+	size_t start;                    /* of the arena's use */
 };
+
+static bool is_spent(const struct reduction *x)
+{
+	return arena_used(x->arena) - x->start > BYTES_MAX;
+}
 
 static struct json *reduce(struct reduction *x, const struct json *v, int depth);
 
@@ -84,12 +90,12 @@ static const struct json *flatten(struct reduction *x, const struct json *v, int
 	const struct json *target = follow(x, json_get_str(v, "$ref")), *all = json_get(v, "allOf");
 	const struct json *base = v;
 
-	if (x->nodes++ > NODES_MAX)
+	if (is_spent(x))
 		return v;
-	if (target && depth < DEPTH_MAX)
+	if (target && depth < DEPTH_MAX && !is_spent(x))
 		base = json_merge(x->arena, flatten(x, target, depth + 1), v);
 	json_each(part, all) {
-		if (depth < DEPTH_MAX)
+		if (depth < DEPTH_MAX && !is_spent(x))
 			base = json_merge(x->arena, base, flatten(x, part, depth + 1));
 	}
 	return base;
@@ -100,7 +106,7 @@ static struct json *reduce(struct reduction *x, const struct json *v, int depth)
 	struct json *out = json_new_obj(x->arena);
 	const struct json *either;
 
-	if (!json_is(v, JSON_OBJ) || depth > DEPTH_MAX || x->nodes > NODES_MAX)
+	if (!json_is(v, JSON_OBJ) || depth > DEPTH_MAX || is_spent(x))
 		return out;
 	v = flatten(x, v, depth);
 	copy_plain(x, out, v);
@@ -131,9 +137,10 @@ const struct json *google_schema(struct arena *a, const char *schema_json)
 	struct reduction x = { .arena = a };
 	struct json *root = NULL, *out;
 
-	if (json_parse(a, schema_json, strlen(schema_json), JSON_STRICT, &root, NULL))
+	if (strlen(schema_json) > TEXT_MAX || json_parse(a, schema_json, strlen(schema_json), JSON_STRICT, &root, NULL))
 		root = NULL;
 	x.root = root;
+	x.start = arena_used(a);
 	out = reduce(&x, root, 0);
 	if (!json_get(out, "type"))
 		json_set(a, out, "type", json_new_str(a, "object"));

@@ -52,7 +52,7 @@ export class ProviderFront {
 	asked = [];
 	answers = [];
 
-	/* dialects: { name: { contract, key: {header, value} | 'aws', wire, to: (path) => path of the mock, forMock: what the mock does not know left out } } */
+	/* dialects: { name: { contract, key: {header, value} | 'aws', credentials, wire, to: (path) => path of the mock, forMock: what the mock does not know left out } } */
 	static async start(mock, dialects) {
 		const f = new ProviderFront();
 
@@ -89,7 +89,7 @@ export class ProviderFront {
 		const raw = Buffer.concat(parts).toString('utf8');
 		const [, name, path] = /^\/([^/]+)(\/.*)$/.exec(req.url);
 		const d = this.dialects[name], body = JSON.parse(raw);
-		const wrong = d.key === 'aws' && !req.headers.authorization?.startsWith('Bearer') ? await awsRefuses(req, raw)
+		const wrong = d.key === 'aws' && !req.headers.authorization?.startsWith('Bearer') ? await awsRefuses(req, raw, d.credentials)
 			: req.headers[d.key.header ?? 'authorization'] === (d.key.value ?? 'Bearer of a key') ? null : 'Invalid API key';
 
 		if (wrong)

@@ -67,7 +67,7 @@ static void read_stream(struct reading *r, const struct dialect *d, const char *
 	sse_init(&sse, EVENT_MAX);
 	ndjson_init(&lines, EVENT_MAX);
 	for (size_t at = 0; at < n && !r->st && !decoded && !d->is_complete(r->p); at += step)
-		decoded = d->stream == STREAM_SSE ? sse_feed(&sse, p + at, CH_MIN(step, n - at), on_sse, r, NULL)
+		decoded = d->stream != STREAM_NDJSON ? sse_feed(&sse, p + at, CH_MIN(step, n - at), on_sse, r, NULL)
 						  : ndjson_feed(&lines, p + at, CH_MIN(step, n - at), on_line, r, NULL);
 	if (!r->st && !decoded)
 		r->st = d->end(r->p, on_event, r, &r->ret, NULL);
@@ -80,16 +80,22 @@ static void read_stream(struct reading *r, const struct dialect *d, const char *
 	ndjson_done(&lines);
 }
 
+/* AWS's events are written down as SSE, which has names too; their own framing has a target of its own. */
+static const struct dialect *const all[] = {
+	&dialect_anthropic, &dialect_openai_chat, &dialect_ollama, &dialect_openai_responses, &dialect_google, &dialect_bedrock,
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct dialect *const all[] = { &dialect_anthropic, &dialect_openai_chat, &dialect_ollama };
+	const struct dialect *d;
 	struct reading whole, cut;
 	char text[128];
 
 	if (size < 2)
 		return 0;
-	read_stream(&whole, all[data[0] % 3], (const char *)data + 1, size - 1, size);
-	read_stream(&cut, all[data[0] % 3], (const char *)data + 1, size - 1, 1 + data[0] / 3 % 32);
+	d = all[data[0] % CH_ARRAY_LEN(all)];
+	read_stream(&whole, d, (const char *)data + 1, size - 1, size);
+	read_stream(&cut, d, (const char *)data + 1, size - 1, 1 + data[0] / CH_ARRAY_LEN(all) % 32);
 	FUZZ_ASSERT(whole.st == cut.st && whole.ret.error_class == cut.ret.error_class && whole.ret.stop == cut.ret.stop);
 	FUZZ_ASSERT(strcmp(buf_str(&whole.log), buf_str(&cut.log)) == 0);
 	buf_done(&whole.log);
