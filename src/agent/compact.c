@@ -262,15 +262,62 @@ static ch_status enter(const struct compact_job *job, struct compact_done *done,
 
 /* -- from outside -- */
 
-static ch_status choose_writer(struct compact_job *job, struct ch_err *err)
+/* -- who writes -- */
+
+/* The configured one and no other; else as for a turn, the utility model first when there is one. */
+static ch_status find_writers(struct compact_job *job, struct model_route *ret, struct ch_err *err)
 {
 	const struct agent_model_ops *ops = &job->host->model_ops;
-	const char *source;
+	struct sess *s = job->ask->sess;
+	struct model_route_want want = { .wanted = agent_wanted_model(s, job->arena), .agent_id = s->agent_id,
+					 .reason = MODEL_FOR_COMPACTION };
+	struct model_entry *only;
 
-	job->model = *job->ask->model;
+	if (str_empty(job->settings.model) && ops->route)
+		return ops->route(ops->arg, &want, job->arena, ret, err);
+	only = arena_alloc(job->arena, sizeof(*only));
+	*only = *job->ask->model;
+	*ret = (struct model_route){ .at = only, .len = 1 };
 	if (str_empty(job->settings.model))
 		return CH_OK;
-	return ops->resolve(ops->arg, job->settings.model, job->ask->sess->agent_id, job->arena, &job->model, &source, err);
+	return ops->resolve(ops->arg, job->settings.model, s->agent_id, job->arena, only, &ret->source, err);
+}
+
+static bool rests(const struct compact_job *job, const struct model_entry *e)
+{
+	const struct agent_model_ops *ops = &job->host->model_ops;
+	struct model_state state = { .standing = MODEL_READY };
+
+	if (ops->state)
+		ops->state(ops->arg, job->ask->sess->agent_id, e, &state);
+	return state.standing != MODEL_READY;
+}
+
+/* Might another model do better? A summary that fails its check is no reason. */
+static bool may_move(ch_status st, enum model_error_class c)
+{
+	return st && st != CH_E_CANCELED && c != MODEL_ERR_NONE && c != MODEL_ERR_FORMAT && c != MODEL_ERR_CONTEXT && c != MODEL_ERR_REFUSAL;
+}
+
+static ch_status write_by_any(struct compact_job *job, struct buf *ret_summary, struct ch_err *err)
+{
+	struct model_route chain = { 0 };
+	bool is_tried = false;
+	ch_status st = find_writers(job, &chain, err);
+
+	for (size_t i = 0; i < chain.len && (!is_tried || may_move(st, job->failure)); i++) {
+		bool is_last = i + 1 == chain.len;
+
+		if (rests(job, &chain.at[i]) && !(is_last && !is_tried))
+			continue;
+		if (is_tried)
+			log_warn("agent", "session=%s: no summary by %s: %s; now %s", job->ask->sess->key, job->model.ref, err->text,
+				 chain.at[i].ref);
+		is_tried = true;
+		job->model = chain.at[i];
+		st = compact_write(job, ret_summary, err);
+	}
+	return st;
 }
 
 static void job_init(struct compact_job *job, struct agent_host *h, const struct compact_ask *ask, struct arena *a)
@@ -287,15 +334,12 @@ static ch_status replace(struct compact_job *job, struct compact_done *done, str
 	ch_status st;
 
 	buf_init(&summary, COMPACT_TEXT_MAX);
-	st = choose_writer(job, err);
-	if (st)
-		return st;
 	pin_open_ask(job);
 	pin_identifiers(job);
-	done->model = job->model.ref;
-	st = compact_write(job, &summary, err);
+	st = write_by_any(job, &summary, err);
 	if (st)
 		return st;
+	done->model = job->model.ref;
 	add_pinned(job, &summary);
 	st = buf_status(&summary, err, "the summary");
 	if (st)

@@ -121,6 +121,7 @@ static ch_status ask_model(struct compact_job *job, const struct compact_brief *
 	};
 	buf_clear(ret);
 	st = perform(&q, job->settings.timeout_ms, err);
+	job->failure = st == CH_E_TIMEOUT ? MODEL_ERR_TIMEOUT : st ? q.result.error_class : MODEL_ERR_NONE;
 	if (q.result.has_cost)
 		job->cost_usd += q.result.cost.total;
 	return st;

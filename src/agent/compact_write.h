@@ -27,6 +27,7 @@ struct compact_job {
 	struct pins pins;
 	int64_t max_tokens;              /* of the summary */
 	double cost_usd;                 /* so far */
+	enum model_error_class failure;  /* of the last request */
 };
 /* The summary, checked. */
 CH_FIBER CH_MUST_USE ch_status compact_write(struct compact_job *job, struct buf *ret_summary, struct ch_err *err);

@@ -511,6 +511,44 @@ static void a_failing_database_leaves_the_old_view(void **state)
 	clock_fake(1000000, 1795332738000);
 }
 
+/* -- another writer -- */
+
+static ch_status two_models(void *arg, const struct model_route_want *want, struct arena *a, struct model_route *ret,
+			    struct ch_err *err)
+{
+	struct model_entry *at = arena_alloc(a, 2 * sizeof(*at));
+	const char *source;
+
+	assert_int_equal(fx_resolve(arg, "mock/mock-1", want->agent_id, a, &at[0], &source, err), CH_OK);
+	assert_int_equal(fx_resolve(arg, "mock/mock-2", want->agent_id, a, &at[1], &source, err), CH_OK);
+	*ret = (struct model_route){ .at = at, .len = 2, .source = "config" };
+	return CH_OK;
+}
+
+static void check_other_writer(struct fixture *f)
+{
+	three_turns(f);
+	assert_int_equal(f->at, 5);
+	assert_int_equal(compactions(f), 1);
+	assert_string_equal(json_get_str(json_get(json_at(fx_rows(f), 5), "compaction"), "model"), "mock/mock-2");
+}
+
+static void another_model_writes_when_one_fails(void **state)
+{
+	static const struct step *const script[] = { ok, ok, broken, summary, ok };
+	struct fixture *f = *state;
+	struct agent_model_ops ops = { f, fx_resolve, fx_stream, two_models };
+	struct agent_host_opts opts = {
+		.loop = f->loop, .sessions = f->sessions, .model_ops = &ops, .config = fx_config, .config_arg = f,
+		.state_dir = f->base, .ops = { fx_on_event, f },
+	};
+
+	agent_host_free(f->host);
+	f->host = agent_host_new(&opts);
+	f->window = WINDOW;
+	fx_run(f, script, check_other_writer);
+}
+
 /* -- telling the user -- */
 
 static void check_notice(struct fixture *f)
@@ -589,7 +627,8 @@ int main(void)
 		FX_TEST(writes_again_once), FX_TEST(failing_summary_keeps_history), FX_TEST(failing_provider_is_left_alone),
 		FX_TEST(compacts_when_the_provider_refuses), FX_TEST(abort_ends_a_summary),
 		FX_TEST(facts_survive_twenty_summaries), FX_TEST(a_command_compacts), FX_TEST(compacts_on_request),
-		cmocka_unit_test(a_failing_database_leaves_the_old_view), FX_TEST(tells_the_user_when_asked_to),
+		cmocka_unit_test(a_failing_database_leaves_the_old_view), FX_TEST(another_model_writes_when_one_fails),
+		FX_TEST(tells_the_user_when_asked_to),
 		FX_TEST(can_be_switched_off), FX_TEST(a_long_turn_is_split),
 	};
 
