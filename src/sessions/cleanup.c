@@ -5,10 +5,7 @@
 
 #include "core/buf.h"
 #include "core/clock.h"
-#include "core/str.h"
 #include "sessions/session_priv.h"
-
-#define DAY_MS 86400000ll
 
 /* Every statement begins alike: the rules stand in a table of one row. What is older than `old` and `old_page` goes. */
 #define RULES                                                                                                \
@@ -24,26 +21,6 @@
 #define DISPOSABLE                                                                                           \
 	"agent_id = " RULE("agent") " AND background = 1 AND " REST " LIKE 'cron:%:run:%' AND " LAST " < " RULE("old") \
 	" AND " FREE
-
-static int64_t duration_or(const struct json *v, int64_t def)
-{
-	int64_t ms;
-
-	if (json_is(v, JSON_BOOL) || json_int_or(v, -1) == 0)
-		return 0;
-	return json_str(v) && str_to_duration_ms(json_str(v), 1, &ms) ? ms : json_int_or(v, def);
-}
-
-void cleanup_rules_from(const struct config *c, struct cleanup_rules *ret)
-{
-	*ret = (struct cleanup_rules){
-		.prune_after_ms = config_int(c, "session.maintenance.pruneAfter", 30 * DAY_MS),
-		.dashboard_after_ms = duration_or(config_get(c, "session.maintenance.archiveDashboardAfter"), 7 * DAY_MS),
-		.max_entries = config_int(c, "session.maintenance.maxEntries", 5000),
-		.max_bytes = config_int(c, "session.maintenance.maxDiskBytes", 10ll << 30),
-		.is_enforced = !str_eq(config_str(c, "session.maintenance.mode"), "warn"),
-	};
-}
 
 struct pass { struct db *db; const struct cleanup_rules *rules; int64_t now, limit; };
 

@@ -7,7 +7,6 @@
 #ifndef CH_SESSIONS_CLEANUP_H
 #define CH_SESSIONS_CLEANUP_H
 
-#include "config/config.h"
 #include "sessions/session.h"
 
 struct cleanup_rules {
@@ -27,8 +26,6 @@ struct cleanup_result {
 	int64_t file_bytes;
 };
 
-/* The rules of session.maintenance. */
-void cleanup_rules_from(const struct config *c, struct cleanup_rules *ret);
 /* apply false: only counts, also on a file that is open for reading. */
 CH_MUST_USE ch_status sess_cleanup(struct sess_store *st, const struct cleanup_rules *rules, bool apply,
 				   struct cleanup_result *ret, struct ch_err *err);

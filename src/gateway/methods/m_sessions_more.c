@@ -13,6 +13,7 @@
 #define SHORT_ID_MAX 32
 #define GET_LIMIT_DEFAULT 200
 #define GET_LIMIT_MAX 1000
+#define DAY_MS 86400000ll
 
 /* -- sessions.resolve -- */
 
@@ -335,6 +336,26 @@ static const struct gw_param cleanup_params[] = {
 	{ 0 },
 };
 
+static int64_t duration_or(const struct json *v, int64_t def)
+{
+	int64_t ms;
+
+	if (json_is(v, JSON_BOOL) || json_int_or(v, -1) == 0)
+		return 0;
+	return json_str(v) && str_to_duration_ms(json_str(v), 1, &ms) ? ms : json_int_or(v, def);
+}
+
+static void read_rules(const struct config *c, struct cleanup_rules *ret)
+{
+	*ret = (struct cleanup_rules){
+		.prune_after_ms = config_int(c, "session.maintenance.pruneAfter", 30 * DAY_MS),
+		.dashboard_after_ms = duration_or(config_get(c, "session.maintenance.archiveDashboardAfter"), 7 * DAY_MS),
+		.max_entries = config_int(c, "session.maintenance.maxEntries", 5000),
+		.max_bytes = config_int(c, "session.maintenance.maxDiskBytes", 10ll << 30),
+		.is_enforced = !str_eq(config_str(c, "session.maintenance.mode"), "warn"),
+	};
+}
+
 /* fixMissing and fixDmScope repair what this storage cannot have: rows without transcript, keys of another scope. */
 static void put_summary(struct gw_call *call, struct jw *w, const struct cleanup_rules *rules, const struct cleanup_result *r)
 {
@@ -384,7 +405,7 @@ static ch_status clean_agent(struct gw_call *call, const char *agent_id, struct 
 	const char *active = json_get_str(call->params, "activeKey");
 	ch_status st = active ? gw_session_key(call, active, &keep, err) : CH_OK;
 
-	cleanup_rules_from(gw_config(call->gw), &rules);
+	read_rules(gw_config(call->gw), &rules);
 	rules.agent_id = agent_id;
 	rules.keep_key = keep.key;
 	rules.is_enforced |= json_get_bool(call->params, "enforce", false);
