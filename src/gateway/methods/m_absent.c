@@ -188,6 +188,47 @@ static ch_status run_web_search(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
+/* No account of GitHub is known, for the agent or for all. */
+static ch_status run_github(struct gw_call *call, struct ch_err *err)
+{
+	const char *scope = json_get_str(call->params, "selectedScope"), *found = call->row->answer;
+	const struct agent_info *agent;
+	ch_status st = gw_call_agent(call, &agent, err);
+	struct jw *w;
+
+	if (st)
+		return st;
+	w = gw_reply_begin(call);
+	jw_obj(w);
+	jw_kstr(w, "agentId", agent->id);
+	jw_kstr(w, "selectedScope", scope);
+	jw_kobj(w, "selected");
+	jw_kstr(w, "scope", scope);
+	jw_kbool(w, "configured", false);
+	jw_knull(w, "identity");
+	jw_end(w);
+	jw_kraw(w, "effective", found, strlen(found));
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
+/* Credentials belong to the gateway, none to a person. */
+static ch_status run_accounts(struct gw_call *call, struct ch_err *err)
+{
+	struct jw *w = gw_reply_begin(call);
+
+	jw_obj(w);
+	jw_kstr(w, "profileId", json_get_str(call->params, "profileId"));
+	jw_karr(w, "accounts");
+	jw_end(w);
+	jw_karr(w, "links");
+	jw_end(w);
+	jw_end(w);
+	gw_reply_end(call);
+	return CH_OK;
+}
+
 /* Keys of voice services take a right of their own. */
 static unsigned talk_config_scope(const struct gw_call *call)
 {
@@ -236,6 +277,30 @@ static const struct gw_param talk_config_params[] = {
 	{ "includeSecrets", GP_BOOL },
 	{0},
 };
+static const struct gw_param search_params[] = {
+	{ "query", GP_STR, GP_NON_EMPTY },
+	{ "limit", GP_INT, .min = 1, .max = 100 },
+	{0},
+};
+static const struct gw_param browse_params[] = {
+	{ "intent", GP_STR, GP_NON_EMPTY },
+	{ "category", GP_STR, GP_NON_EMPTY },
+	{ "query", GP_STR },
+	{ "searchSource", GP_STR },
+	{ "cursor", GP_STR, GP_NON_EMPTY },
+	{ "pageSize", GP_INT, .min = 1, .max = 200 },
+	{0},
+};
+static const char *const github_scopes[] = { "agent", "system", NULL };
+static const struct gw_param github_params[] = {
+	{ "agentId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
+	{ "selectedScope", GP_ENUM, GP_REQUIRED, .choices = github_scopes },
+	{0},
+};
+static const struct gw_param accounts_params[] = {
+	{ "profileId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
+	{0},
+};
 static const struct gw_param update_status_params[] = {
 	{ "refreshCheckout", GP_BOOL },
 	{0},
@@ -253,6 +318,19 @@ static const struct gw_param transcripts_params[] = {
 	"{\"sentinel\":null,\"updateAvailable\":null,\"effectiveChannel\":\"stable\",\"schedule\":{"       \
 	"\"channel\":\"stable\",\"autoEnabled\":false,\"install\":{\"kind\":\"unknown\"}}}"
 #define NO_MEMORY_STATUS "{\"embedding\":{\"ok\":false,\"error\":\"" NO_MEMORY "\"}}"
+/* Pages bring their own themes; the gateway has no further ones and prefers none. */
+#define CLIENT_THEME                                                                                       \
+	"{\"current\":{\"id\":\"claw\",\"mode\":\"system\",\"scope\":\"gateway\",\"overrides\":{}},"       \
+	"\"theme\":{\"id\":\"claw\",\"name\":\"Claw\",\"description\":\"The page's own.\","                \
+	"\"source\":\"builtin\",\"modes\":[\"light\",\"dark\"]},\"themes\":[]}"
+#define NO_GITHUB_SYSTEM                                                                                   \
+	"{\"source\":\"system-detected\",\"credentialKind\":\"native\",\"credentialState\":\"unavailable\","  \
+	"\"account\":null,\"gitAuthor\":{\"name\":null,\"email\":null},\"evidence\":\"none\","               \
+	"\"accessExpiresAtMs\":null,\"refreshState\":\"not_applicable\",\"oauthScopes\":[],"                 \
+	"\"repositoryGrants\":\"unknown\"}"
+#define NO_GITHUB_USER                                                                                     \
+	"{\"personal\":{\"state\":\"disconnected\",\"generation\":null,\"account\":null,"                    \
+	"\"accessExpiresAtMs\":null,\"refreshState\":\"not_applicable\",\"pending\":null},\"system\":" NO_GITHUB_SYSTEM "}"
 #define NO_LIBRARY                                                                                 \
 	"{\"entries\":[],\"profileId\":null,\"multipleProfiles\":false,\"defaultTarget\":\"workspace\"," \
 	"\"canManageWorkspace\":false,\"defaultSelectionLimit\":64}"
@@ -263,6 +341,8 @@ static const struct gw_param transcripts_params[] = {
 const struct gw_method gwm_absent[] = {
 	GWM_ROW("board.get", run_board_get, READ, board_params, NULL),
 	GWM_ROW("controlUi.sessionPullRequests.subscribe", run_pull_requests, READ, pull_request_params, NULL),
+	{ "doctor.memory.dreamDiary", gwm_run_for_agent, GW_SCOPE_READ, GW_INLINE | GW_OPEN_PARAMS, agent_params, NULL,
+	  "{\"found\":false,\"path\":\"DREAMS.md\"}" },
 	{ "doctor.memory.status", gwm_run_for_agent, GW_SCOPE_READ, GW_INLINE | GW_OPEN_PARAMS, agent_params, NULL,
 	  NO_MEMORY_STATUS },
 	GWM_ROW("hooks.status", run_none_in_dirs, READ, agent_params, "hooks"),
@@ -278,6 +358,7 @@ const struct gw_method gwm_absent[] = {
 	GWM_REFUSE("node.pending.enqueue", WRITE, NO_NODES),
 	GWM_REFUSE("node.rename", PAIRING, NO_NODES),
 	GWM_REFUSE("plugin.surface.refresh", READ, NO_PLUGINS),
+	GWM_ALWAYS("plugins.catalog.browse", READ, browse_params, "{\"items\":[]}"),
 	GWM_ALWAYS("plugins.controlUi.list", READ, NULL, "{\"revision\":\"0\",\"plugins\":[],\"diagnostics\":[]}"),
 	GWM_ALWAYS("plugins.list", READ, NULL, "{\"plugins\":[],\"diagnostics\":[],\"mutationAllowed\":false}"),
 	GWM_ALWAYS("plugins.uiDescriptors", READ, NULL, "{\"ok\":true,\"descriptors\":[]}"),
@@ -288,15 +369,19 @@ const struct gw_method gwm_absent[] = {
 	GWM_REFUSE("skills.install", ADMIN, NO_SKILLS),
 	GWM_ALWAYS("skills.library.list", READ, library_params, NO_LIBRARY),
 	GWM_ALWAYS("skills.proposals.list", READ, agent_params, NO_PROPOSALS),
-	GWM_REFUSE("skills.search", READ, NO_SKILLS),
+	GWM_ALWAYS("skills.search", READ, search_params, "{\"results\":[]}"),
 	GWM_ROW("skills.status", run_none_in_dirs, READ, agent_session_params, "skills"),
 	GWM_REFUSE("skills.update", ADMIN, NO_SKILLS),
 	GWM_ALWAYS("talk.catalog", READ, talk_catalog_params, NO_TALK),
 	{ "talk.config", gwm_run_fixed, GW_SCOPE_READ, GW_INLINE, talk_config_params, talk_config_scope,
 	  "{\"config\":{}}" },
+	GWM_ALWAYS("themes.list", READ, NULL, CLIENT_THEME),
+	GWM_ROW("tools.github.status", run_github, READ, github_params, NO_GITHUB_SYSTEM),
 	GWM_ALWAYS("transcripts.list", READ, transcripts_params, "{\"sessions\":[],\"nextCursor\":null}"),
 	GWM_REFUSE("update.run", ADMIN, SELF_BUILT),
 	GWM_ALWAYS("update.status", ADMIN, update_status_params, NO_UPDATE),
+	GWM_ALWAYS("users.github.status", READ, NULL, NO_GITHUB_USER),
+	GWM_ROW("users.listModelAccounts", run_accounts, READ, accounts_params, NULL),
 	{ "webSearch.status", run_web_search, GW_SCOPE_READ, 0, agent_params, NULL, NULL },
 	GWM_REFUSE("wizard.cancel", ADMIN, NO_WIZARD),
 	GWM_REFUSE("wizard.next", ADMIN, NO_WIZARD),
