@@ -9,6 +9,7 @@
 #include "http_api/handlers.h"
 
 #define TOOLS_INVOKE_BODY_MAX (2u << 20)
+#define EMBEDDINGS_BODY_MAX (5u << 20)
 
 static void not_found(struct http_call *call, const struct http_request *rq, void *arg)
 {
@@ -89,6 +90,7 @@ static const struct http_route routes[] = {
 	{ "POST",  "/tools/invoke",                           TOOLS_INVOKE_BODY_MAX, tools_invoke },
 	{ NULL,    "/tools/invoke",                           0,    post_only },
 	{ "POST",  "/v1/chat/completions",                    API_BODY_MAX, openai_chat },
+	{ "POST",  "/v1/embeddings",                          EMBEDDINGS_BODY_MAX, embeddings },
 	{ "POST",  "/v1/messages",                            API_BODY_MAX, anthropic_messages },
 	{ "POST",  "/v1/messages/count_tokens",               API_BODY_MAX, anthropic_count_tokens },
 	{ "GET",   "/v1/models",                              0,    models_list },

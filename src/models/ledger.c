@@ -21,6 +21,7 @@ static const char *reason_name(enum model_reason r)
 		[MODEL_FOR_COMPACTION] = "compaction",
 		[MODEL_FOR_PROBE] = "probe",
 		[MODEL_FOR_SILENT] = "silent",
+		[MODEL_FOR_EMBEDDING] = "embedding",
 	};
 
 	return names[r];

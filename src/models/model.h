@@ -32,7 +32,7 @@ const char *thinking_name(enum thinking_level l);
 const char *const *thinking_options(bool is_reasoning);
 
 /* MODEL_FOR_SILENT: upkeep that nobody asked for just then. */
-enum model_reason { MODEL_FOR_TURN, MODEL_FOR_TITLE, MODEL_FOR_COMPACTION, MODEL_FOR_PROBE, MODEL_FOR_SILENT };
+enum model_reason { MODEL_FOR_TURN, MODEL_FOR_TITLE, MODEL_FOR_COMPACTION, MODEL_FOR_PROBE, MODEL_FOR_SILENT, MODEL_FOR_EMBEDDING };
 
 struct model_call {
 	const char *ref;                 /* "provider/model", resolved by model_resolve() */

@@ -4,7 +4,7 @@ import http from 'node:http';
 import OpenAI from 'openai';
 import { textOf } from './lib/client.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
-import { LONG, ON, PNG, apiTest, lastAsked } from './lib/http_api.mjs';
+import { LONG, ON, PNG, VECTOR, apiTest, lastAsked } from './lib/http_api.mjs';
 import { until } from './lib/wait.mjs';
 
 const client = (gw, options = {}) => new OpenAI({ baseURL: `${gw.url}/v1`, apiKey: gw.token, maxRetries: 0, ...options });
@@ -328,6 +328,32 @@ apiTest('responses: errors', async (gw) => {
 		stream: true }).catch((e) => { assert.equal(e.status, 502); return []; }));
 
 	assert.equal(must.length, 0);
+});
+
+/* -- embeddings -- */
+
+apiTest('embeddings of a provider', async (gw) => {
+	const ai = client(gw);
+	const of = (model) => ({ headers: { 'x-openclaw-model': model } });
+
+	for (const [model, input] of [['mockai/text-embedding-3-small', ['alpha', 'beta']], ['mockai/other', ['alpha']]]) {
+		const r = await ai.embeddings.create({ model: 'openclaw', input, encoding_format: 'float' }, of(model));
+
+		assert.equal(r.object, 'list');
+		assert.equal(r.model, 'openclaw');
+		assert.deepEqual(r.data.map((d) => d.index), input.map((_, i) => i));
+		assert.deepEqual(r.data.map((d) => d.embedding), input.map(() => VECTOR), model);
+		const packed = await ai.embeddings.create({ model: 'openclaw', input: 'alpha' }, of(model));     /* base64 on the wire */
+
+		assert.equal(packed.data[0].embedding.length, r.data[0].embedding.length);
+		r.data[0].embedding.forEach((x, i) => assert.ok(Math.abs(x - packed.data[0].embedding[i]) < 1e-6));
+	}
+	await ai.embeddings.create({ model: 'openclaw', input: 'alpha', dimensions: 10 }, of('mockai/text-embedding-3-small'));
+	for (const [body, options] of [[{ input: 'x' }, {}], [{ input: 'x' }, of('mockthropic/claude-mock')], [{ input: '' }, of('mockai/e')],
+		[{ input: [] }, of('mockai/e')], [{ input: [1, 2] }, of('mockai/e')], [{ input: 'x'.repeat(9000) }, of('mockai/e')],
+		[{ input: 'x', encoding_format: 'int8' }, of('mockai/e')], [{ input: 'x', dimensions: 0 }, of('mockai/e')],
+		[{ input: 'x', model: 'text-embedding-3-small' }, of('mockai/e')]])
+		await assert.rejects(ai.embeddings.create({ model: 'openclaw', ...body }, options), { status: 400 }, JSON.stringify(body));
 });
 
 /* -- who may -- */

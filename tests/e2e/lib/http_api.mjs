@@ -5,6 +5,8 @@ import { gatewayTest } from './gateway.mjs';
 export const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 export const LONG = 'This answer is long enough to come in several pieces, so that a client sees it grow word by word.';
 
+export const VECTOR = [0.25, -0.5, 0.125, 1, 0, -1, 0.0625, 3.5e-7, 0.3, -0.7];
+
 export const ON = { gateway: { http: { endpoints: {
 	chatCompletions: { enabled: true }, responses: { enabled: true }, messages: { enabled: true },
 } } } };
@@ -24,6 +26,7 @@ export const fixtures = [
 	{ match: { userMessage: 'too much' }, response: { error: { code: 'context_length_exceeded',
 		message: "This model's maximum context length is 64000 tokens. However, your messages resulted in 90000 tokens.",
 		type: 'invalid_request_error' }, status: 400 } },
+	{ match: { inputText: 'alpha' }, response: { embedding: VECTOR } },
 	{ match: {}, response: { content: 'Hello from the mock.' } },
 ];
 
