@@ -242,6 +242,8 @@ static CH_FIBER ch_status read_refusal(struct model_target *t, struct http_resp 
 		return st;
 	ret->error_class = t->dialect->classify(ret->http_status, buf_str(&body), body.len, words, sizeof(words));
 	ret->retry_after_ms = retry_after_of(r);
+	if (!ret->retry_after_ms)
+		ret->retry_after_ms = error_retry_ms(buf_str(&body), body.len);
 	/* Some providers quote the key they refuse. */
 	clean = log_redacted(words);
 	return ch_fail(err, CH_E_PEER, "HTTP %d%s%s", ret->http_status, *clean ? ": " : "", clean);

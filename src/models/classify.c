@@ -63,6 +63,11 @@ static const struct phrase phrases[] = {
 	{ "api key expired", MODEL_ERR_AUTH },
 	{ "content_filter", MODEL_ERR_REFUSAL },
 	{ "content management policy", MODEL_ERR_REFUSAL },
+	{ "content_policy", MODEL_ERR_REFUSAL },
+	{ "bio_policy", MODEL_ERR_REFUSAL },
+	{ "cyber_policy", MODEL_ERR_REFUSAL },
+	{ "policy_violation", MODEL_ERR_REFUSAL },
+	{ "violating our usage policy", MODEL_ERR_REFUSAL },
 };
 
 /* Types and codes that are whole words; after the phrases. */
@@ -198,6 +203,30 @@ enum model_error_class error_read_body(int status, const char *body, size_t len,
 	message = message_of(error);
 	tidy(message, ret_text, cap);
 	return error_classify(status, type_of(error), message);
+}
+
+/* Google says it in the body: details:[{"@type":"…RetryInfo", retryDelay:"37s"}]. */
+int64_t error_retry_ms(const char *body, size_t len)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct json *v = NULL;
+	int64_t ms = 0;
+
+	if (json_parse(a, body, len, JSON_STRICT, &v, NULL))
+		return 0;
+	if (json_is(v, JSON_ARR))
+		v = json_at(v, 0);
+	json_each(detail, json_path(v, "error.details")) {
+		const char *text = json_get_str(detail, "retryDelay");
+		size_t n = text ? strlen(text) : 0;
+		double seconds;
+
+		if (n < 2 || text[n - 1] != 's' || !str_to_double(arena_strndup(a, text, n - 1), &seconds))
+			continue;
+		if (seconds > 0 && seconds < 1e6)
+			ms = CH_MAX(ms, (int64_t)(seconds * 1000));
+	}
+	return ms;
 }
 
 ch_status error_in_band(const struct json *error, struct model_result *ret, struct ch_err *err)

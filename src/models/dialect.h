@@ -143,6 +143,8 @@ const char *tool_schema(const struct model_tool *t);
 enum model_error_class error_classify(int status, const char *type, const char *message);
 /* Reads {error:{message,type,code}}, {error:"…"}, {message}, {detail} or plain text. For dialect.classify. */
 enum model_error_class error_read_body(int status, const char *body, size_t len, char *ret_text, size_t cap);
+/* How long the body asks to wait; 0: it does not say. */
+int64_t error_retry_ms(const char *body, size_t len);
 /* An in-band error object: fills ret->error_class, gives CH_E_PEER with the provider's words. */
 ch_status error_in_band(const struct json *error, struct model_result *ret, struct ch_err *err);
 /* The reply ended without its end. */

@@ -4,6 +4,8 @@
  */
 #include "models/dialect_openai.h"
 
+#include <string.h>
+
 #include "core/crypto.h"
 #include "core/str.h"
 
@@ -13,6 +15,12 @@
 bool openai_is_native(const struct model_entry *m)
 {
 	return str_eq(m->provider, "openai");
+}
+
+/* … at its own address: what stands in its place may refuse the cache's and the tier's members. */
+static bool is_direct(const struct model_entry *m)
+{
+	return openai_is_native(m) && (!m->base_url || strstr(m->base_url, "//api.openai.com"));
 }
 
 static bool takes_effort(const struct model_entry *m, const char *effort)
@@ -94,7 +102,7 @@ void openai_write_cache(struct jw *w, const struct model_call *call, const struc
 	enum retention keep = param_retention(call, NULL);
 	char digest[2 * SHA256_LEN + 1];
 
-	if (!call->session_key || keep == RETAIN_NONE || !compat_flag(m, "supportsPromptCacheKey", openai_is_native(m)))
+	if (!call->session_key || keep == RETAIN_NONE || !compat_flag(m, "supportsPromptCacheKey", is_direct(m)))
 		return;
 	sha256_hex(call->session_key, strlen(call->session_key), digest);
 	jw_key(w, "prompt_cache_key");
@@ -114,7 +122,7 @@ void openai_write_tier(struct jw *w, const struct model_call *call, const struct
 {
 	const char *tier = param_tier(call);
 
-	if (!tier && param_is_fast(call) && openai_is_native(m))
+	if (!tier && param_is_fast(call) && is_direct(m))
 		tier = "priority";
 	jw_kstr_opt(w, "service_tier", tier);
 }

@@ -4,10 +4,8 @@
  *
  * What differs between them is data: the compat flags of a model
  * (models.providers.<id>.models[].compat) and, for services of the endpoint
- * table, the way they take a thinking level (chat_thinking.c).
- *
- * Services in front of Claude, and a few others, cache what is marked: the
- * last tool, the stable system text, the last text of the user or of a tool.
+ * table, the way they take a thinking level (chat_thinking.c) and cache marks
+ * (chat_cache.c).
  *
  * Stream: chunks {id, model, choices:[{delta, finish_reason}], usage}, then
  * "[DONE]". Usage comes in a chunk of its own behind the finish reason. A
@@ -15,6 +13,7 @@
  * without either was cut.
  */
 #include "core/str.h"
+#include "models/chat_cache.h"
 #include "models/chat_thinking.h"
 #include "models/dialect_openai.h"
 
@@ -30,56 +29,6 @@ struct writer {
 	enum retention mark;             /* NONE: nothing is marked */
 	const struct msg *marked;        /* … of the history */
 };
-
-/* -- cache marks -- */
-
-static bool is_at(const struct model_entry *m, const char *host)
-{
-	return !m->base_url || strstr(m->base_url, host);
-}
-
-static bool is_openrouter(const struct model_entry *m)
-{
-	return (str_eq(m->provider, "openrouter") && is_at(m, "openrouter.ai")) ||
-	       (m->base_url && strstr(m->base_url, "//openrouter.ai/"));
-}
-
-static bool is_dashscope(const struct model_entry *m)
-{
-	return str_eq(m->provider, "qwen") && is_at(m, "dashscope");
-}
-
-static bool takes_marks(const struct model_entry *m)
-{
-	if (compat_has(m, "cacheControlFormat"))
-		return str_eq(json_get_str(m->compat, "cacheControlFormat"), "anthropic");
-	if (str_starts(m->id, "anthropic/"))
-		return is_openrouter(m) || (str_eq(m->provider, "deepinfra") && is_at(m, "deepinfra.com"));
-	return is_dashscope(m);
-}
-
-static enum retention mark_for(const struct model_call *call, const struct model_entry *m)
-{
-	enum retention keep = param_retention(call, NULL);
-
-	if (keep == RETAIN_NONE || !takes_marks(m))
-		return RETAIN_NONE;
-	if (keep == RETAIN_LONG && compat_flag(m, "supportsLongCacheRetention", is_openrouter(m)))
-		return RETAIN_LONG;
-	return RETAIN_SHORT;
-}
-
-/* The last message whose text can carry a mark. */
-static const struct msg *marked_message(const struct history *h)
-{
-	const struct msg *last = NULL;
-
-	for (const struct msg *m = h->first; m; m = m->next) {
-		if (m->role != MSG_ASSISTANT && msg_has(m, BLOCK_TEXT))
-			last = m;
-	}
-	return last;
-}
 
 static void write_limits(struct writer *x)
 {
@@ -310,10 +259,9 @@ static void write_messages(struct writer *x)
 	jw_end(&x->w);
 }
 
-/* DashScope counts the tools to the system text and takes no mark on them. */
 static void write_tools(struct writer *x)
 {
-	bool is_marked = x->mark != RETAIN_NONE && !is_dashscope(x->m);
+	bool is_marked = x->mark != RETAIN_NONE && chat_marks_tools(x->m);
 
 	if (!x->call->tool_count || !compat_flag(x->m, "supportsTools", true))
 		return;
@@ -383,7 +331,7 @@ static ch_status openai_build(struct arena *a, const struct model_call *call, co
 	bool wants_strings = compat_flag(m, "requiresStringContent", false);
 	struct writer x = {
 		.w = JW(ret->body), .arena = a, .call = call, .m = m,
-		.replay = chat_replay_for(call, m), .mark = mark_for(call, m),
+		.replay = chat_replay_for(call, m), .mark = chat_mark_for(call, m),
 	};
 	ch_status st = history_prepare(a, call->messages, m->input_image && !wants_strings, &x.history, err);
 
@@ -395,7 +343,7 @@ static ch_status openai_build(struct arena *a, const struct model_call *call, co
 	if (!x.history.first)
 		return ch_fail(err, CH_E_INVALID, "there is no message for the model to answer");
 	if (x.mark != RETAIN_NONE && !wants_strings)
-		x.marked = marked_message(&x.history);
+		x.marked = chat_marked_message(&x.history);
 	jw_obj(&x.w);
 	jw_kstr(&x.w, "model", m->id);
 	write_messages(&x);

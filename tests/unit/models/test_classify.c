@@ -56,6 +56,9 @@ static const struct {
 	  MODEL_ERR_AUTH, NULL },
 	{ 400, "{\"error\":{\"code\":400,\"message\":\"The input token count (9) exceeds the maximum number of tokens allowed (5).\"}}",
 	  MODEL_ERR_CONTEXT, NULL },
+	{ 400, "{\"error\":{\"code\":\"invalid_prompt\",\"message\":\"Your prompt was flagged as potentially violating our usage policy.\"}}",
+	  MODEL_ERR_REFUSAL, NULL },
+	{ 400, "{\"error\":{\"code\":\"bio_policy\",\"message\":\"No.\"}}", MODEL_ERR_REFUSAL, "No." },
 	{ 424, "{\"message\":\"The model broke\"}", MODEL_ERR_SERVER, "The model broke" },
 	{ 418, "null", MODEL_ERR_FORMAT, "" },
 	{ 400, "{", MODEL_ERR_FORMAT, "{" },
@@ -75,6 +78,20 @@ static void test_table(void **state)
 			assert_string_equal(text, table[i].text);
 		assert_true(utf8_valid(text, strlen(text)));
 	}
+}
+
+static void test_waits_in_the_body(void **state)
+{
+	static const struct { const char *body; int64_t ms; } rows[] = {
+		{ "{\"error\":{\"details\":[{\"@type\":\"x\"},{\"retryDelay\":\"37.5s\"}]}}", 37500 },
+		{ "[{\"error\":{\"details\":[{\"retryDelay\":\"2s\"},{\"retryDelay\":\"1s\"}]}}]", 2000 },
+		{ "{\"error\":{\"details\":[{\"retryDelay\":\"s\"},{\"retryDelay\":\"-1s\"},{\"retryDelay\":\"1e9s\"},{\"retryDelay\":5}]}}", 0 },
+		{ "{\"error\":{\"details\":5}}", 0 },
+		{ "nope", 0 },
+	};
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++)
+		assert_int_equal(error_retry_ms(rows[i].body, strlen(rows[i].body)), rows[i].ms);
 }
 
 static void test_a_long_message_is_cut(void **state)
@@ -124,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_waits_in_the_body),
 		cmocka_unit_test(test_a_long_message_is_cut),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_estimate),
