@@ -121,6 +121,9 @@ struct agent_host_opts {
 	const char *state_dir;
 	const char *git;                 /* the program, for new workspaces; NULL: none. Borrowed */
 	struct agent_ops ops;
+	/* Starts the gateway anew when it is quiet; NULL: nobody starts it again. */
+	CH_MUST_USE ch_status (*restart)(void *arg, const char *session_key, struct ch_err *err);
+	void *restart_arg;
 };
 
 struct agent_host *agent_host_new(const struct agent_host_opts *opts);

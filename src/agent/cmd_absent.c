@@ -13,7 +13,12 @@
 		.flags = SLASH_HIDDEN, .run = absent_##id,                                             \
 	}
 
+ABSENT(approve, "approve", "nothing here asks for approval yet");
 ABSENT(elevated, "elevated", "no tool here runs programs, so there are no rights to raise");
 ABSENT(exec, "exec", "no tool here runs programs");
+ABSENT(login, "login", "sign in on the gateway's machine: `chela models auth login <provider>`");
+ABSENT(openclaw, "openclaw", "there is no helper for setting up; `chela --help` and `chela config` do it");
 ABSENT(session, "session", "conversations are not bound to threads of a channel, so nothing expires");
+ABSENT(tasks, "tasks", "there are no background tasks");
 ABSENT(trace, "trace", "there are no plugins that could be traced");
+ABSENT(update, "update", "this gateway was built here; build and install the new version, then /restart");

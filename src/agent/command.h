@@ -20,7 +20,12 @@ extern const struct slash_command cmd_fast, cmd_queue, cmd_reasoning, cmd_think,
 /* -- cmd_usage.c -- */
 extern const struct slash_command cmd_usage;
 /* -- cmd_absent.c: known elsewhere, without a subject here -- */
-extern const struct slash_command cmd_elevated, cmd_exec, cmd_session, cmd_trace;
+extern const struct slash_command cmd_approve, cmd_elevated, cmd_exec, cmd_login, cmd_openclaw, cmd_session, cmd_tasks,
+	cmd_trace, cmd_update;
+/* -- cmd_admin.c -- */
+extern const struct slash_command cmd_config, cmd_restart;
+/* -- cmd_export.c -- */
+extern const struct slash_command cmd_export_session;
 /* -- cmd_session.c: the session itself -- */
 extern const struct slash_command cmd_name, cmd_new, cmd_reset, cmd_steer, cmd_stop;
 

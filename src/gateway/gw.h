@@ -173,6 +173,9 @@ void gw_sessions_changed(struct gw *gw, const char *reason);
 /* The agent host's on_event: fans out to connections (gateway/run_fanout.c). */
 void gw_on_run_event(void *gw, const struct run_event *ev);
 
+/* /restart in a conversation (methods/m_restart.c); arg is the gateway. */
+CH_MUST_USE ch_status gw_restart_by_command(void *arg, const char *session_key, struct ch_err *err);
+
 /* -- the whole -- */
 struct gw {
 	struct loop *loop;

@@ -147,6 +147,7 @@ CH_FIBER static ch_status start_agents(struct gw *gw, struct ch_err *err)
 	struct agent_host_opts opts = {
 		.loop = gw->loop, .sessions = gw->sessions, .config = current_config, .config_arg = gw,
 		.state_dir = gw->state_dir, .git = "/usr/bin/git", .ops = { .on_event = gw_on_run_event, .arg = gw },
+		.restart = gw_restart_by_command, .restart_arg = gw,
 	};
 
 	gw->http = http_client_new(gw->loop);

@@ -140,6 +140,31 @@ static void begin(struct gw_call *call, const char *reason)
 	fiber_spawn(gw->loop, "restart", FIBER_DETACHED, restart_fiber, gw);
 }
 
+/* May it be restarted at all? */
+static ch_status check_possible(struct gw *gw, struct ch_err *err)
+{
+	if (!gw->on_restart)
+		return ch_fail(err, CH_E_ABSENT, "this gateway cannot start itself again: restart its process");
+	if (!config_bool(gw_config(gw), "commands.restart", true))
+		return ch_fail(err, CH_E_DENIED, "restarting is switched off (commands.restart)");
+	return CH_OK;
+}
+
+ch_status gw_restart_by_command(void *arg, const char *session_key, struct ch_err *err)
+{
+	struct gw *gw = arg;
+	ch_status st = check_possible(gw, err);
+
+	if (st || gw->is_restarting)
+		return st;
+	gw->is_restarting = true;
+	audit_record(gw, &(struct audit_entry){ .kind = "gateway", .action = "/restart", .status = "started",
+						.session_key = session_key });
+	log_info("gateway", "restart asked for in session %s", session_key);
+	fiber_spawn(gw->loop, "restart", FIBER_DETACHED, restart_fiber, gw);
+	return CH_OK;
+}
+
 static ch_status run_request(struct gw_call *call, struct ch_err *err)
 {
 	struct gw *gw = call->gw;
@@ -149,12 +174,10 @@ static ch_status run_request(struct gw_call *call, struct ch_err *err)
 	struct jw *w;
 	ch_status st = check_target(call, err);
 
+	if (!st)
+		st = check_possible(gw, err);
 	if (st)
 		return st;
-	if (!gw->on_restart)
-		return ch_fail(err, CH_E_ABSENT, "this gateway cannot start itself again: restart its process");
-	if (!config_bool(gw_config(gw), "commands.restart", true))
-		return ch_fail(err, CH_E_DENIED, "restarting is switched off (commands.restart)");
 	reason = *given ? arena_strndup(call->arena, given, utf8_cut(given, strlen(given), REASON_CHARS)) :
 			  "gateway.restart";
 	if (!was_pending)
