@@ -105,6 +105,7 @@ static void write_profile(struct status_call *s, const struct auth_profile *p)
 	jw_kstr(w, "source", is_own ? "saved" : "inherited");
 	write_expiry(w, auth_profile_end(p, s->now_wall), s->now_wall);
 	if (s->is_admin) {
+		jw_kstr(w, "displayName", p->email ? p->email : strchr(p->id, ':') + 1);
 		jw_kstr_opt(w, "email", p->email);
 		if (p->last_used_at)
 			jw_kint(w, "lastUsedAt", p->last_used_at);
