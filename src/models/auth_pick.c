@@ -12,6 +12,7 @@
 #include "models/keys.h"
 #include "models/models_priv.h"
 #include "models/oauth.h"
+#include "net/url.h"
 
 struct gather {
 	struct models *m;
@@ -34,6 +35,27 @@ bool auth_wants_refresh(const struct auth_profile *p, int64_t now_wall)
 	return p->expires_at && p->expires_at - early_ms <= now_wall;
 }
 
+static bool same_host(struct arena *a, const char *one, const char *other)
+{
+	struct url u, v;
+
+	return !url_parse(a, one, &u, NULL) && !url_parse(a, other, &v, NULL) && str_eq(u.host, v.host);
+}
+
+/* A sign-in that is built in belongs to the service itself: its token goes nowhere else, whatever baseUrl says. */
+static bool is_astray(struct gather *g, const struct auth_profile *p)
+{
+	const struct model_endpoint *e = model_endpoint_find(g->provider);
+	const char *base = json_get_str(provider_object(g->cfg, g->provider), "baseUrl");
+	struct json *extra = NULL;
+
+	if (p->kind != AUTH_KIND_OAUTH || !e || str_empty(base) || same_host(g->a, base, e->base_url))
+		return false;
+	if (p->extra && json_parse(g->a, p->extra, strlen(p->extra), JSON_STRICT, &extra, NULL))
+		return true;
+	return !json_get_bool(extra, "isTrusted", false);
+}
+
 static const char *why_unusable(struct gather *g, const struct auth_profile *p)
 {
 	bool is_over = p->expires_at && p->expires_at <= g->now_wall;
@@ -42,6 +64,8 @@ static const char *why_unusable(struct gather *g, const struct auth_profile *p)
 		return arena_printf(g->a, "its sign-in has ended (%s)", p->refused);
 	if (is_over && !p->has_refresh)
 		return p->kind == AUTH_KIND_OAUTH ? "its sign-in has expired" : "the token has expired";
+	if (is_astray(g, p))
+		return arena_printf(g->a, "its token is not for models.providers.%s.baseUrl", g->provider);
 	return NULL;
 }
 

@@ -296,6 +296,23 @@ static void test_default_order(void **state)
 			    "-openai:dead");
 }
 
+/* The token of a built-in sign-in does not follow the base URL; one that the owner described does. */
+static void test_token_stays_home(void **state)
+{
+	const struct auth_profile own = { .agent_id = "", .id = "openai:own", .provider = "openai", .kind = AUTH_KIND_OAUTH,
+					  .extra = "{\"isTrusted\":true}" };
+
+	put_oauth("openai:me", 0, "r");
+	assert_int_equal(auth_store_put(db, &own, "access", NULL, &err), CH_OK);
+	assert_string_equal(ids(&openai), "openai:me openai:own");
+	use_config("{models: {providers: {openai: {baseUrl: 'https://llm.example.org/v1'}}}}");
+	assert_string_equal(ids(&openai), "openai:own -openai:me");
+	use_config("{models: {providers: {openai: {baseUrl: 'https://api.openai.com.example.org/v1'}}}}");
+	assert_string_equal(ids(&openai), "openai:own -openai:me");
+	use_config("{models: {providers: {openai: {baseUrl: 'https://api.openai.com/v1/'}}}}");
+	assert_string_equal(ids(&openai), "openai:me openai:own");
+}
+
 static void test_blocked_last(void **state)
 {
 	struct auth_subject a = { "", "openai:a", "" }, b = { "", "openai:b", "" };
@@ -586,6 +603,7 @@ int main(void)
 		T(test_store),
 		T(test_removed_leaves_order),
 		T(test_default_order),
+		T(test_token_stays_home),
 		T(test_blocked_last),
 		T(test_explicit_order),
 		T(test_environment),
