@@ -14,6 +14,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_secrets),
 	FAMILY(gwm_config),
 	FAMILY(gwm_config_write),
+	FAMILY(gwm_artifacts),
 	FAMILY(gwm_audit),
 	FAMILY(gwm_models),
 	FAMILY(gwm_models_auth),

@@ -50,6 +50,25 @@ async function fresh() {
 	return k;
 }
 
+/* A message with a picture in it, as an artifact. */
+const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+async function picture() {
+	const sessionKey = `agent:main:explicit:${randomUUID()}`;
+
+	await c.turn(sessionKey, 'look', { params: { attachments: [{ type: 'image', mimeType: 'image/png', fileName: 'p.png', content: PIXEL }] } });
+	const { artifacts } = await c.call('artifacts.list', { sessionKey });
+
+	assert.equal(artifacts.length, 1);
+	assert.deepEqual(problems('ArtifactsListResult', { artifacts }), []);
+	const got = await c.call('artifacts.download', { sessionKey, artifactId: artifacts[0].id });
+
+	assert.equal(got.data, PIXEL);
+	assert.equal(artifacts[0].sizeBytes, Buffer.from(PIXEL, 'base64').length);
+	assert.match((await c.fails('artifacts.get', { sessionKey, artifactId: `${artifacts[0].id}9` })).message, /artifact not found/);
+	return { sessionKey, artifactId: artifacts[0].id };
+}
+
 /* An error is the right answer: nothing has that id. */
 const fails = (params, message) => ({ params, fails: message });
 
@@ -70,6 +89,9 @@ const MINIMAL = {
 	'agents.files.set': { agentId: 'main', name: 'AGENTS.md', content: 'Be brief.\n' },
 	'agents.update': { agentId: 'main', emoji: '🐢' },
 	'approval.get': fails({ id: 'x' }, /approval not found/),
+	'artifacts.download': async () => picture(),
+	'artifacts.get': async () => picture(),
+	'artifacts.list': { sessionKey: key },
 	'board.get': { sessionKey: key },
 	'chat.abort': { sessionKey: key },
 	'chat.history': { sessionKey: key },

@@ -14,6 +14,7 @@ GWM_FAMILY(gwm_absent);
 GWM_FAMILY(gwm_agent);
 GWM_FAMILY(gwm_agents);
 GWM_FAMILY(gwm_approvals);
+GWM_FAMILY(gwm_artifacts);
 GWM_FAMILY(gwm_audit);
 GWM_FAMILY(gwm_catalog);
 GWM_FAMILY(gwm_channels);
