@@ -169,7 +169,7 @@ static void write_input(struct writer *x, const char *prompt)
 	if (prompt) {
 		jw_obj(&x->w);
 		jw_kstr(&x->w, "type", "message");
-		jw_kstr(&x->w, "role", compat_flag(x->m, "supportsDeveloperRole", x->m->reasoning) ? "developer" : "system");
+		jw_kstr(&x->w, "role", compat_flag(x->m, "supportsDeveloperRole", openai_is_native(x->m) && x->m->reasoning) ? "developer" : "system");
 		jw_kstr(&x->w, "content", prompt);
 		jw_end(&x->w);
 	}
@@ -220,7 +220,7 @@ static void write_tools(struct writer *x)
 	write_tool_choice(x);
 }
 
-/* xAI's models choose for themselves and refuse the field unless a person says otherwise. */
+/* xAI's models choose for themselves and refuse the object unless a person says otherwise. */
 static bool takes_effort(const struct model_entry *m)
 {
 	bool by_default = !str_eq(m->provider, "xai") || compat_has(m, "supportedReasoningEfforts");
@@ -237,7 +237,7 @@ static void write_thinking(struct writer *x)
 		effort = NULL;
 	if (!x->m->reasoning)
 		return;
-	if (effort || is_on) {
+	if (takes_effort(x->m) && (effort || is_on)) {
 		jw_kobj(&x->w, "reasoning");
 		jw_kstr_opt(&x->w, "effort", effort);
 		if (is_on)
@@ -247,6 +247,12 @@ static void write_thinking(struct writer *x)
 	jw_karr(&x->w, "include");
 	jw_str(&x->w, "reasoning.encrypted_content");
 	jw_end(&x->w);
+}
+
+/* Imitations may not know the member, or refuse it; a message of the system is understood by all. */
+static bool takes_instructions(const struct model_entry *m)
+{
+	return compat_flag(m, "supportsInstructions", openai_is_native(m) || str_eq(m->api, "azure-openai-responses"));
 }
 
 /* Limits and sampling: a subscription's service has its own. */
@@ -264,7 +270,7 @@ static void write_limits(struct writer *x)
 static ch_status responses_body(struct arena *a, const struct model_call *call, const struct model_entry *m,
 				bool is_chatgpt, struct model_http *ret, struct ch_err *err)
 {
-	bool with_instructions = is_chatgpt || compat_flag(m, "supportsInstructions", true);
+	bool with_instructions = is_chatgpt || takes_instructions(m);
 	const char *prompt = dialect_system(a, call);
 	struct writer x = { .w = JW(ret->body), .arena = a, .call = call, .m = m, .is_chatgpt = is_chatgpt };
 	ch_status st = history_prepare(a, call->messages, m->input_image, &x.history, err);
