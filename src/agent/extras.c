@@ -221,7 +221,7 @@ void follow_end(struct run *r)
 	struct run_end end = {
 		.state = state, .stop = r->stop_reason,
 		.error = state == INPUT_ABORTED ? r->abort_error : state == INPUT_FAILED ? r->failure.text : NULL,
-		.error_class = r->failure_class, .text = buf_str(&r->reply), .text_len = r->reply.len,
+		.error_class = r->failure_class, .code = r->failure.code, .text = buf_str(&r->reply), .text_len = r->reply.len,
 		.usage = r->spent.sum, .handed = r->handed.at, .handed_count = r->handed.len,
 	};
 

@@ -26,6 +26,7 @@ struct run_end {
 	const char *stop;                /* DONE: model_stop_name() */
 	const char *error;               /* FAILED, ABORTED: for a person */
 	enum model_error_class error_class;
+	ch_status code;                  /* FAILED */
 	const char *text; size_t text_len;       /* all that was said */
 	struct model_usage usage;        /* of all requests of the turn */
 	const struct run_handed *handed; size_t handed_count;

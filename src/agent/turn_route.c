@@ -186,7 +186,7 @@ ch_status turn_route_ask(struct turn *t, struct ch_err *err)
 		if (!st || r->abort_origin || (!may_move(r, st) && !r->failure_class))
 			return st;
 		note(r, &r->entry, r->failure_class ? model_error_class_wire(r->failure_class) : "unknown", err->text);
-		if (!may_move(r, st))
+		if (!may_move(r, st) || !follow_allows_retry(r))
 			return st;
 		if (from + 1 == r->route.chain.len)
 			return from ? exhausted(r, st, err) : st;

@@ -16,6 +16,7 @@
 #define PING_MS 15000
 #define WRITE_MS 60000                   /* for a client that does not read */
 #define TEXT_MAX (8u << 20)
+#define HAS_LEFT "The client closed its side of the connection: its turn was not run to the end."
 
 struct ear {
 	struct api_turn *t;
@@ -212,6 +213,8 @@ static struct failure failure_of(const struct run_end *end)
 {
 	if (end->state != INPUT_FAILED)
 		return (struct failure){ 500, NULL };
+	if (end->code == CH_E_LIMIT && end->error_class == MODEL_ERR_NONE)
+		return (struct failure){ 429, "insufficient_quota" };    /* a budget, or a turn without end */
 	switch (end->error_class) {
 	case MODEL_ERR_RATE_LIMIT: return (struct failure){ 429, "rate_limit_exceeded" };
 	case MODEL_ERR_OVERLOADED: return (struct failure){ 503, NULL };
@@ -308,6 +311,8 @@ static void let_go(struct ear *e, ch_status st, const struct api_writer *w, stru
 	if (agent_abort(t->gw->agents, t->session_key, t->run_id, "client", t->arena, &ids, &err))
 		log_warn("http", "session=%s run=%s: its client left, but it could not be stopped: %s", t->session_key,
 			 t->run_id, err.text);
+	if (!t->is_open)
+		reply_failed(t, 400, HAS_LEFT, NULL);    /* one that closed only its side may still read */
 }
 
 static ch_status submit(struct api_turn *t, struct run_follower *follower, struct ch_err *err)
@@ -344,13 +349,17 @@ static ch_status submit(struct api_turn *t, struct run_follower *follower, struc
 
 void api_turn_run(struct api_turn *t, const struct api_writer *w)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct ear e = { .t = t };
 	bool tells_text = t->is_stream && !t->must_call;
 	struct run_follower follower = { tells_text ? on_text : NULL, on_end, &e };
 	struct ch_err err;
 	ch_status st;
 
+	if (!http_call_alive(t->call)) {         /* while its pictures were fetched */
+		api_error_reply(t->call, t->style, 400, HAS_LEFT);
+		return;
+	}
 	buf_init(&out, API_OUT_MAX);
 	buf_init(&e.text, TEXT_MAX);
 	fiber_cond_init(&e.news);

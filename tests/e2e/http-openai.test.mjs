@@ -218,6 +218,25 @@ apiTest('chat: errors', async (gw) => {
 	assert.match(bad.json.error.message, /not valid JSON/);
 });
 
+apiTest('chat: requests of one session take turns, others run beside each other', async (gw) => {
+	const ai = client(gw);
+	const ask = (user, content) => ai.chat.completions.create({ model: 'openclaw', user, messages: [{ role: 'user', content }] });
+	const all = await Promise.all([...Array.from({ length: 4 }, (_, i) => ask('same', i % 2 ? 'say it slowly' : 'hello')),
+		...Array.from({ length: 4 }, (_, i) => ask(`own${i}`, 'hello'))]);
+
+	all.forEach((r, i) => assert.equal(r.choices[0].message.content, i < 4 && i % 2 ? LONG : 'Hello from the mock.'));
+	const c = await gw.connect();
+	const { messages } = await c.call('chat.history', { sessionKey: 'agent:main:openai-user:same' });
+
+	assert.deepEqual(messages.map((m) => m.role), Array.from({ length: 8 }, (_, i) => i % 2 ? 'assistant' : 'user'));
+	await c.close();
+});
+
+apiTest('chat: a budget that is used up', async (gw) => {
+	await assert.rejects(client(gw).chat.completions.create({ model: 'openclaw', messages: [{ role: 'user', content: 'hi' }] }),
+		(e) => e.status === 429 && e.code === 'insufficient_quota' && /budget/i.test(e.message));
+}, { config: { budgets: { perDayUsd: 0.000001 } } });
+
 apiTest('chat: a client that hangs up ends its run', async (gw) => {
 	const ai = client(gw);
 	const c = await gw.connect();
