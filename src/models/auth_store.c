@@ -51,6 +51,17 @@ bool auth_id_is_valid(const char *id)
 	return true;
 }
 
+bool auth_secret_is_valid(const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	}
+	return n > 0 && n <= AUTH_SECRET_MAX;
+}
+
 /* ---- reading ---- */
 
 static const char *copy(struct arena *a, struct db_stmt *s, int column)
@@ -220,9 +231,9 @@ ch_status auth_store_put(struct db *db, const struct auth_profile *p, const char
 
 	if (!auth_id_is_valid(p->id))
 		return ch_fail(err, CH_E_INVALID, "'%.80s' is no profile id: write provider:name", p->id);
-	if (str_empty(secret) || strlen(secret) > AUTH_SECRET_MAX)
-		return ch_fail(err, CH_E_INVALID, "%s: the key is empty or longer than %d bytes", p->id,
-			       AUTH_SECRET_MAX);
+	if (!auth_secret_is_valid(secret))
+		return ch_fail(err, CH_E_INVALID, "%s: the key is empty, longer than %d bytes, or holds what keys do not",
+			       p->id, AUTH_SECRET_MAX);
 	st = db_begin_durable(db, err);
 	if (st)
 		return st;

@@ -37,6 +37,8 @@ struct auth_profiles { struct auth_profile *at; size_t len; };
 const char *auth_kind_name(enum auth_kind k);            /* "api_key" "token" "oauth" */
 /* "provider:name" of printable ASCII without spaces; names go into tables, logs and model references. */
 bool auth_id_is_valid(const char *id);
+/* Not empty, not too long, printable ASCII: it goes into a header. */
+bool auth_secret_is_valid(const char *text);
 
 /*
  * What the agent (NULL: only shared) sees, of one provider or (NULL) of all, by provider and id.

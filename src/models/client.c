@@ -258,6 +258,8 @@ static CH_FIBER ch_status run_credential(struct request *rq, const struct dialec
 		ret->error_class = MODEL_ERR_AUTH;
 	else if (st == CH_E_BUSY)
 		ret->error_class = MODEL_ERR_RATE_LIMIT;
+	else if (st == CH_E_PEER || st == CH_E_TIMEOUT)
+		ret->error_class = MODEL_ERR_SERVER;     /* of the sign-in, which could not be renewed just now */
 	if (!st) {
 		st = run_attempts(rq, ret, err);
 		report(rq, st, ret);

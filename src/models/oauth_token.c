@@ -188,7 +188,7 @@ static struct secret *take_token(const struct json *v)
 {
 	struct secret *s;
 
-	if (str_empty(json_str(v)) || v->len > AUTH_SECRET_MAX || strlen(v->str) != v->len)
+	if (!auth_secret_is_valid(json_str(v)) || strlen(v->str) != v->len)
 		return NULL;
 	s = secret_new(v->str);
 	explicit_bzero((char *)v->str, v->len);

@@ -286,3 +286,27 @@ test('killed before the server took the request: the old refresh token still wor
 	await gw.launch();
 	assert.ok(await turn(gw, model));
 });
+
+test('a server that is away, and a token that is over: the next model answers', async (t) => {
+	const { gw, model } = await setup(t);
+	const own = await Oidc.start();
+
+	t.after(() => own.stop());
+	gw.writeConfig({ ...gw.config, auth: { oauth: { acme: own.config } }, agents: { defaults: { model: { primary: 'acme/m1',
+		fallbacks: ['offline/demo'] } } } });
+	await gw.restart();
+	await own.set({ ttl: 1 });
+	await loginByBrowser(gw);
+	const born = Date.now();
+
+	await until(() => Date.now() > born + 1000, 'the access token to end');
+	await own.proc.stop('SIGKILL');
+	const c = await gw.connect();
+	const end = await c.turn(KEY, 'help');
+
+	assert.equal(end.state, 'final', end.errorMessage);
+	assert.equal(model.calls.length, 0);
+	/* It is not the sign-in's fault. */
+	assert.equal((await profiles(gw))[0].status, 'ok');
+	await c.close();
+});

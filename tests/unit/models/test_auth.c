@@ -226,6 +226,8 @@ static void test_store(void **state)
 		.agent_id = "", .id = "openai:a", .provider = "openai", .kind = AUTH_KIND_API_KEY
 	};
 	assert_int_equal(auth_store_put(db, &p, "", NULL, &err), CH_E_INVALID);
+	assert_int_equal(auth_store_put(db, &p, "key\r\nx-evil: 1", NULL, &err), CH_E_INVALID);
+	assert_int_equal(auth_store_put(db, &p, "schl\xc3\xbcssel", NULL, &err), CH_E_INVALID);
 }
 
 static void test_removed_leaves_order(void **state)

@@ -137,6 +137,7 @@ static void test_bad_tokens(void **state)
 		"{\"access_token\":\"\"}",
 		"{\"access_token\":7}",
 		"{\"access_token\":\"a\\u0000b\"}",
+		"{\"access_token\":\"a\\r\\nx-evil: 1\"}",
 		"{\"access_token\":\"a\",\"token_type\":\"DPoP\"}",
 	};
 	static const char *const jwts[] = { "", "a", "a.b", "a..c", "a.!!.c", "a.bnVsbA.c", "a.eyJ4Ijo.c" };
