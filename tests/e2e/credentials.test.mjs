@@ -12,8 +12,8 @@ import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { CHELA } from './lib/peers.mjs';
-import { Proc } from './lib/proc.mjs';
-import { within } from './lib/wait.mjs';
+import { Proc, run } from './lib/proc.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const KEY = 'agent:main:main';
 const HOUR = { headers: { 'retry-after': '3600' } };
@@ -136,6 +136,39 @@ test('no key in argv, nothing shown at the prompt', async (t) => {
 		assert.equal(r.code, 1);
 		assert.match(r.stderr, /^chela: /);
 	}
+});
+
+test('in a terminal: the key is not shown, and Ctrl-C gives the echo back', async (t) => {
+	const { gw } = await setup(t);
+	const tmux = (...args) => run('tmux', ['-S', path.join(gw.dir, 'tmux.sock'), '-f', '/dev/null', ...args],
+		{ env: { ...gw.env, TERM: 'xterm' }, cwd: gw.dir });
+	const keys = (...k) => tmux('send-keys', '-t', 't', ...k);
+	const shows = (text, what) => until(async () => text.test((await tmux('capture-pane', '-p', '-t', 't')).stdout), what);
+
+	await tmux('new-session', '-d', '-s', 't', '-x', '120', '-y', '30', 'sh');
+	try {
+		const command = `'${CHELA}' models auth paste-api-key --provider acme`;
+
+		await keys('-l', command);
+		await keys('Enter');
+		await shows(/API key for acme/, 'the prompt');
+		await keys('-l', 'sk-given-up-1234');
+		await keys('C-c');
+		await shows(/interrupted/, 'the end of the command');
+		await keys('-l', 'echo "visible"');
+		await shows(/echo "visible"/, 'what is typed');
+		await keys('Enter');
+		await keys('-l', command);
+		await keys('Enter');
+		await shows(/API key for acme[^]*API key for acme/, 'the second prompt');
+		await keys('-l', 'sk-hidden-1234567');
+		await keys('Enter');
+		await shows(/saved as acme:manual/, 'the answer');
+		assert.ok(!/sk-(hidden|given)/.test((await tmux('capture-pane', '-p', '-S', '-', '-t', 't')).stdout));
+	} finally {
+		await tmux('kill-server');
+	}
+	assert.equal((await profiles(gw)).length, 1);
 });
 
 test('a limited key gives way to the next one, and is remembered', async (t) => {
