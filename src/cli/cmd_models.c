@@ -9,9 +9,7 @@
 #include "core/clock.h"
 #include "core/str.h"
 #include "models/auth_pick.h"
-#include "models/auth_pick.h"
 #include "models/auth_status.h"
-#include "models/models_priv.h"
 
 /* -- status -- */
 
@@ -63,19 +61,27 @@ static void look_at_credential(struct status *s, const struct model_entry *e, st
 	line->check = CHECK_EXPIRING;
 }
 
+/* How a provider gets a credential. */
+static const char *way_in(struct arena *a, const char *provider)
+{
+	const struct model_endpoint *endpoint = model_endpoint_find(provider);
+	const char *env = endpoint ? endpoint->key_env[0] : NULL;
+
+	return arena_printf(a, "chela models auth paste-api-key --provider %s%s%s", provider, env ? ", or set " : "", env ? env : "");
+}
+
 static void add_line(struct status *s, const char *role, const struct model_entry *e)
 {
 	struct arena *a = s->c->arena;
 	struct model_state state;
 	struct line *line = &s->lines[s->count++];
-	char at[9], hint[160];
+	char at[9];
 
 	model_state(s->x.models, s->agent_id, e, &state);
 	*line = (struct line){ .role = role, .ref = e->ref, .state = "ready", .profile = arena_strdup(a, state.profile) };
 	if (state.standing == MODEL_NO_CREDENTIAL) {
-		key_hint(e->provider, hint, sizeof(hint));
 		line->state = "missing";
-		line->detail = arena_printf(a, "set %s", hint);
+		line->detail = way_in(a, e->provider);
 		line->check = CHECK_MISSING;
 	} else if (state.standing == MODEL_RESTS) {
 		clock_hms(state.until, at);

@@ -250,8 +250,6 @@ ch_status usage_report_make(struct gw *gw, struct arena *a, const struct usage_r
 
 void usage_report_free(struct usage_report *r)
 {
-	if (!r)
-		return;
 	for (size_t i = 0; i < r->sessions.len; i++)
 		part_free(&r->sessions.at[i]->part);
 	vec_done(&r->sessions);

@@ -68,8 +68,8 @@ struct usage_report {
 
 CH_MUST_USE ch_status usage_report_make(struct gw *gw, struct arena *a, const struct usage_report_query *q,
 					struct usage_report *ret, struct ch_err *err);
-void usage_report_free(struct usage_report *r);          /* NULL is fine */
-CH_AUTO_DEFINE(usage_report_free, struct usage_report)
+/* An empty one is fine. */
+void usage_report_free(struct usage_report *r);
 
 /* -- usage_render.c -- */
 /* The payload of sessions.usage. */

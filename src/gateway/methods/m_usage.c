@@ -118,8 +118,7 @@ static ch_status run_sessions(struct gw_call *call, struct ch_err *err)
 {
 	const struct json *p = call->params;
 	struct usage_report_query q = { .creator = json_get_str(p, "creatorKey") };
-	CH_AUTO(usage_report_free) struct usage_report *done = NULL;
-	struct usage_report report = { 0 };
+	CH_AUTO_DONE(usage_report_free) struct usage_report report = { 0 };
 	bool is_family = str_eq(json_get_str(p, "groupBy"), "family") || json_get_bool(p, "includeHistorical", false);
 	struct sess_key key;
 	ch_status st;
@@ -134,7 +133,6 @@ static ch_status run_sessions(struct gw_call *call, struct ch_err *err)
 	}
 	if (st)
 		return st;
-	done = &report;
 	st = usage_report_make(call->gw, call->arena, &q, &report, err);
 	if (st)
 		return st;
