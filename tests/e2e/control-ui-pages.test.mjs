@@ -20,6 +20,14 @@ const PAGES = [
 
 /* Requests that may be refused: the method, and why. */
 const EXPECTED = {
+	'config.schema.lookup': 'the memory page asks for the settings of a plugin, and there are no plugins',
+};
+/* What a page shows as wrong and is true: the page, the words. */
+const TRUE_WORDS = {
+	'/automations': /^div\.cron-error-banner: Scheduler disabled\s+The scheduler is stopped\.$/,
+	'/settings/memory': /: this version has no memory index$|settings-status--danger: Unavailable$/,
+	'/settings/profile': /: No credentials$/,
+	'/settings/agents/main/tools': /: No credentials$/,
 };
 
 /* What the page shows as gone wrong; open shadow roots included. */
@@ -100,7 +108,9 @@ gatewayTest('the stock Control UI opens every page without an error', {
 				await settled(seen);
 				assert.deepEqual(seen.refused, [], 'refused requests');
 				assert.deepEqual(seen.problems, [], 'failing scripts');
-				assert.deepEqual(await page.evaluate(shownErrors), [], 'errors shown');
+				const shown = await page.evaluate(shownErrors);
+
+				assert.deepEqual(shown.filter((s) => !TRUE_WORDS[where]?.test(s)), [], 'errors shown');
 			});
 	} finally {
 		await browser.close();

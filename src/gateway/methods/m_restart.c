@@ -220,6 +220,6 @@ static const struct gw_param request_params[] = {
 const struct gw_method gwm_restart[] = {
 	/* name                         run            scope           flags */
 	{ "gateway.restart.preflight",  run_preflight, GW_SCOPE_READ,  GW_INLINE | GW_OPEN_PARAMS },
-	{ "gateway.restart.request",    run_request,   GW_SCOPE_ADMIN, GW_CONTROL_WRITE | GW_OPEN_PARAMS, request_params },
+	{ "gateway.restart.request",    run_request,   GW_SCOPE_ADMIN, GW_CONTROL_WRITE, request_params },
 };
 const size_t gwm_restart_count = CH_ARRAY_LEN(gwm_restart);
