@@ -107,6 +107,15 @@ apiTest('messages: errors in their shape', async (gw) => {
 	await assert.rejects(ask(ai, 'wrong key'), kind(502, 'api_error'));
 });
 
+apiTest('messages: a stream whose model is cut off ends with an error', async (gw) => {
+	const stream = client(gw).messages.stream({ model: 'openclaw', max_tokens: 100, messages: [{ role: 'user', content: 'cut me' }] });
+	let told = '';
+
+	stream.on('text', (piece) => { told += piece; });
+	await assert.rejects(stream.finalMessage(), /cut off/);
+	assert.ok(told && LONG.startsWith(told), told);
+});
+
 apiTest('messages: counting, listing, hanging up', async (gw) => {
 	const ai = client(gw);
 	const count = await ai.messages.countTokens({ model: 'openclaw', tools, messages: [{ role: 'user', content: 'x'.repeat(4000) }] });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import OpenAI from 'openai';
 import { textOf } from './lib/client.mjs';
+import { Device } from './lib/device.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 import { LONG, ON, PNG, VECTOR, apiTest, lastAsked } from './lib/http_api.mjs';
 import { until } from './lib/wait.mjs';
@@ -232,6 +233,23 @@ apiTest('chat: requests of one session take turns, others run beside each other'
 	await c.close();
 });
 
+apiTest('a stream whose model is cut off ends with an error', async (gw, t) => {
+	const ai = client(gw);
+	const told = [];
+
+	await assert.rejects(async () => {
+		for await (const chunk of await ai.chat.completions.create({ model: 'openclaw', stream: true,
+			messages: [{ role: 'user', content: 'cut me' }] }))
+			told.push(chunk.choices[0].delta.content ?? '');
+	}, /cut off/);
+	assert.ok(told.join('') && LONG.startsWith(told.join('')), told.join(''));
+	const failed = (await collect(await ai.responses.create({ model: 'openclaw', input: 'cut me', stream: true }))).at(-1);
+
+	assert.equal(failed.type, 'response.failed');
+	assert.match(failed.response.error.message, /cut off/);
+	assert.equal((await t.provider.journal()).length, 2, 'what was told is not asked for again');
+});
+
 apiTest('chat: a budget that is used up', async (gw) => {
 	await assert.rejects(client(gw).chat.completions.create({ model: 'openclaw', messages: [{ role: 'user', content: 'hi' }] }),
 		(e) => e.status === 429 && e.code === 'insufficient_quota' && /budget/i.test(e.message));
@@ -414,6 +432,39 @@ gatewayTest('nothing is read from who may not', { gateway: { config: ON } }, asy
 
 	assert.equal(own.status, 200);
 	assert.equal(own.headers['access-control-allow-origin'], undefined);
+});
+
+gatewayTest('the token of a device has its rights', { gateway: { config: ON } }, async (gw) => {
+	const c = await gw.connect({ device: new Device(), client: { id: 'cli', mode: 'cli' }, scopes: ['operator.read'] });
+	const headers = { Authorization: `Bearer ${c.hello.auth.deviceToken}` };
+	const list = await gw.http('/v1/models', { headers });
+
+	assert.equal(list.status, 200, list.text);
+	const chat = await gw.http('/v1/chat/completions', { method: 'POST', headers, body: '{"messages":[{"role":"user","content":"hi"}]}' });
+
+	assert.equal(chat.status, 403, chat.text);
+	assert.match(chat.json.error.message, /missing scope: operator\.write/);
+	await c.close();
+});
+
+gatewayTest('who guesses is locked out', { gateway: { config: ON } }, async (gw) => {
+	/* A page on this machine is not exempt, as at the socket. */
+	const guess = (token) => gw.http('/v1/models', { headers: { Origin: gw.url, Authorization: `Bearer ${token}` } });
+	let status = 401;
+
+	for (let i = 0; i < 12 && status === 401; i++)
+		({ status } = await guess(`guess-${i}`));
+	const locked = await guess(gw.token);
+
+	assert.equal(locked.status, 429, 'also with the right one');
+	assert.ok(Number(locked.headers['retry-after']) > 0);
+	assert.equal(locked.json.error.type, 'rate_limited');
+	assert.equal((await gw.http('/v1/models', { headers: { Authorization: `Bearer ${gw.token}` } })).status, 200, 'others are not');
+});
+
+gatewayTest('a password is as good as a token', { gateway: { auth: 'password', config: ON } }, async (gw) => {
+	assert.ok((await client(gw).models.list()).data.length > 0);
+	await assert.rejects(client(gw, { apiKey: 'nope' }).models.list(), { status: 401 });
 });
 
 gatewayTest('without credentials the scopes of a header count', { gateway: { auth: 'none', config: ON } }, async (gw) => {

@@ -22,6 +22,7 @@ export const fixtures = [
 	{ match: { userMessage: 'weather', hasToolResult: false },
 		response: { toolCalls: [call('call_1', 'get_weather', { town: 'Bern' })] } },
 	{ match: { userMessage: 'weather', hasToolResult: true }, response: { content: 'It is sunny in Bern.' } },
+	{ match: { userMessage: 'cut me' }, response: { content: LONG }, latency: 20, truncateAfterChunks: 3 },
 	{ match: { userMessage: 'wrong key' }, response: { error: { message: 'bad key', type: 'authentication_error' }, status: 401 } },
 	{ match: { userMessage: 'too much' }, response: { error: { code: 'context_length_exceeded',
 		message: "This model's maximum context length is 64000 tokens. However, your messages resulted in 90000 tokens.",
