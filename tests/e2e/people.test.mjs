@@ -27,6 +27,8 @@ gatewayTest('users.*: one profile that can be named', async (gw) => {
 
 	assert.equal((await d.call('users.self')).profile.displayName, 'Zoë');
 	assert.equal((await d.call('users.setDisplayName', { profileId: 'gateway-owner', displayName: null })).profile.displayName, null);
+	valid('UsersGitHubStatusResult', await d.call('users.github.status'));
+	assert.deepEqual(await d.call('users.listModelAccounts', { profileId: 'gateway-owner' }), { profileId: 'gateway-owner', accounts: [], links: [] });
 	assert.equal((await d.fails('users.setDisplayName', { profileId: 'x', displayName: 'y' })).code, 'INVALID_REQUEST');
 	await d.close();
 });

@@ -251,6 +251,7 @@ static const struct gw_param board_params[] = {
 };
 static const struct gw_param pull_request_params[] = {
 	{ "sessionKeys", GP_ARR, GP_REQUIRED, .max = 200, .item = GP_STR },
+	{ "refreshSessionKeys", GP_ARR, 0, .max = 200, .item = GP_STR },
 	{0},
 };
 static const struct gw_param migration_params[] = {
