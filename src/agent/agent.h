@@ -220,6 +220,9 @@ struct agent_settings {
 	const char *queue_mode;
 };
 void agent_settings_of(const struct config *c, const struct sess *s, struct agent_settings *ret);
+/* The same in two steps, for lists: what the configuration says (channel may be NULL), then what the session chose. */
+void agent_settings_default(const struct config *c, const char *agent_id, const char *channel, struct agent_settings *ret);
+void agent_settings_choose(struct agent_settings *in, const struct sess *s);
 
 /* -- slash commands: a row each in cmd_*.c, listed in commands.c -- */
 struct run;

@@ -59,11 +59,15 @@ static void from_config(const struct config *c, const char *channel, struct queu
 
 void queue_settings_of(const struct config *c, const struct sess *s, const char *channel, struct queue_settings *ret)
 {
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const struct json *own = json_get(extra_of(a, s), "queue");
+	CH_AUTO(arena_unref) struct arena *a = NULL;
+	const struct json *own;
 
 	from_config(c, channel, ret);
 	queue_mode_parse(s->queue_mode, &ret->mode);
+	if (str_empty(s->extra))
+		return;
+	a = arena_new(0);
+	own = json_get(extra_of(a, s), "queue");
 	drop_parse(json_get_str(own, "drop"), &ret->drop);
 	ret->cap = json_get_int(own, "cap", ret->cap);
 	ret->debounce_ms = json_get_int(own, "debounceMs", ret->debounce_ms);

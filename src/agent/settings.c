@@ -7,21 +7,20 @@
 #include "agent/queue.h"
 #include "core/str.h"
 
-/* The first that is one of the values. */
-static const char *first_of(const char *const *values, size_t n, const char *const *said, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (said[i] && str_in(said[i], values, n))
-			return said[i];
-	return values[0];
-}
+static const char *const fast_words[] = { "off", "on", "auto" };
+static const char *const verbose_words[] = { "off", "on", "full" };
+static const char *const reasoning_words[] = { "off", "on", "stream" };
+static const char *const usage_words[] = { "off", "tokens", "full", "on" };
 
-static const char *pick(const struct config *c, const char *agent_id, const char *own, const char *key,
-			const char *const *values, size_t n)
-{
-	const char *const said[] = { own, agent_id ? home_setting_str(c, agent_id, key) : NULL };
+#define IS_ONE_OF(word, words) ((word) && str_in((word), (words), CH_ARRAY_LEN(words)))
 
-	return first_of(values, n, said, CH_ARRAY_LEN(said));
+/* -- what the configuration says -- */
+
+static const char *configured(const struct config *c, const char *agent_id, const char *key, const char *const *words, size_t n)
+{
+	const char *said = agent_id ? home_setting_str(c, agent_id, key) : NULL;
+
+	return said && str_in(said, words, n) ? said : words[0];
 }
 
 /* Written as a word or as true and false. */
@@ -29,51 +28,69 @@ static const char *fast_word(const struct json *v)
 {
 	if (json_is(v, JSON_BOOL))
 		return json_bool_or(v, false) ? "on" : "off";
-	return json_str(v);
+	return IS_ONE_OF(json_str(v), fast_words) ? json_str(v) : NULL;
 }
 
-static void pick_fast(const struct config *c, const struct sess *s, struct agent_settings *ret)
+static void pick_fast(const struct config *c, const char *agent_id, struct agent_settings *ret)
 {
-	static const char *const values[] = { "off", "on", "auto" };
-	const struct json *entry = json_get(config_get(c, "agents.entries"), s->agent_id);
-	const struct { const char *word, *source; } said[] = {
-		{ s->fast_mode, "session" },
-		{ fast_word(json_get(entry, "fastModeDefault")), "agent" },
-		{ fast_word(config_get(c, "agents.defaults.fastModeDefault")), "default" },
-	};
+	const struct json *entry = agent_id ? json_get(config_get(c, "agents.entries"), agent_id) : NULL;
+	const char *own = fast_word(json_get(entry, "fastModeDefault"));
+	const char *shared = own ? NULL : fast_word(config_get(c, "agents.defaults.fastModeDefault"));
 
-	ret->fast = "off";
-	ret->fast_source = "default";
-	for (size_t i = 0; i < CH_ARRAY_LEN(said); i++) {
-		if (!said[i].word || !str_in(said[i].word, values, CH_ARRAY_LEN(values)))
-			continue;
-		ret->fast = said[i].word;
-		ret->fast_source = said[i].source;
-		return;
-	}
+	ret->fast = own ? own : shared ? shared : "off";
+	ret->fast_source = own ? "agent" : "default";
 }
 
 /* messages.responseUsage is one word, or one per channel with a "default". */
-static const char *pick_usage(const struct config *c, const struct sess *s)
+static const char *pick_usage(const struct config *c, const char *channel)
 {
-	static const char *const values[] = { "off", "tokens", "full", "on" };
 	const struct json *v = config_get(c, "messages.responseUsage");
-	const char *const said[] = { s->response_usage, json_str(v), s->channel ? json_get_str(v, s->channel) : NULL,
-				     json_get_str(v, "default") };
-	const char *mode = first_of(values, CH_ARRAY_LEN(values), said, CH_ARRAY_LEN(said));
+	const char *said = json_str(v);
 
-	return str_eq(mode, "on") ? "tokens" : mode;
+	if (!said && channel)
+		said = json_get_str(v, channel);
+	if (!said)
+		said = json_get_str(v, "default");
+	if (!IS_ONE_OF(said, usage_words))
+		return "off";
+	return str_eq(said, "on") ? "tokens" : said;
+}
+
+void agent_settings_default(const struct config *c, const char *agent_id, const char *channel, struct agent_settings *ret)
+{
+	static const struct sess nothing_chosen;
+	struct queue_settings q;
+
+	pick_fast(c, agent_id, ret);
+	ret->verbose = configured(c, agent_id, "verboseDefault", verbose_words, CH_ARRAY_LEN(verbose_words));
+	ret->reasoning = configured(c, agent_id, "reasoningDefault", reasoning_words, CH_ARRAY_LEN(reasoning_words));
+	ret->usage = pick_usage(c, channel);
+	queue_settings_of(c, &nothing_chosen, channel, &q);
+	ret->queue_mode = queue_mode_name(q.mode);
+}
+
+/* -- what the session chose -- */
+
+void agent_settings_choose(struct agent_settings *in, const struct sess *s)
+{
+	enum queue_mode mode;
+
+	if (IS_ONE_OF(s->fast_mode, fast_words)) {
+		in->fast = s->fast_mode;
+		in->fast_source = "session";
+	}
+	if (IS_ONE_OF(s->verbose_level, verbose_words))
+		in->verbose = s->verbose_level;
+	if (IS_ONE_OF(s->reasoning_level, reasoning_words))
+		in->reasoning = s->reasoning_level;
+	if (IS_ONE_OF(s->response_usage, usage_words))
+		in->usage = str_eq(s->response_usage, "on") ? "tokens" : s->response_usage;
+	if (queue_mode_parse(s->queue_mode, &mode))
+		in->queue_mode = queue_mode_name(mode);
 }
 
 void agent_settings_of(const struct config *c, const struct sess *s, struct agent_settings *ret)
 {
-	static const char *const verbose[] = { "off", "on", "full" }, *const reasoning[] = { "off", "on", "stream" };
-	struct queue_settings q;
-
-	pick_fast(c, s, ret);
-	ret->verbose = pick(c, s->agent_id, s->verbose_level, "verboseDefault", verbose, CH_ARRAY_LEN(verbose));
-	ret->reasoning = pick(c, s->agent_id, s->reasoning_level, "reasoningDefault", reasoning, CH_ARRAY_LEN(reasoning));
-	ret->usage = pick_usage(c, s);
-	queue_settings_of(c, s, s->channel, &q);
-	ret->queue_mode = queue_mode_name(q.mode);
+	agent_settings_default(c, s->agent_id, s->channel, ret);
+	agent_settings_choose(ret, s);
 }

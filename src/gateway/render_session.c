@@ -20,6 +20,7 @@
 struct gw_render {
 	struct gw *gw;
 	struct map *facts;               /* "agent\nwanted" -> struct gw_model_facts */
+	struct map *settings;            /* agent -> struct agent_settings */
 	struct arena *arena;
 };
 
@@ -29,6 +30,7 @@ struct gw_render *gw_render_new(struct gw *gw)
 
 	r->gw = gw;
 	r->facts = map_new();
+	r->settings = map_new();
 	r->arena = arena_new(FACTS_ARENA_MAX);
 	return r;
 }
@@ -38,6 +40,7 @@ void gw_render_free(struct gw_render *r)
 	if (!r)
 		return;
 	map_free(r->facts);
+	map_free(r->settings);
 	arena_unref(r->arena);
 	ch_free(r);
 }
@@ -45,7 +48,9 @@ void gw_render_free(struct gw_render *r)
 void gw_render_forget(struct gw_render *r)
 {
 	map_free(r->facts);
+	map_free(r->settings);
 	r->facts = map_new();
+	r->settings = map_new();
 	arena_clear(r->arena);
 }
 
@@ -239,12 +244,40 @@ static void put_names(struct jw *w, enum shape shape, const struct sess *s)
 	put_int(w, shape, "lastInteractionAt", s->last_interaction_at);
 }
 
+/* Of an agent's sessions without a channel, which are most of a list: kept until the configuration changes. */
+static const struct agent_settings *defaults_of(struct gw_render *r, const char *agent_id)
+{
+	struct agent_settings *kept = map_find(r->settings, agent_id), now;
+
+	if (kept)
+		return kept;
+	agent_settings_default(gw_config(r->gw), agent_id, NULL, &now);
+	kept = arena_alloc(r->arena, sizeof(*kept));
+	*kept = (struct agent_settings){
+		.fast = arena_strdup(r->arena, now.fast), .fast_source = now.fast_source,
+		.verbose = arena_strdup(r->arena, now.verbose), .reasoning = arena_strdup(r->arena, now.reasoning),
+		.usage = arena_strdup(r->arena, now.usage), .queue_mode = now.queue_mode,
+	};
+	map_put(r->settings, agent_id, kept);
+	return kept;
+}
+
+static void settings_of(struct gw_render *r, const struct sess *s, struct agent_settings *ret)
+{
+	if (str_empty(s->channel)) {
+		*ret = *defaults_of(r, s->agent_id);
+		agent_settings_choose(ret, s);
+	} else {
+		agent_settings_of(gw_config(r->gw), s, ret);
+	}
+}
+
 static void put_settings(struct gw *gw, struct jw *w, enum shape shape, const struct sess *s,
 			 const struct gw_model_facts *m)
 {
 	struct agent_settings now;
 
-	agent_settings_of(gw_config(gw), s, &now);
+	settings_of(gw->render, s, &now);
 	put_str(w, shape, "thinkingLevel", s->thinking_level);
 	put_str(w, shape, "verboseLevel", s->verbose_level);
 	put_str(w, shape, "reasoningLevel", s->reasoning_level);
