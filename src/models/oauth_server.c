@@ -118,15 +118,15 @@ static const char *scope_of(struct arena *a, const struct json *scopes)
 
 static void read_configured(struct arena *a, const struct json *v, struct oauth_server *s)
 {
-	s->issuer = json_get_str(v, "issuer");
-	s->authorize_url = json_get_str(v, "authorizeUrl");
-	s->token_url = json_get_str(v, "tokenUrl");
-	s->device_url = json_get_str(v, "deviceUrl");
-	s->client_id = json_get_str(v, "clientId");
+	s->issuer = arena_strdup(a, json_get_str(v, "issuer"));
+	s->authorize_url = arena_strdup(a, json_get_str(v, "authorizeUrl"));
+	s->token_url = arena_strdup(a, json_get_str(v, "tokenUrl"));
+	s->device_url = arena_strdup(a, json_get_str(v, "deviceUrl"));
+	s->client_id = arena_strdup(a, json_get_str(v, "clientId"));
 	s->scope = scope_of(a, json_get(v, "scopes"));
 	s->callback_host = "127.0.0.1";
 	s->callback_port = (uint16_t)json_get_int(v, "callbackPort", 0);
-	s->callback_path = json_str_or(json_get(v, "callbackPath"), "/callback");
+	s->callback_path = arena_strdup(a, json_str_or(json_get(v, "callbackPath"), "/callback"));
 	s->is_trusted = true;
 }
 
@@ -138,31 +138,49 @@ static CH_FIBER ch_status read_secret(const struct config *cfg, struct arena *a,
 	return config_get(cfg, path) ? config_secret(cfg, path, &s->client_secret, err) : CH_OK;
 }
 
-/* ---- discovery (RFC 8414; OpenID Connect Discovery 1.0) ---- */
+/* ---- discovery (OpenID Connect Discovery 1.0, RFC 8414) ---- */
+
+/* CH_E_NOT_FOUND: there is nothing at that address. */
+static CH_FIBER ch_status get_json(struct http_client *http, const struct oauth_server *s, const char *url,
+				   struct arena *a, struct json **ret, struct ch_err *err)
+{
+	CH_AUTO(http_resp_free) struct http_resp *r = NULL;
+	CH_AUTO_BUF struct buf body;
+	int64_t deadline_ms = fiber_deadline(OAUTH_REQUEST_MS);
+	const struct http_out rq = { .url = url,
+				     .guard = oauth_guard(a, s, url),
+				     .headers_deadline_ms = deadline_ms };
+	ch_status st;
+
+	buf_init(&body, OAUTH_REPLY_MAX);
+	st = http_open(http, &rq, &r, err);
+	if (!st && http_resp_status(r) != 200)
+		return ch_fail(err, http_resp_status(r) == 404 ? CH_E_NOT_FOUND : CH_E_PEER,
+			       "%s answers HTTP %d", url, http_resp_status(r));
+	if (!st)
+		st = http_read_all(r, &body, deadline_ms, err);
+	return st ? st : json_parse(a, buf_str(&body), body.len, JSON_STRICT, ret, err);
+}
 
 static CH_FIBER ch_status get_metadata(struct http_client *http, const struct oauth_server *s, struct arena *a,
 				       struct json **ret, struct ch_err *err)
 {
-	size_t n = strlen(s->issuer);
-	const char *url = arena_printf(a, "%.*s/.well-known/openid-configuration",
-				       (int)(n && s->issuer[n - 1] == '/' ? n - 1 : n), s->issuer);
-	CH_AUTO(http_resp_free) struct http_resp *r = NULL;
-	CH_AUTO_BUF struct buf body;
-	int64_t deadline_ms = fiber_deadline(OAUTH_REQUEST_MS);
+	size_t n = strlen(s->issuer), host_end;
 	ch_status st;
 
-	buf_init(&body, OAUTH_REPLY_MAX);
-	st = http_open(http,
-		       &(struct http_out){ .url = url,
-					   .guard = oauth_guard(a, s, url),
-					   .headers_deadline_ms = deadline_ms },
-		       &r, err);
-	if (!st && http_resp_status(r) != 200)
-		st = ch_fail(err, CH_E_PEER, "%s answers HTTP %d", url, http_resp_status(r));
-	if (!st)
-		st = http_read_all(r, &body, deadline_ms, err);
-	if (!st)
-		st = json_parse(a, buf_str(&body), body.len, JSON_STRICT, ret, err);
+	while (n && s->issuer[n - 1] == '/')
+		n--;
+	/* OpenID Connect puts its name behind the issuer's path, RFC 8414 before it. */
+	host_end = (size_t)(strstr(s->issuer, "://") + 3 - s->issuer);
+	host_end += strcspn(s->issuer + host_end, "/");
+	st = get_json(http, s, arena_printf(a, "%.*s/.well-known/openid-configuration", (int)n, s->issuer), a,
+		      ret, err);
+	if (st == CH_E_NOT_FOUND)
+		st = get_json(http, s,
+			      arena_printf(a, "%.*s/.well-known/oauth-authorization-server%.*s",
+					   (int)host_end, s->issuer, (int)(n > host_end ? n - host_end : 0),
+					   s->issuer + host_end),
+			      a, ret, err);
 	return st ? ch_wrap(err, "asking %.80s how one signs in", s->issuer) : CH_OK;
 }
 
@@ -201,6 +219,8 @@ static ch_status check_server(struct arena *a, const struct oauth_server *s, str
 		return ch_fail(err, CH_E_INVALID,
 			       "auth.oauth.%s.clientId is missing: register a public client with the server",
 			       s->provider);
+	if (s->callback_path[0] != '/')
+		return ch_fail(err, CH_E_INVALID, "auth.oauth.%s.callbackPath must begin with '/'", s->provider);
 	for (size_t i = 0; i < CH_ARRAY_LEN(urls); i++) {
 		const char *what = arena_printf(a, "auth.oauth.%s.%s", s->provider, urls[i].name);
 		ch_status st = urls[i].url ? oauth_check_url(a, what, urls[i].url, err) : CH_OK;

@@ -189,6 +189,8 @@ CH_FIBER static void find_bad(struct loop *loop, void *arg)
 		{ "{}", CH_E_NOT_FOUND, "paste-api-key" },
 		{ "{auth: {oauth: {acme: {tokenUrl: 'https://x/t'}}}}", CH_E_INVALID, "clientId" },
 		{ "{auth: {oauth: {acme: {clientId: 'c'}}}}", CH_E_INVALID, "tokenUrl" },
+		{ "{auth: {oauth: {acme: {clientId: 'c', tokenUrl: 'https://x/t', callbackPath: 'cb'}}}}", CH_E_INVALID,
+		  "callbackPath" },
 		{ "{auth: {oauth: {acme: {clientId: 'c', tokenUrl: 'http://x/t'}}}}", CH_E_INVALID, "https" },
 	};
 
@@ -206,6 +208,87 @@ CH_FIBER static void find_bad(struct loop *loop, void *arg)
 static void test_find_bad(void **state)
 {
 	in_fiber(find_bad, NULL);
+}
+
+/* ---- discovery ---- */
+
+struct page { const char *path, *body; };        /* body NULL: 404 */
+struct site { struct peer peer; struct page pages[2]; };
+
+static void serve_site(struct peer_conn *pc)
+{
+	struct site *s = CH_CONTAINER_OF(pc->peer, struct site, peer);
+	const char *head;
+
+	while (*(head = peer_head(pc))) {
+		CH_AUTO_STR char *out = NULL;
+		const char *body = NULL;
+
+		for (size_t i = 0; i < 2; i++) {
+			CH_AUTO_STR char *line = ch_asprintf("GET %s HTTP", s->pages[i].path);
+
+			if (str_starts(head, line))
+				body = s->pages[i].body;
+		}
+		peer_drop(pc, 0);
+		out = body ? ch_asprintf("HTTP/1.1 200 X\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body)
+			   : ch_asprintf("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n");
+		if (!peer_write(pc, out, strlen(out)))
+			return;
+	}
+}
+
+static ch_status discover_at(struct site *s, struct http_client *http, const char *path, struct arena *a,
+			     struct oauth_server *ret)
+{
+	CH_AUTO(config_unref) struct config *cfg = NULL;
+	char *text = arena_printf(a, "{auth: {oauth: {acme: {issuer: 'http://127.0.0.1:%u%s', clientId: 'c'}}}}",
+				  s->peer.port, path);
+
+	assert_int_equal(config_parse(text, strlen(text), NULL, &cfg, &err), CH_OK);
+	return oauth_server_find(http, cfg, "acme", a, ret, &err);
+}
+
+CH_FIBER static void discovery(struct loop *loop, void *arg)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct http_client *http = http_client_new(loop);
+	struct site s = { 0 };
+	struct oauth_server found = { 0 };
+	const char *issuer;
+
+	peer_start(&s.peer, loop, serve_site, NULL);
+	issuer = arena_printf(a, "http://127.0.0.1:%u", s.peer.port);
+	s.pages[0] = (struct page){ "/realm/.well-known/openid-configuration",
+				    arena_printf(a, "{\"issuer\":\"%s/realm\",\"token_endpoint\":\"%s/t1\"}",
+						 issuer, issuer) };
+	s.pages[1] = (struct page){ "/.well-known/oauth-authorization-server/plain",
+				    arena_printf(a, "{\"issuer\":\"%s/plain\",\"token_endpoint\":\"%s/t2\"}",
+						 issuer, issuer) };
+	assert_int_equal(discover_at(&s, http, "/realm", a, &found), CH_OK);
+	assert_true(str_ends(found.token_url, "/t1"));
+	assert_int_equal(discover_at(&s, http, "/plain", a, &found), CH_OK);
+	assert_true(str_ends(found.token_url, "/t2"));
+	assert_int_equal(discover_at(&s, http, "/none", a, &found), CH_E_NOT_FOUND);
+	/* Who calls itself something else is somebody else. */
+	s.pages[0].path = "/other/.well-known/openid-configuration";
+	assert_int_equal(discover_at(&s, http, "/other", a, &found), CH_E_PEER);
+	assert_non_null(strstr(err.text, "calls itself"));
+	s.pages[0] = (struct page){ "/bad/.well-known/openid-configuration", "{\"issuer\":" };
+	assert_int_not_equal(discover_at(&s, http, "/bad", a, &found), CH_OK);
+	s.pages[0] = (struct page){
+		"/http/.well-known/openid-configuration",
+		arena_printf(a, "{\"issuer\":\"%s/http\",\"token_endpoint\":\"http://id.example.org/t\"}",
+			     issuer)
+	};
+	assert_int_equal(discover_at(&s, http, "/http", a, &found), CH_E_INVALID);
+	http_client_free(http);
+	peer_stop(&s.peer);
+}
+
+static void test_discovery(void **state)
+{
+	in_fiber(discovery, NULL);
 }
 
 /* ---- refreshing ---- */
@@ -609,6 +692,7 @@ int main(void)
 		cmocka_unit_test(test_builtin),
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_find_bad),
+		cmocka_unit_test(test_discovery),
 		cmocka_unit_test(test_two_at_once),
 		cmocka_unit_test(test_nobody_waits),
 		cmocka_unit_test(test_same_refresh_token),
