@@ -13,12 +13,12 @@
 #ifndef CH_AGENT_AGENT_H
 #define CH_AGENT_AGENT_H
 
-#include "config/config.h"
+#include "agent/agents.h"
+#include "agent/slash.h"
 #include "models/model.h"
 #include "models/route.h"
 #include "sessions/input.h"
 #include "sessions/lane.h"
-#include "sessions/session.h"
 
 struct agent_host;
 struct run_extras;
@@ -194,71 +194,5 @@ struct agent_compacted {
 CH_MUST_USE ch_status agent_compact_check(struct agent_host *h, const char *session_key, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status agent_compact(struct agent_host *h, const struct agent_compact *want, struct arena *a,
 					     struct agent_compacted *ret, struct ch_err *err);
-
-/* -- agents as the configuration knows them -- */
-
-struct agent_info {
-	const char *id, *name, *emoji, *avatar, *theme, *workspace, *model_ref;
-	bool is_default, is_named_by_file;
-};
-/* "main" exists even when nothing is configured. On the arena. */
-size_t agents_list(const struct config *c, const char *state_dir, struct arena *a, const struct agent_info **ret);
-const struct agent_info *agent_find(const struct config *c, const char *state_dir, struct arena *a, const char *id);
-bool agent_is_known(const struct config *c, const char *id);
-const char *agent_default_id(const struct config *c, struct arena *a);
-
-/*
- * What holds for a session's turns: what it chose, else its agent, else the defaults. Never NULL; borrowed
- * from the session and the configuration.
- */
-struct agent_settings {
-	const char *fast;                /* "on", "off", "auto" */
-	const char *fast_source;         /* "session", "agent", "default" */
-	const char *verbose;             /* "off", "on", "full" */
-	const char *reasoning;           /* "off", "on", "stream" */
-	const char *usage;               /* the line under a reply: "off", "tokens", "full" */
-	const char *queue_mode;
-};
-void agent_settings_of(const struct config *c, const struct sess *s, struct agent_settings *ret);
-/* The same in two steps, for lists: what the configuration says (channel may be NULL), then what the session chose. */
-void agent_settings_default(const struct config *c, const char *agent_id, const char *channel, struct agent_settings *ret);
-void agent_settings_choose(struct agent_settings *in, const struct sess *s);
-
-/* -- slash commands: a row each in cmd_*.c, listed in commands.c -- */
-struct run;
-struct slash_arg {
-	const char *name, *description;
-	const char *const *choices;      /* NULL-ended, or NULL */
-	bool is_required;
-	bool is_dynamic;                 /* the choices depend on the session's model: its thinking levels */
-};
-enum slash_when {
-	SLASH_BESIDE,                    /* answered at once, also while a turn runs */
-	SLASH_IN_TURN,                   /* in the session's lane: after the turn that runs, before what waits */
-	SLASH_ENDS_RUNS,                 /* ends what runs, cancels what waits, then runs in the lane */
-};
-enum slash_flags {
-	SLASH_HIDDEN = 1,                /* answers that it has no subject here; not listed */
-	SLASH_DIRECTIVE = 2,             /* also within a message, for that message (directive.c) */
-	SLASH_PARKS = 4,                 /* run() may park: BESIDE gives it a fiber of its own */
-};
-struct slash_command {
-	const char *name;                /* "status" */
-	const char *const *aliases;      /* NULL-ended, or NULL */
-	const char *description;
-	const char *args_hint;           /* "[model]", or NULL: takes none, "/status of what" goes to the model */
-	const char *category;
-	const struct slash_arg *args;    /* {0}-ended, or NULL */
-	enum slash_when when;
-	unsigned flags;
-	bool (*takes)(const char *args); /* NULL: any; false: with these it is no command but a message */
-	const char *needs;               /* configuration flag without which it is not there, or NULL */
-	/* Appends the answer; an error's text is the answer. */
-	ch_status (*run)(struct run *r, const char *args, struct buf *out, struct ch_err *err);
-};
-/* All of them, sorted by name. */
-const struct slash_command *const *slash_commands(size_t *ret_count);
-/* Is it there for users by this configuration? */
-bool slash_is_listed(const struct slash_command *cmd, const struct config *c);
 
 #endif
