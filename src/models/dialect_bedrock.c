@@ -17,6 +17,7 @@
 #include "net/url.h"
 
 #define REDACTED "redacted:"
+#define CACHES_FROM 307
 
 static const struct id_form call_ids = { 1, 64, false };
 
@@ -43,13 +44,17 @@ static enum maker maker_of(const char *id)
 	return strstr(id, "amazon.nova-") ? MAKER_NOVA : MAKER_OTHER;
 }
 
-/* Claude's prompts are cached unless that is switched off; Nova's when a person asks for it. */
-static enum retention retention_for(const struct model_call *call, enum maker maker)
+/*
+ * Claude's prompts are cached unless that is switched off, from 3.7 on: older
+ * ones refuse cache points unless they are among the few that a person knows
+ * to take them. Nova's are cached when a person asks for it.
+ */
+static enum retention retention_for(const struct model_call *call, const struct model_entry *m, enum maker maker)
 {
 	bool is_explicit;
 	enum retention keep = param_retention(call, &is_explicit);
 
-	if (maker == MAKER_CLAUDE)
+	if (maker == MAKER_CLAUDE && (is_explicit || claude_version(m->id) >= CACHES_FROM))
 		return keep;
 	return is_explicit && maker == MAKER_NOVA && keep != RETAIN_NONE ? RETAIN_SHORT : RETAIN_NONE;
 }
@@ -337,7 +342,7 @@ static ch_status bedrock_build(struct arena *a, const struct model_call *call, c
 	history_drop_trailing_replies(&x.history);
 	if (!x.history.first)
 		return ch_fail(err, CH_E_INVALID, "there is no message for the model to answer");
-	x.keep = retention_for(call, x.maker);
+	x.keep = retention_for(call, m, x.maker);
 	x.thinking = claude_plan(call, m, &x.history, x.maker == MAKER_CLAUDE);
 	jw_obj(&x.w);
 	write_system(&x);
