@@ -301,12 +301,12 @@ static ch_status run_aliases_list(struct cli *c, struct ch_err *err)
 	return CH_OK;
 }
 
-/* The model that has the alias, as the configuration writes it; NULL: none. */
-static const char *owner_of(const struct cli_models *x, const char *alias)
+/* The model that has the alias, as the configuration writes it, on the arena (a write ends the snapshot); NULL: none. */
+static const char *owner_of(struct cli *c, const struct cli_models *x, const char *alias)
 {
 	json_each(v, config_get(x->config, "agents.defaults.models")) {
 		if (str_ieq(json_get_str(v, "alias"), alias))
-			return v->key;
+			return arena_strdup(c->arena, v->key);
 	}
 	return NULL;
 }
@@ -325,7 +325,7 @@ static ch_status run_aliases_add(struct cli *c, struct ch_err *err)
 		st = canonical(c, &x, c->args[1], &ref, err);
 	if (st)
 		return st;
-	owner = owner_of(&x, alias);
+	owner = owner_of(c, &x, alias);
 	if (owner && !str_eq(owner, ref))
 		st = config_write_unset(x.store, alias_path(c, owner), NULL, err);
 	if (!st)
@@ -343,7 +343,7 @@ static ch_status run_aliases_remove(struct cli *c, struct ch_err *err)
 
 	if (st)
 		return st;
-	owner = owner_of(&x, c->args[0]);
+	owner = owner_of(c, &x, c->args[0]);
 	if (!owner)
 		return ch_fail(err, CH_E_NOT_FOUND, "there is no alias '%.60s'", c->args[0]);
 	st = config_write_unset(x.store, alias_path(c, owner), NULL, err);

@@ -18,7 +18,7 @@ static const char *const queries[BUDGET_SCOPES] = {
 	/* A session begins anew with each window of its transcript. */
 	[BUDGET_SESSION] = SUM "session_key = ?1 AND at >= max(?2, coalesce((SELECT max(opened_at) FROM session_windows"
 			       " WHERE session_key = ?1), 0))",
-	[BUDGET_DAY] = SUM "at >= ?2 AND ?1 IS NOT ''",
+	[BUDGET_DAY] = SUM "at >= ?2",
 	[BUDGET_AGENT_DAY] = SUM "at >= ?2 AND agent_id = ?1",
 };
 
