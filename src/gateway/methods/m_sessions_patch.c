@@ -275,9 +275,10 @@ static ch_status open_target(struct gw_call *call, const struct json *target, st
 		st = json_get(target, "expectedSessionId") || json_get(target, "expectedMarkedUnreadAt") ?
 			     sess_find(call->gw->sessions, key.key, ret, err) :
 			     sess_open(call->gw->sessions, &key, "operator", ret, &created, err);
-	if (st == CH_E_NOT_FOUND)
-		return session_changed(call, key.key, "patch", err);
-	return st;
+	if (st != CH_E_NOT_FOUND)
+		return st;
+	(void)!session_changed(call, key.key, "patch", err);
+	return CH_E_INVALID;
 }
 
 /* *ret is referenced also when the patch is refused. */

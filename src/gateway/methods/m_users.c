@@ -125,39 +125,6 @@ static ch_status run_set_name(struct gw_call *call, struct ch_err *err)
 	return st ? st : reply_profile(call, err);
 }
 
-/* -- accounts elsewhere: nothing here signs in to any on a person's behalf -- */
-
-static ch_status reply_text(struct gw_call *call, const char *json)
-{
-	jw_raw(gw_reply_begin(call), json, strlen(json));
-	gw_reply_end(call);
-	return CH_OK;
-}
-
-static ch_status run_github(struct gw_call *call, struct ch_err *err)
-{
-	return reply_text(call,
-			  "{\"personal\":{\"state\":\"disconnected\",\"generation\":null,\"account\":null,\"accessExpiresAtMs\":null,"
-			  "\"refreshState\":\"not_applicable\",\"pending\":null},\"system\":{\"source\":\"system-detected\","
-			  "\"credentialKind\":\"native\",\"credentialState\":\"unavailable\",\"account\":null,\"gitAuthor\":{\"name\":null,"
-			  "\"email\":null},\"evidence\":\"none\",\"accessExpiresAtMs\":null,\"refreshState\":\"not_applicable\","
-			  "\"oauthScopes\":[],\"repositoryGrants\":\"unknown\"}}");
-}
-
-static const struct gw_param accounts_params[] = {
-	{ "profileId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
-	{ 0 },
-};
-
-static ch_status run_accounts(struct gw_call *call, struct ch_err *err)
-{
-	const char *id = json_get_str(call->params, "profileId");
-
-	if (!str_eq(id, GW_OWNER_PROFILE))
-		return ch_fail(err, CH_E_INVALID, "there is no profile '%s'; the only one is %s", id, GW_OWNER_PROFILE);
-	return reply_text(call, "{\"profileId\":\"" GW_OWNER_PROFILE "\",\"accounts\":[],\"links\":[]}");
-}
-
 /* -- preferences -- */
 
 static const struct gw_param prefs_get_params[] = {
@@ -277,9 +244,7 @@ static ch_status run_prefs_set(struct gw_call *call, struct ch_err *err)
 
 const struct gw_method gwm_users[] = {
 	/* name                   run             scope            flags      params */
-	{ "users.github.status",  run_github,     GW_SCOPE_READ,   GW_INLINE },
 	{ "users.list",           run_list,       GW_SCOPE_READ,   GW_INLINE },
-	{ "users.listModelAccounts", run_accounts, GW_SCOPE_READ,  GW_INLINE, accounts_params },
 	{ "users.prefs.get",      run_prefs_get,  GW_SCOPE_READ,   GW_INLINE, prefs_get_params },
 	{ "users.prefs.set",      run_prefs_set,  GW_SCOPE_WRITE,  GW_INLINE, prefs_set_params },
 	{ "users.self",           run_self,       GW_SCOPE_READ,   GW_INLINE },
