@@ -19,9 +19,14 @@ static void forget_credential(struct run *r)
 
 static ch_status do_new(struct run *r, const char *args, struct buf *out, struct ch_err *err)
 {
-	ch_status st;
+	struct model_entry m;
+	const char *source;
+	ch_status st = CH_OK;
 
-	st = sess_rotate(r->sess, "new", err);
+	if (*args)               /* before anything ends: a mistyped name must not cost the conversation */
+		st = r->host->model_ops.resolve(r->host->model_ops.arg, args, r->agent_id, r->arena, &m, &source, err);
+	if (!st)
+		st = sess_rotate(r->sess, "new", err);
 	if (st)
 		return st;
 	r->session_id = arena_strdup(r->arena, r->sess->session_id);

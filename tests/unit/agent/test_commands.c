@@ -103,6 +103,9 @@ static void model_body(struct fixture *f)
 	assert_non_null(strstr(say(f, "c4", "/model"), "`mock/mock-2` (from: session)"));
 	assert_non_null(strstr(say(f, "c5", "/model default"), "default model again"));
 	assert_non_null(strstr(say(f, "c6", "/model"), "`mock/mock-1`"));
+	/* A mistyped model does not cost the conversation. */
+	assert_string_equal(say(f, "c7", "/new what/ever"), "⚠️ there is no model 'what/ever'");
+	assert_true(json_len(fx_rows(f)) > 10);
 }
 
 static void chooses_a_model(void **state)
