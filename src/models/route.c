@@ -179,6 +179,17 @@ ch_status model_route(struct models *m, const struct model_route_want *want, str
 
 /* -- credentials -- */
 
+/*
+ * AWS credentials may come from files and roles that only the asking looks into: a provider that somebody
+ * configured is taken to have them.
+ */
+static bool signs_by_chain(struct models *m, const struct model_entry *e)
+{
+	const struct dialect *d = dialect_find(e->api);
+
+	return d && d->auth == AUTH_AWS && provider_config(m, e->provider);
+}
+
 void model_state(struct models *m, const char *agent_id, const struct model_entry *e, struct model_state *ret)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -195,7 +206,7 @@ void model_state(struct models *m, const char *agent_id, const struct model_entr
 	}
 	best = all.len ? &all.at[0] : NULL;
 	if (!best || best->unusable) {
-		if (!best && !e->auth_profile && auth_is_optional(m, c, e->provider))
+		if (!best && !e->auth_profile && (auth_is_optional(m, c, e->provider) || signs_by_chain(m, e)))
 			ret->standing = MODEL_READY;
 		return;
 	}

@@ -108,12 +108,44 @@ static void test_what_may_be_chosen(void **state)
 	done(m);
 }
 
+static void test_standing(void **state)
+{
+	static const struct { const char *ref; enum model_standing standing; } rows[] = {
+		{ "acme/a", MODEL_READY }, { "other/x", MODEL_READY }, { "offline/demo", MODEL_READY },
+		{ "groq/openai/gpt-oss-20b", MODEL_NO_CREDENTIAL }, { "amazon-bedrock/amazon.nova-pro-v1:0", MODEL_NO_CREDENTIAL },
+		{ "aws/nova", MODEL_READY },
+	};
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct model_states all;
+	struct models *m = start("{models: {providers: {acme: {baseUrl: 'http://127.0.0.1:9/v1', apiKey: 'k', models: [{id: 'a'}]},"
+				 " other: {baseUrl: 'http://127.0.0.1:9/v1', models: [{id: 'x'}]},"
+				 " aws: {api: 'bedrock-converse-stream', region: 'eu-west-1', baseUrl: 'http://127.0.0.1:9', models: [{id: 'nova'}]}}}}");
+
+	unsetenv("GROQ_API_KEY");
+	unsetenv("AWS_BEARER_TOKEN_BEDROCK");
+	unsetenv("AWS_ACCESS_KEY_ID");
+	unsetenv("AWS_PROFILE");
+	model_states_begin(m, &all);
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
+		struct model_entry e;
+		struct model_state one;
+
+		assert_int_equal(model_resolve(m, rows[i].ref, NULL, a, &e, NULL, NULL), CH_OK);
+		model_state(m, NULL, &e, &one);
+		assert_int_equal(one.standing, rows[i].standing);
+		assert_int_equal(model_states_at(m, &all, NULL, &e)->standing, rows[i].standing);
+	}
+	model_states_end(&all);
+	done(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whose_fallbacks),
 		cmocka_unit_test(test_purposes),
 		cmocka_unit_test(test_what_may_be_chosen),
+		cmocka_unit_test(test_standing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
