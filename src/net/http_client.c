@@ -276,10 +276,6 @@ static ch_status set_request(struct http_resp *r, const struct http_out *rq, con
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 		SET(CURLOPT_FORBID_REUSE, 1L);
 	}
-	if (rq->aws_sigv4 && !hop->is_foreign) {
-		SET(CURLOPT_AWS_SIGV4, rq->aws_sigv4);
-		SET(CURLOPT_USERPWD, rq->user_password);
-	}
 	if (rc)
 		return ch_fail(err, CH_E_NOMEM, "%s: %s", r->xfer.origin, curl_easy_strerror(rc));
 	return CH_OK;

@@ -42,8 +42,6 @@ struct http_out {
 	enum guard_policy guard;
 	int max_redirects;               /* 0: redirects are answers */
 	int64_t headers_deadline_ms;     /* for everything up to the response headers, redirects included */
-	const char *aws_sigv4;           /* CURLOPT_AWS_SIGV4 value, or NULL */
-	const char *user_password;       /* "key:secret" for aws_sigv4; never logged */
 	const char *ca_file;             /* extra trust anchor (PEM), or NULL */
 	bool is_single_use;              /* a connection of its own: what is sent is never sent twice (on a reused one that was
 					    found dead it would be) */
