@@ -177,6 +177,28 @@ static void moves_and_comes_back(void **state)
 	play(*state, "abc", script, moves_body);
 }
 
+/* A fresh conversation knows nothing of who answered in the old one. */
+static void new_body(struct fixture *f)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+
+	assert_int_equal(turn(f, "r1"), INPUT_DONE);
+	assert_int_equal(sess_find(f->sessions, KEY, &s, &f->err), CH_OK);
+	assert_non_null(s->fallback);
+	assert_string_equal(s->active_model, "b");
+	fx_send(f, "r2", "/new");
+	fx_wait_run(f, "r2");
+	assert_null(s->fallback);
+	assert_null(s->active_model);
+}
+
+static void a_new_conversation_forgets(void **state)
+{
+	static const struct step *const script[] = { auth, hello, NULL };
+
+	play(*state, "ab", script, new_body);
+}
+
 /* -- nobody is left -- */
 
 static void exhausted_body(struct fixture *f)
@@ -305,7 +327,8 @@ static void a_cut_reply_repeats_no_tool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FX_TEST(moves_and_comes_back), FX_TEST(the_chain_ends), FX_TEST(all_rest), FX_TEST(the_last_one_rests),
+		FX_TEST(moves_and_comes_back), FX_TEST(a_new_conversation_forgets), FX_TEST(the_chain_ends), FX_TEST(all_rest),
+		FX_TEST(the_last_one_rests),
 		FX_TEST(a_choice_is_strict), FX_TEST(format_and_refusal_stay), FX_TEST(a_cut_reply_repeats_no_tool),
 	};
 
