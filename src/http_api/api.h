@@ -3,10 +3,10 @@
  *
  *	parse (each API's own file) -> api_turn_target() -> api_turn_run() -> the API's writer
  *
- * Owns    everything is on the request's arena; api_turn_run() owns the run's ear until it returns.
+ * Owns    everything is on the turn's arena, the body on another; api_turn_run() owns the run's ear until it returns.
  * Runs    in the handler's fiber. The run is an ordinary one, with its lane, its ledger and its limits.
- * Limits  API_BODY_MAX bytes of request (images as base64 are most of it), API_IMAGES_MAX images in the newest
- *         message, API_OUT_MAX bytes of answer.
+ * Limits  API_BODY_MAX bytes of request (images as base64 are most of it) and API_VALUES_MAX JSON values in it, for
+ *         each becomes some of ours; API_IMAGES_MAX images in the newest message, API_OUT_MAX bytes of answer.
  * Fails   parse functions give CH_E_INVALID with a text for the client's author.
  */
 #ifndef CH_HTTP_API_API_H
@@ -17,6 +17,9 @@
 #include "http_api/http_auth.h"
 
 #define API_BODY_MAX (20u << 20)
+#define API_VALUES_MAX 100000
+#define API_PARSED_MAX ((size_t)96 << 20)        /* of memory for the body, parsed */
+#define API_ARENA_MAX ((size_t)512 << 20)        /* more than a body of these limits can become */
 #define API_IMAGES_MAX 8
 #define API_OUT_MAX (64u << 20)
 #define API_SYSTEM_MAX (1u << 20)
@@ -34,7 +37,8 @@ struct api_turn {
 	struct arena *arena;
 	const struct api_style *style;
 	struct http_caller who;
-	struct json *body;
+	struct json *body;               /* on `parsed` */
+	struct arena *parsed;
 	struct api_limits limits;
 
 	/* whom it is for */

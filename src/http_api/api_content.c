@@ -193,16 +193,25 @@ static ch_status check_url(struct api_turn *t, const char *what, const char *url
 	return CH_OK;
 }
 
-/* Each hop is asked for by itself, so that each passes the list of hosts as well as the guard. */
+static bool has_host_list(const struct api_turn *t, const char *what)
+{
+	const char *const *list = config_list(gw_config(t->gw), limit_path(t, what, "urlAllowlist"));
+
+	return list && list[0];
+}
+
+/* The guard looks at each hop; with a list of hosts each is asked for by itself, so that it passes the list as well. */
 static CH_FIBER ch_status follow(struct api_turn *t, const char *what, const char *url, int64_t deadline_ms,
 				 struct http_resp **ret, struct ch_err *err)
 {
 	int64_t hops = config_int(gw_config(t->gw), limit_path(t, what, "maxRedirects"), 3);
+	int unseen = has_host_list(t, what) ? 0 : (int)hops;
 	ch_status st;
 
 	for (;;) {
 		CH_AUTO(http_resp_free) struct http_resp *r = NULL;
-		struct http_out rq = { .url = url, .guard = GUARD_PUBLIC_ONLY, .headers_deadline_ms = deadline_ms };
+		struct http_out rq = { .url = url, .guard = GUARD_PUBLIC_ONLY, .max_redirects = unseen,
+				       .headers_deadline_ms = deadline_ms };
 		const char *next;
 		int status;
 
@@ -274,7 +283,7 @@ ch_status api_image_url(struct api_turn *t, const char *url, struct json **ret_b
 
 	if (!strncasecmp(url, "data:", 5)) {
 		comma = strchr(url, ',');
-		if (!comma || comma - url < 7 || strncasecmp(comma - 7, ";base64", 7))
+		if (!comma || comma - url < 7 || strncasecmp(comma - 7, ";base64", 7) != 0)
 			return ch_fail(err, CH_E_INVALID, "an image's data: address must be base64 encoded");
 		data = comma + 1;
 	} else {

@@ -6,10 +6,24 @@
 #include "core/str.h"
 #include "http_api/api.h"
 
-static bool refuse(struct api_turn *t, const char *why)
+static bool refuse(struct api_turn *t, int status, const char *why)
 {
-	api_error_reply(t->call, t->style, 400, why);
+	api_error_reply(t->call, t->style, status, why);
+	api_turn_done(t);
 	return false;
+}
+
+/* How many values there are, itself included; counting stops past the limit. Depth is the parser's. */
+static size_t count_values(const struct json *v, size_t max)
+{
+	size_t n = 1;
+
+	json_each(child, v) {
+		if (n > max)
+			break;
+		n += count_values(child, max - n);
+	}
+	return n;
 }
 
 bool api_turn_init(struct api_turn *t, struct http_call *call, const struct http_request *rq, struct gw *gw,
@@ -19,22 +33,28 @@ bool api_turn_init(struct api_turn *t, struct http_call *call, const struct http
 	int64_t urls = 8;
 
 	*t = (struct api_turn){
-		.gw = gw, .call = call, .rq = rq, .arena = rq->arena, .style = style, .who = http_caller_of(gw, rq),
-		.messages = json_new_arr(rq->arena), .created_s = now_wall_ms() / 1000,
+		.gw = gw, .call = call, .rq = rq, .arena = arena_new(API_ARENA_MAX), .parsed = arena_new(API_PARSED_MAX),
+		.style = style, .who = http_caller_of(gw, rq), .created_s = now_wall_ms() / 1000,
 	};
+	t->messages = json_new_arr(t->arena);
 	buf_init(&t->instructions, API_SYSTEM_MAX);
 	urls = config_int(gw_config(gw), arena_printf(t->arena, "gateway.http.endpoints.%s.maxUrlParts", endpoint), urls);
 	t->limits = (struct api_limits){ endpoint, (int)urls };
-	if (json_parse(t->arena, rq->body, rq->body_len, JSON_STRICT, &t->body, &err))
-		return refuse(t, arena_printf(t->arena, "the body is not valid JSON: %s", err.text));
+	if (json_parse(t->parsed, rq->body, rq->body_len, JSON_STRICT, &t->body, &err))
+		return refuse(t, err.code == CH_E_LIMIT || err.code == CH_E_NOMEM ? 413 : 400,
+			      arena_printf(t->arena, "the body is not valid JSON: %s", err.text));
 	if (!json_is(t->body, JSON_OBJ))
-		return refuse(t, "the body must be a JSON object");
+		return refuse(t, 400, "the body must be a JSON object");
+	if (count_values(t->body, API_VALUES_MAX) > API_VALUES_MAX)
+		return refuse(t, 413, arena_printf(t->arena, "the body holds more than %d JSON values", API_VALUES_MAX));
 	return true;
 }
 
 void api_turn_done(struct api_turn *t)
 {
 	buf_done(&t->instructions);
+	arena_unref(t->arena);
+	arena_unref(t->parsed);
 }
 
 void api_system_add(struct api_turn *t, const char *text)

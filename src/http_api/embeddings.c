@@ -2,6 +2,7 @@
  * http_api/embeddings.c - POST /v1/embeddings: texts to vectors, at the provider that x-openclaw-model names or the
  * first one that can.
  */
+#include "core/mem.h"
 #include "core/str.h"
 #include "http_api/api.h"
 #include "http_api/handlers.h"
@@ -79,16 +80,17 @@ static ch_status read_request(struct api_turn *t, struct embeddings *e, struct c
 }
 
 /* The vector as 32-bit floats, little endian as every machine we run on. */
-static const char *as_base64(struct arena *a, const struct json *vector)
+static void put_base64(struct jw *w, const struct json *vector)
 {
 	size_t n = json_len(vector), i = 0;
-	float *floats = arena_alloc(a, n * sizeof(*floats));
-	char *text = arena_alloc(a, 4 * ((n * sizeof(*floats) + 2) / 3) + 1);
+	float *floats = ch_alloc(n * sizeof(*floats));
+	CH_AUTO_STR char *text = ch_alloc(4 * ((n * sizeof(*floats) + 2) / 3) + 1);
 
 	json_each(v, vector)
 		floats[i++] = (float)json_num_or(v, 0);
 	b64_encode(floats, n * sizeof(*floats), text);
-	return text;
+	jw_kstr(w, "embedding", text);
+	ch_free(floats);
 }
 
 static void reply(struct api_turn *t, const struct embeddings *e, const struct embed_result *r)
@@ -105,7 +107,7 @@ static void reply(struct api_turn *t, const struct embeddings *e, const struct e
 		jw_kstr(&w, "object", "embedding");
 		jw_kint(&w, "index", (int64_t)i);
 		if (str_eq(e->format, "base64"))
-			jw_kstr(&w, "embedding", as_base64(t->arena, r->vectors[i]));
+			put_base64(&w, r->vectors[i]);
 		else
 			jw_kvalue(&w, "embedding", r->vectors[i]);
 		jw_end(&w);

@@ -12,7 +12,7 @@
 #include "models/dialect.h"
 
 #define BODY_MAX ((size_t)8 << 20)
-#define ANSWER_MAX ((size_t)64 << 20)
+#define ANSWER_MAX ((size_t)16 << 20)
 
 static const char *const json_headers[] = { "content-type: application/json", NULL };
 

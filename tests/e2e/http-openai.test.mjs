@@ -425,6 +425,18 @@ gatewayTest('nothing is read from who may not', { gateway: { config: ON } }, asy
 		headers: { Authorization: `Bearer ${gw.token}`, 'Content-Length': (20 << 20) + 1 } });
 
 	assert.equal(big.status, 413);
+	const dense = await gw.http('/v1/chat/completions', { method: 'POST', headers: { Authorization: `Bearer ${gw.token}` },
+		body: `{"messages":[${'{"role":"user","content":"x"},'.repeat(60000)}{"role":"user","content":"x"}]}` });
+
+	assert.equal(dense.status, 413, dense.text);
+	const deep = await gw.http('/v1/chat/completions', { method: 'POST', headers: { Authorization: `Bearer ${gw.token}` },
+		body: '['.repeat(1 << 20) });
+
+	assert.equal(deep.status, 413, deep.text);
+	const wide = await gw.http('/v1/chat/completions', { method: 'POST', headers: { Authorization: `Bearer ${gw.token}` },
+		body: `{"a":[${'[],'.repeat(5 << 20)}[]]}`, ms: 30000 });
+
+	assert.equal(wide.status, 413, wide.text);
 	const foreign = await gw.http('/v1/models', { headers: { Authorization: `Bearer ${gw.token}`, Origin: 'https://evil.example' } });
 
 	assert.equal(foreign.status, 403);
