@@ -215,7 +215,7 @@ static void on_chat(struct gw *gw, const struct run_event *ev, struct audience *
 /* -- rows, sessions, timing -- */
 
 /* As history shows it: a picture of megabytes is not sent to everybody who listens. */
-static void put_row(struct jw *w, const struct tr_entry *e)
+static void put_row(struct jw *w, const char *session_key, const struct tr_entry *e)
 {
 	CH_AUTO(arena_unref) struct arena *a = NULL;
 	struct history_show show;
@@ -226,6 +226,7 @@ static void put_row(struct jw *w, const struct tr_entry *e)
 	}
 	a = arena_new(0);
 	history_show_init(&show, a, TR_MESSAGE_MAX);
+	show.session_key = session_key;
 	history_show_message(&show, w, e);
 	history_show_done(&show);
 }
@@ -245,7 +246,7 @@ static void on_row(struct gw *gw, const struct run_event *ev, struct audience *w
 		jw_kbool(&w, "senderIsOwner", true);
 	jw_kstr(&w, "agentId", ev->agent_id);
 	jw_key(&w, "message");
-	put_row(&w, ev->entry);
+	put_row(&w, ev->session_key, ev->entry);
 	jw_kstr(&w, "messageId", ev->entry->id);
 	jw_kint(&w, "messageSeq", ev->entry->seq);
 	jw_key(&w, "session");

@@ -157,7 +157,15 @@ gatewayTest('attachments: by what they are, not by what they are called', { gate
 	const shown = messages[0].content.filter((b) => b.type === 'image');
 
 	assert.equal(shown[0].data, png.toString('base64'));
-	assert.deepEqual(shown[1], { type: 'image', mimeType: 'image/png', omitted: true, bytes: big.length });
+	const { url, ...named } = shown[1];
+
+	assert.deepEqual(named, { type: 'image', mimeType: 'image/png', omitted: true, bytes: big.length });
+	const served = await gw.http(url, { headers: { authorization: `Bearer ${gw.token}` } });
+
+	assert.equal(served.status, 200);
+	assert.equal(served.headers['content-type'], 'image/png');
+	assert.ok(served.raw.equals(big));
+	assert.equal((await gw.http(url)).status, 401);
 	const told = await c.event('session.message', (p) => p.message.role === 'user');
 
 	assert.equal(told.payload.message.content.filter((b) => b.omitted).length, 1);

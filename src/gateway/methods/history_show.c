@@ -84,8 +84,35 @@ static struct json *cut_text(struct history_show *h, const char *text, size_t le
 	return json_new_str(h->a, arena_printf(h->a, "%.*s\n... (%zu bytes not shown)", (int)n, text, len - n));
 }
 
+/* As a part of a path: what is not plain is escaped (RFC 3986). */
+static void put_path_part(struct buf *out, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:";
+
+	for (; *text; text++) {
+		if (strchr(plain, *text))
+			buf_putc(out, *text);
+		else
+			buf_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
+	}
+}
+
+/* Where http_api/media.c serves the n-th picture of a message. */
+static const char *image_url(struct history_show *h, const char *message_id, size_t n)
+{
+	CH_AUTO_BUF struct buf url;
+
+	buf_init(&url, 8192);
+	buf_puts(&url, "/api/chat/media/");
+	put_path_part(&url, h->session_key);
+	buf_putc(&url, '/');
+	put_path_part(&url, message_id);
+	buf_printf(&url, "/%zu", n);
+	return buf_status(&url, NULL, "url") ? NULL : arena_strndup(h->a, url.data, url.len);
+}
+
 /* Its bytes are counted, not sent. */
-static void name_image(struct history_show *h, struct json *block, const struct json *data)
+static void name_image(struct history_show *h, struct json *block, const struct json *data, const char *url)
 {
 	size_t n = data->len, pad = 0;
 
@@ -94,11 +121,14 @@ static void name_image(struct history_show *h, struct json *block, const struct 
 	json_unset(block, "data");
 	json_set(h->a, block, "omitted", json_new_bool(h->a, true));
 	json_set(h->a, block, "bytes", json_new_int(h->a, (int64_t)(n / 4 * 3 - pad)));
+	if (url)
+		json_set(h->a, block, "url", json_new_str(h->a, url));
 }
 
-static void shorten(struct history_show *h, struct json *message)
+static void shorten(struct history_show *h, struct json *message, const char *message_id)
 {
 	struct json *content = json_get(message, "content");
+	size_t images = 0;
 
 	if (json_str(content) && content->len > h->max_chars) {
 		json_set(h->a, message, "content", cut_text(h, content->str, content->len));
@@ -109,8 +139,11 @@ static void shorten(struct history_show *h, struct json *message)
 
 		if (json_str(text) && text->len > h->max_chars)
 			json_set(h->a, block, "text", cut_text(h, text->str, text->len));
-		if (str_eq(json_get_str(block, "type"), "image") && json_str(data) && data->len > HISTORY_INLINE_IMAGE)
-			name_image(h, block, data);
+		if (!str_eq(json_get_str(block, "type"), "image"))
+			continue;
+		if (json_str(data) && data->len > HISTORY_INLINE_IMAGE)
+			name_image(h, block, data, h->session_key ? image_url(h, message_id, images) : NULL);
+		images++;
 	}
 }
 
@@ -131,7 +164,7 @@ void history_show_message(struct history_show *h, struct jw *w, const struct tr_
 		if (has_calls)
 			put_activity(h, e, message);
 		if (is_long) {
-			shorten(h, message);
+			shorten(h, message, e->id);
 			shown.message = json_to_str(h->a, message);
 			shown.message_len = strlen(shown.message);
 		}

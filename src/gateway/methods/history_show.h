@@ -1,7 +1,7 @@
 /*
  * gateway/methods/history_show.h - a message of the transcript as a page of history shows it.
  *
- * Long texts are cut, pictures are named instead of sent (chat.message.get has them whole), and the tool calls of a
+ * Long texts are cut, pictures are named instead of sent (chat.message.get has them whole, and GET /api/chat/media), and the tool calls of a
  * row become items beside the messages, as the live `item` frames show them.
  */
 #ifndef CH_GATEWAY_METHODS_HISTORY_SHOW_H
@@ -15,6 +15,7 @@
 struct history_show {
 	struct arena *a;
 	size_t max_chars;
+	const char *session_key;         /* whose current transcript it is: pictures get a URL; NULL: none */
 	struct buf activity;             /* a JSON array, open until history_show_activity() */
 	struct jw w;
 };

@@ -172,6 +172,7 @@ static ch_status put_pending(struct history *h, struct ch_err *err)
 	struct pending p = { .a = h->call->arena, .before = json_get_int(h->call->params, "pendingBefore", 0) };
 	ch_status st = input_pending(h->call->gw->sessions, h->sess->key, on_pending, &p, err);
 
+	h->show.session_key = NULL;              /* what waits is no message yet: its pictures have no URL */
 	jw_kobj(h->w, "pendingInputs");
 	jw_karr(h->w, "items");
 	for (size_t i = 0; i < p.count; i++)
@@ -441,6 +442,7 @@ static CH_FIBER ch_status history(struct gw_call *call, const struct sess_key *k
 	if (st)
 		return st;
 	history_show_init(&h.show, call->arena, (size_t)json_get_int(call->params, "maxChars", HISTORY_TEXT_DEFAULT));
+	h.show.session_key = str_eq(h.session_id, s->session_id) ? s->key : NULL;
 	st = put_answer(&h, with_metadata, err);
 	history_show_done(&h.show);
 	return st;
