@@ -243,6 +243,42 @@ static void the_queue_can_be_cleared(void **state)
 	fx_run(*state, script, clear_body);
 }
 
+/* Whichever write fails as the collected turn begins, none of its messages is left open or lost. */
+static int fail_at;
+
+static void fault_body(struct fixture *f)
+{
+	enum input_state first, second;
+
+	fx_send(f, "r1", "first");
+	fx_reach(f, 1);
+	send_in(f, "r2", "two", NULL);
+	send_in(f, "r3", "three", NULL);
+	fx_release(f);
+	fx_wait_run(f, "r1");
+	db_fail_nth(f->db, fail_at);
+	fx_quiet(f);
+	first = fx_wait_run(f, "r2").state;
+	second = fx_wait_run(f, "r3").state;
+	db_fail_nth(f->db, 0);
+	assert_true(first == INPUT_DONE || first == INPUT_FAILED);
+	assert_true(second == INPUT_ABSORBED || second == INPUT_FAILED);
+	assert_true((first == INPUT_FAILED) >= (second == INPUT_FAILED));
+	assert_non_null(strstr(fx_text(f, 2), "(2) three"));
+	assert_null(agent_active_runs(f->host, KEY, f->arena)[0]);
+}
+
+static void nothing_is_lost_to_a_failing_write(void **state)
+{
+	static const struct step *const script[] = { slow, hello, NULL };
+
+	for (fail_at = 1; fail_at <= 8; fail_at++) {
+		fx_run(*state, script, fault_body);
+		assert_int_equal(fx_teardown(state), 0);
+		assert_int_equal(fx_setup(state), 0);
+	}
+}
+
 /* A command that is answered beside a turn puts rows between the turn's own: its next request must hold all of them. */
 static void beside_body(struct fixture *f)
 {
@@ -276,6 +312,7 @@ int main(void)
 		FX_TEST(drops_the_oldest_visibly),
 		FX_TEST(a_dropped_one_comes_back),
 		FX_TEST(the_queue_can_be_cleared),
+		FX_TEST(nothing_is_lost_to_a_failing_write),
 		FX_TEST(a_command_beside_a_turn),
 	};
 
