@@ -32,7 +32,8 @@ static ch_status fail_type(struct gw_call *call, struct ch_err *err, const char 
 	json_set(call->arena, details, "type", json_new_str(call->arena, type));
 	if (id && str_eq(type, "artifact_not_found"))
 		json_set(call->arena, details, "artifactId", json_new_str(call->arena, id));
-	return gw_fail_details(call, err, CH_E_NOT_FOUND, details, "%s", text);
+	(void)gw_fail_details(call, err, CH_E_NOT_FOUND, details, "%s", text);
+	return CH_E_NOT_FOUND;
 }
 
 /* The key of the session that is asked about; NULL: a task's, and there are no tasks. */
@@ -242,7 +243,7 @@ static ch_status find_artifact(struct gw_call *call, const struct place *place, 
 static ch_status reply_artifact(struct gw_call *call, bool with_bytes, struct ch_err *err)
 {
 	__attribute__((cleanup(place_done))) struct place place = {0};
-	struct artifact x;
+	struct artifact x = {0};
 	struct jw *w;
 	ch_status st = find_place(call, &place, err);
 
@@ -250,6 +251,7 @@ static ch_status reply_artifact(struct gw_call *call, bool with_bytes, struct ch
 		st = find_artifact(call, &place, &x, err);
 	if (st)
 		return st;
+	CH_BUG_ON(!x.entry || !x.block);
 	w = gw_reply_begin(call);
 	jw_obj(w);
 	jw_key(w, "artifact");
