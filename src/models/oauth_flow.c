@@ -97,9 +97,10 @@ static ch_status read_query(struct arena *a, const struct oauth_server *s, const
 ch_status oauth_read_redirect(struct arena *a, const struct oauth_server *s, const char *text, const char *state,
 			      const char **ret_code, struct ch_err *err)
 {
-	const char *line = str_trim(a, text), *query = strchr(line, '?');
+	const char *line = str_trim(a, text), *query = strchr(line, '?'), *scheme = strstr(line, "://");
 
-	if (strstr(line, "://")) {
+	/* A query may hold an address as it is: scopes are such, and issuers. */
+	if (scheme && (!query || scheme < query) && !memchr(line, '&', (size_t)(scheme - line))) {
 		struct url u;
 		ch_status st = url_parse(a, line, &u, err);
 
