@@ -140,6 +140,10 @@ static void test_programs_are_chosen_here(void **state)
 		"{secrets:{providers:{other:{source:'exec',command:'/tmp/x'}}}}",
 		"{gateway:{controlUi:{root:'/etc'}}}",
 		"{agents:{'$include':'/etc/passwd'}}",
+		"{secrets:{providers:{other:{source:'file',path:'/home/me/.ssh/id_ed25519',mode:'singleValue'}}}}",
+		"{logging:{file:'/home/me/.bashrc'}}",
+		"{gateway:{tls:{keyPath:'/tmp/key.pem'}}}",
+		"{gateway:{tls:{certPath:'/tmp/cert.pem'}}}",
 	};
 	struct config_write_how how = {.is_remote = true};
 	struct ch_err err;
