@@ -1,5 +1,6 @@
 /*
- * agent/cmd_admin.c - commands on the gateway: /config, /restart. Only the owner's messages become commands.
+ * agent/cmd_admin.c - commands on the gateway: /config, /restart. Only the owner's messages become commands;
+ * what its methods ask administrators for, the command asks them for too.
  */
 #include "agent/command.h"
 
@@ -24,14 +25,11 @@ static void put_json(struct run *r, const struct json *v, struct buf *out)
 
 static ch_status show_config(struct run *r, const char *path, struct buf *out, struct ch_err *err)
 {
-	const struct config *c = host_config(r->host);
-	const struct json *part = path ? config_get(c, path) : config_resolved(c);
+	const struct json *part = config_redact_resolved(r->arena, host_config(r->host), path ? path : "");
 
 	if (!part)
 		return ch_fail(err, CH_E_NOT_FOUND, "%.120s is not set", path);
-	if (path && config_path_is_secret(path))
-		part = json_new_str(r->arena, CONFIG_REDACTED);
-	put_json(r, config_redact_at(r->arena, part, path ? path : ""), out);
+	put_json(r, part, out);
 	return CH_OK;
 }
 
@@ -76,6 +74,7 @@ const struct slash_command cmd_restart = {
 	.name = "restart",
 	.description = "Restart the gateway when no turn runs.",
 	.category = "management",
+	.flags = SLASH_ADMIN,
 	.needs = "commands.restart",
 	.run = do_restart,
 };

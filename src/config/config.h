@@ -110,6 +110,11 @@ bool config_path_is_secret(const char *path);
 #define CONFIG_REDACTED "__OPENCLAW_REDACTED__"
 /* A copy with every secret replaced by CONFIG_REDACTED. */
 struct json *config_redact(struct arena *a, const struct json *tree);
+/*
+ * What stands at path ("": all) in the resolved tree, without secrets: also not those that a "${NAME}" at a harmless
+ * place would show. Such a string stays as it is written. NULL: nothing is set there.
+ */
+struct json *config_redact_resolved(struct arena *a, const struct config *c, const char *path);
 /* The same for the part of a tree that stands at path. */
 struct json *config_redact_at(struct arena *a, const struct json *part, const char *path);
 /* The same for JSON5 text, comments and formatting kept (config.get's raw). */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/path.h"
+#include "config/snapshot.h"
 #include "core/str.h"
 
 /* Names that hold credentials wherever they stand: an unknown key must not show what it holds. */
@@ -131,4 +132,49 @@ struct json *config_redact_at(struct arena *a, const struct json *part, const ch
 struct json *config_redact(struct arena *a, const struct json *tree)
 {
 	return config_redact_at(a, tree, "");
+}
+
+/* Is a variable put in that holds a credential, by its name or because env.vars keeps it? */
+static bool puts_in_secret(const struct json *vars, const char *text)
+{
+	char name[128];
+
+	for (const char *p = text; (p = strstr(p, "${")); p += 2) {
+		snprintf(name, sizeof(name), "%.*s", (int)CH_MIN(strcspn(p + 2, "}"), sizeof(name) - 1), p + 2);
+		if (is_secret_name(name) || json_get(vars, name))
+			return true;
+	}
+	return false;
+}
+
+/* Depth is that of parsed trees. A list that lost items is taken as it is written: nobody knows which they were. */
+static struct json *as_shown(struct arena *a, const struct json *vars, const struct json *resolved,
+			     const struct json *written)
+{
+	const struct json *w = json_first(written);
+	struct json *copy, *part;
+
+	if (json_is(resolved, JSON_STR))
+		return json_clone(a, json_str(written) && puts_in_secret(vars, written->str) ? written : resolved);
+	if (!json_is(resolved, JSON_OBJ) && !json_is(resolved, JSON_ARR))
+		return json_clone(a, resolved);
+	if (resolved->type == JSON_ARR && json_len(resolved) != json_len(written))
+		return json_clone(a, written);
+	copy = resolved->type == JSON_OBJ ? json_new_obj(a) : json_new_arr(a);
+	json_each(it, resolved) {
+		part = as_shown(a, vars, it, resolved->type == JSON_OBJ ? json_get(written, it->key) : w);
+		if (resolved->type == JSON_OBJ)
+			json_set(a, copy, it->key, part);
+		else
+			json_push(copy, part);
+		w = w ? w->next : NULL;
+	}
+	return copy;
+}
+
+struct json *config_redact_resolved(struct arena *a, const struct config *c, const char *path)
+{
+	const struct json *vars = json_get(json_get(c->merged, "env"), "vars");
+
+	return config_find(config_redact(a, as_shown(a, vars, c->resolved, c->merged)), path);
 }

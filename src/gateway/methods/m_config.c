@@ -56,7 +56,7 @@ static ch_status run_get(struct gw_call *call, struct ch_err *err)
 	struct config_store *store = call->gw->config;
 	const struct config *c = gw_config(call->gw);
 	const struct json *source = config_redact(call->arena, config_source(c));
-	const struct json *resolved = config_redact(call->arena, config_resolved(c));
+	const struct json *resolved = config_redact_resolved(call->arena, c, "");
 	size_t count;
 	const struct config_issue *issues = config_store_issues(store, &count);
 	struct jw *w = gw_reply_begin(call);

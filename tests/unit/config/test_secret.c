@@ -322,6 +322,26 @@ static void test_redacted_tree(void **state)
 		"{\"A\":\"__OPENCLAW_REDACTED__\"}");
 }
 
+/* A value that is secret where it stands does not come to light by way of a variable at another place. */
+static void test_redacted_resolved(void **state)
+{
+	CH_AUTO(config_unref) struct config *c = NULL;
+
+	(void)state;
+	setenv("CHELA_TEST_API_KEY", "sk-canary", 1);
+	setenv("CHELA_TEST_HOST", "gw.example.org", 1);
+	c = load("{ env: { vars: { PLAIN: 'canary-2' } }, gateway: { publicOrigin: 'https://${CHELA_TEST_HOST}' },\n"
+		 "  agents: { defaults: { workspace: '/w/${CHELA_TEST_API_KEY}' } },\n"
+		 "  gatewy: { list: ['a', 'x${PLAIN}', '${CHELA_TEST_API_KEY}'] } }");
+	assert_string_equal(json_to_str(arena, config_redact_resolved(arena, c, "")),
+			    "{\"env\":{\"vars\":{\"PLAIN\":\"__OPENCLAW_REDACTED__\"}},"
+			    "\"gateway\":{\"publicOrigin\":\"https://gw.example.org\"},"
+			    "\"agents\":{\"defaults\":{\"workspace\":\"/w/${CHELA_TEST_API_KEY}\"}},"
+			    "\"gatewy\":{\"list\":[\"a\",\"x${PLAIN}\",\"${CHELA_TEST_API_KEY}\"]}}");
+	assert_string_equal(json_str(config_redact_resolved(arena, c, "env.vars.PLAIN")), "__OPENCLAW_REDACTED__");
+	assert_null(config_redact_resolved(arena, c, "gateway.port"));
+}
+
 static void test_redacted_text(void **state)
 {
 	CH_AUTO_BUF struct buf out;
@@ -356,6 +376,7 @@ int main(void)
 		ROW(test_exec),
 		ROW(test_which_paths),
 		ROW(test_redacted_tree),
+		ROW(test_redacted_resolved),
 		ROW(test_redacted_text),
 	};
 
