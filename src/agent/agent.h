@@ -81,6 +81,7 @@ struct run_input {
 	const char *client_id, *client_mode, *client_name;   /* transport facts for the transcript */
 	const char *owner_conn;          /* connection id, or NULL */
 	bool sender_is_owner;
+	bool sender_is_admin;            /* may do what commands with SLASH_ADMIN do */
 	bool session_is_new;             /* the caller has just made the session for this input */
 	bool is_plain;                   /* slash commands are text like any other */
 	const struct run_extras *extras; /* agent/extras.h: what a client of an HTTP API brings along, or NULL */

@@ -204,13 +204,20 @@ static void settle(struct run *r, const struct buf *answer)
 	buf_done(&x.frame);
 }
 
+static ch_status run_checked(struct run *r, struct buf *out, struct ch_err *err)
+{
+	if (r->command->flags & SLASH_ADMIN && !r->sender_is_admin)
+		return ch_fail(err, CH_E_DENIED, "/%s takes the scope operator.admin, which you do not have", r->command->name);
+	return r->command->run(r, r->command_args, out, err);
+}
+
 void command_run(struct run *r)
 {
 	CH_AUTO_BUF struct buf answer;
 	struct ch_err err = { 0 };
 
 	buf_init(&answer, ANSWER_MAX);
-	if (r->command->run(r, r->command_args, &answer, &err)) {
+	if (run_checked(r, &answer, &err)) {
 		buf_clear(&answer);
 		buf_printf(&answer, "⚠️ %s", err.text);
 	}

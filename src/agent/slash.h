@@ -25,6 +25,7 @@ enum slash_flags {
 	SLASH_HIDDEN = 1,                /* answers that it has no subject here; not listed */
 	SLASH_DIRECTIVE = 2,             /* also within a message, for that message (directive.c) */
 	SLASH_PARKS = 4,                 /* run() may park: BESIDE gives it a fiber of its own */
+	SLASH_ADMIN = 8,                 /* acts on the gateway: who may only write is refused */
 };
 struct slash_command {
 	const char *name;                /* "status" */

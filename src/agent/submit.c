@@ -108,6 +108,7 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->channel = arena_strdup(a, in->client_mode);
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
+	r->sender_is_admin = in->sender_is_admin;
 	if (in->sender_is_owner && !in->is_plain && config_bool(host_config(h), "commands.text", true))
 		understand(r, &said);
 	st = extras_take(r, in->extras, err);

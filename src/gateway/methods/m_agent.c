@@ -149,8 +149,11 @@ static CH_FIBER ch_status run_agent(struct gw_call *call, struct ch_err *err)
 /* /new and /reset as a message end conversations: that takes admin. */
 static unsigned agent_scope(const struct gw_call *call)
 {
-	const char *text = json_get_str(call->params, "message");
-	bool resets = text && (str_starts(text, "/new") || str_starts(text, "/reset"));
+	char *text = str_trim(call->arena, json_str_or(json_get(call->params, "message"), ""));
+	bool resets;
+
+	str_lower(text);                 /* commands are known in any case, after blanks too */
+	resets = str_starts(text, "/new") || str_starts(text, "/reset");
 
 	return resets ? GW_SCOPE_ADMIN : GW_SCOPE_WRITE;
 }

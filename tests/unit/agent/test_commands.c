@@ -60,6 +60,18 @@ static const char *say(struct fixture *f, const char *run, const char *text)
 	return fx_text(f, json_len(fx_rows(f)) - 1);
 }
 
+/* Who may write but not administer does not restart the gateway by a message. */
+static void admin_body(struct fixture *f)
+{
+	struct run_input in = { .session_key = KEY, .run_id = "c2", .text = "/restart", .sender_is_owner = true,
+				.sender_is_admin = true };
+
+	assert_non_null(strstr(say(f, "c1", "/restart"), "operator.admin"));
+	assert_int_equal(agent_submit(f->host, &in, f->arena, &f->sent, &f->err), CH_OK);
+	assert_int_equal(fx_wait_run(f, "c2").state, INPUT_DONE);
+	assert_non_null(strstr(fx_text(f, json_len(fx_rows(f)) - 1), "cannot start itself again"));
+}
+
 static void answers_body(struct fixture *f)
 {
 	CH_AUTO(sess_unref) struct sess *s = NULL;
@@ -90,6 +102,13 @@ static void answers(void **state)
 	static const struct step *const script[] = { hello, NULL };
 
 	fx_run(*state, script, answers_body);
+}
+
+static void restart_takes_an_administrator(void **state)
+{
+	static const struct step *const script[] = { hello, NULL };
+
+	fx_run(*state, script, admin_body);
 }
 
 static void model_body(struct fixture *f)
@@ -203,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FX_TEST(parse_rows), FX_TEST(the_table_is_sorted), FX_TEST(answers), FX_TEST(chooses_a_model), FX_TEST(stops),
 		FX_TEST(starts_anew), FX_TEST(resets), FX_TEST(commands_are_for_the_owner),
+		FX_TEST(restart_takes_an_administrator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
