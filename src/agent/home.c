@@ -59,6 +59,41 @@ static ch_status open_dir(const char *path, int *ret_fd, struct ch_err *err)
 	return CH_OK;
 }
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is the open directory `fd` the one called path, or above it? By what they are: names may be links. */
+static bool holds_dir(int fd, const char *path)
+{
+	struct stat wanted = { 0 }, at = { 0 }, above = { 0 };
+	int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);  /* raw: to walk up from, nothing is read */
+	bool is_found = false, is_top = false;
+
+	while (dir >= 0 && !is_found && !is_top && !fstat(fd, &wanted) && !fstat(dir, &above)) {
+		int next = openat(dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		is_found = same_file(&above, &wanted);
+		is_top = same_file(&above, &at);
+		at = above;
+		close(dir);
+		dir = next;
+	}
+	if (dir >= 0)
+		close(dir);
+	return is_found;
+}
+
+/* File tools would show and change the configuration, the credentials and the database. */
+static ch_status check_place(struct agent_host *h, const struct agent_info *info, int fd, struct ch_err *err)
+{
+	if (!h->opts.state_dir || !holds_dir(fd, h->opts.state_dir))
+		return CH_OK;
+	return ch_fail(err, CH_E_DENIED, "the workspace '%.100s' of agent '%s' holds the gateway's own state; give it a directory "
+		       "beside '%.100s'", info->workspace, info->id, h->opts.state_dir);
+}
+
 static ch_status make(const char *path, int *ret_fd, struct ch_err *err)
 {
 	ch_status st;
@@ -113,6 +148,8 @@ static ch_status home_new(struct agent_host *h, const struct agent_info *info, s
 
 	st = find_dir(h, info, &fd, err);
 	if (!st)
+		st = check_place(h, info, fd, err);
+	if (!st)
 		st = set_up(h, info, fd, err);
 	if (st) {
 		if (fd >= 0)
@@ -131,8 +168,7 @@ static bool is_still_there(const struct home *home)
 {
 	struct stat opened, named;
 
-	return !fstat(home->fd, &opened) && !stat(home->workspace, &named) && opened.st_dev == named.st_dev &&
-	       opened.st_ino == named.st_ino;
+	return !fstat(home->fd, &opened) && !stat(home->workspace, &named) && same_file(&opened, &named);
 }
 
 ch_status home_open(struct agent_host *h, const char *agent_id, struct home **ret, struct ch_err *err)

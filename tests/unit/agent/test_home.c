@@ -114,11 +114,42 @@ static void a_lost_workspace_is_missed(void **state)
 	fx_run(*state, script, lost_body);
 }
 
+static void refuse_workspace(struct fixture *f, const char *run, const char *path)
+{
+	struct input_row row;
+
+	fx_set_config(f, arena_printf(f->arena, "{agents:{defaults:{workspace:'%s'}}}", path));
+	fx_send(f, run, "hi");
+	row = fx_wait_run(f, run);
+	assert_int_equal(row.state, INPUT_FAILED);
+	assert_non_null(strstr(row.error, "holds the gateway's own state"));
+}
+
+static void state_body(struct fixture *f)
+{
+	const char *link = arena_printf(f->arena, "%s/workspace-link", f->base);
+
+	refuse_workspace(f, "r1", f->base);
+	refuse_workspace(f, "r2", arena_printf(f->arena, "%s/..", f->base));
+	refuse_workspace(f, "r3", "/");
+	assert_int_equal(symlink(f->base, link), 0);
+	refuse_workspace(f, "r4", link);
+	assert_false(file_exists(arena_printf(f->arena, "%s/AGENTS.md", f->base)));
+}
+
+static void no_workspace_holds_the_state(void **state)
+{
+	static const struct step *const script[] = { hello, NULL };
+
+	fx_run(*state, script, state_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FX_TEST(the_first_talk_ends), FX_TEST(a_workspace_of_ones_own_is_left_alone),
 		FX_TEST(who_is_named_needs_no_introduction), FX_TEST(a_lost_workspace_is_missed),
+		FX_TEST(no_workspace_holds_the_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
