@@ -283,6 +283,33 @@ ch_status auth_store_remove(struct db *db, const char *agent_id, const char *id,
 	return st;
 }
 
+ch_status auth_store_forget_agent(struct db *db, const char *agent_id, struct ch_err *err)
+{
+	static const char *const sql[] = {
+		"DELETE FROM auth_profiles WHERE agent_id = ?1",
+		"DELETE FROM auth_health WHERE agent_id = ?1",
+		"DELETE FROM auth_order WHERE agent_id = ?1",
+	};
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	ch_status st;
+
+	CH_BUG_ON(str_empty(agent_id));          /* "" are everybody's */
+	st = db_begin_durable(db, err);
+	if (st)
+		return st;
+	tx = db;
+	for (size_t i = 0; i < CH_ARRAY_LEN(sql) && !st; i++) {
+		struct db_stmt *s = NULL;
+
+		st = db_prep(db, sql[i], &s, err);
+		if (st)
+			break;
+		db_bind_text(s, 1, agent_id);
+		st = db_run(s, NULL, err);
+	}
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
 ch_status auth_store_renew(struct db *db, const struct auth_profile *p, const char *was, const char *secret,
 			   const char *refresh, int64_t expires_at, struct ch_err *err)
 {

@@ -57,6 +57,8 @@ CH_MUST_USE ch_status auth_store_put(struct db *db, const struct auth_profile *p
 /* *ret_found may be NULL. Stored orders lose the id too. */
 CH_MUST_USE ch_status auth_store_remove(struct db *db, const char *agent_id, const char *id, bool *ret_found,
 					struct ch_err *err);
+/* All that is an agent's own: one of the same name that comes later must not find it. Durable. */
+CH_MUST_USE ch_status auth_store_forget_agent(struct db *db, const char *agent_id, struct ch_err *err);
 
 /*
  * A refresh succeeded: the new access token, the new refresh token (NULL: the

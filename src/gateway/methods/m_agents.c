@@ -10,6 +10,7 @@
 #include "core/vec.h"
 #include "gateway/methods/methods.h"
 #include "gateway/render.h"
+#include "models/auth_store.h"
 
 /* -- agents.list -- */
 
@@ -330,6 +331,8 @@ static CH_FIBER ch_status run_delete(struct gw_call *call, struct ch_err *err)
 	st = agent_remove(call->gw->config, id, call->arena, &bindings, err);
 	if (!st)
 		st = purge_sessions(call, id, err);
+	if (!st)
+		st = auth_store_forget_agent(call->gw->db, id, err);
 	if (!st && workspace)
 		st = agent_home_forget(call->gw->agents, id, workspace, err);
 	if (st)

@@ -230,6 +230,27 @@ static void test_store(void **state)
 	assert_int_equal(auth_store_put(db, &p, "schl\xc3\xbcssel", NULL, &err), CH_E_INVALID);
 }
 
+/* An agent that is deleted takes its credentials with it; the shared ones and those of others stay. */
+static void test_agent_is_forgotten(void **state)
+{
+	struct auth_profiles list = { 0 };
+	struct json *order = json_new_arr(arena), *got;
+
+	put("", "openai:a", AUTH_KIND_API_KEY, "sk-shared");
+	put("work", "openai:w", AUTH_KIND_API_KEY, "sk-work");
+	put("play", "openai:p", AUTH_KIND_API_KEY, "sk-play");
+	json_push(order, json_new_str(arena, "openai:w"));
+	assert_int_equal(auth_order_set(db, "work", "openai", order, &err), CH_OK);
+	assert_int_equal(auth_store_forget_agent(db, "work", &err), CH_OK);
+	assert_int_equal(auth_store_list(db, arena, "work", NULL, &list, &err), CH_OK);
+	assert_int_equal(list.len, 1);
+	assert_string_equal(list.at[0].id, "openai:a");
+	assert_int_equal(auth_store_list(db, arena, "play", NULL, &list, &err), CH_OK);
+	assert_int_equal(list.len, 2);
+	assert_int_equal(auth_order_get(db, arena, "work", "openai", &got, NULL, &err), CH_OK);
+	assert_null(got);
+}
+
 static void test_removed_leaves_order(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -603,6 +624,7 @@ int main(void)
 		T(test_health_other_key),
 		cmocka_unit_test(test_ids),
 		T(test_store),
+		T(test_agent_is_forgotten),
 		T(test_removed_leaves_order),
 		T(test_default_order),
 		T(test_token_stays_home),
