@@ -240,7 +240,7 @@ static void tell_shutdown(struct gw *gw, const char *reason)
 /* Handlers and handshakes were cancelled; each ends at its next wait. */
 CH_FIBER static void wait_quiet(struct gw_hub *h, int64_t deadline_ms)
 {
-	while ((h->calls || h->judging || h->reloading || h->is_presence_deferred) &&
+	while ((h->calls || h->judging || h->reloading || h->restarting || h->is_presence_deferred) &&
 	       now_mono_ms() < deadline_ms)
 		if (fiber_sleep(1))
 			return;

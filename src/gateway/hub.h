@@ -27,6 +27,7 @@ struct gw_hub {
 	struct gw_conn *head, *tail;
 	size_t count, preauth_count;
 	size_t judging, reloading;       /* fibers alive: handshakes, configuration changes */
+	size_t restarting;               /* fibers alive: those that wait for a quiet moment to restart */
 	struct fiber_cond reloaded;      /* reloading went down */
 	struct replay *replay;           /* answers by idempotency key */
 	struct limiter *control_writes;  /* per method and device with address */

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/str.h"
 #include "gateway/audit.h"
+#include "gateway/hub.h"
 #include "gateway/methods/methods.h"
 
 #define RESTART_DEFER_MS 300000
@@ -81,9 +82,8 @@ static ch_status run_preflight(struct gw_call *call, struct ch_err *err)
 /* -- restarting -- */
 
 /* Waits for a quiet moment, then hands over. */
-static void restart_fiber(void *arg)
+static CH_FIBER void await_and_restart(struct gw *gw)
 {
-	struct gw *gw = arg;
 	int64_t deadline = fiber_deadline(gw->restart_skips_deferral ? 0 : RESTART_DEFER_MS);
 	ch_status st = fiber_sleep(RESTART_REPLY_MS);
 
@@ -98,6 +98,22 @@ static void restart_fiber(void *arg)
 		return;
 	gw->restart_expected_ms = RESTART_EXPECTED_MS;
 	gw->on_restart(gw->on_restart_arg);
+}
+
+static void restart_fiber(void *arg)
+{
+	struct gw *gw = arg;
+
+	await_and_restart(gw);
+	gw->hub->restarting--;
+}
+
+/* A gateway that is told to stop meanwhile waits for the fiber: it uses gw. */
+static void start_waiting(struct gw *gw)
+{
+	gw->is_restarting = true;
+	gw->hub->restarting++;
+	fiber_spawn(gw->loop, "restart", FIBER_DETACHED, restart_fiber, gw);
 }
 
 /* A restart that was meant for another process must not end this one. */
@@ -128,7 +144,6 @@ static void begin(struct gw_call *call, const char *reason)
 {
 	struct gw *gw = call->gw;
 
-	gw->is_restarting = true;
 	gw->restart_skips_deferral = json_get_bool(call->params, "skipDeferral", false) ||
 				     json_get_bool(json_get(call->params, "restartIntent"), "force", false);
 	audit_record(gw, &(struct audit_entry){ .kind = "gateway",
@@ -137,7 +152,7 @@ static void begin(struct gw_call *call, const char *reason)
 						.actor = gw_conn_client_id(call->conn) });
 	log_info("gateway", "restart asked for by %s conn=%s: %s", gw_conn_client_id(call->conn),
 		 gw_conn_id(call->conn), reason);
-	fiber_spawn(gw->loop, "restart", FIBER_DETACHED, restart_fiber, gw);
+	start_waiting(gw);
 }
 
 /* May it be restarted at all? */
@@ -157,11 +172,10 @@ ch_status gw_restart_by_command(void *arg, const char *session_key, struct ch_er
 
 	if (st || gw->is_restarting)
 		return st;
-	gw->is_restarting = true;
 	audit_record(gw, &(struct audit_entry){ .kind = "gateway", .action = "/restart", .status = "started",
 						.session_key = session_key });
 	log_info("gateway", "restart asked for in session %s", session_key);
-	fiber_spawn(gw->loop, "restart", FIBER_DETACHED, restart_fiber, gw);
+	start_waiting(gw);
 	return CH_OK;
 }
 
