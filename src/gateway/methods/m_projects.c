@@ -3,7 +3,8 @@
  * the one environment. There are no managed worktrees.
  *
  * Branches are asked of git, which is run on the directory with no configuration but the repository's own
- * and for reading names only.
+ * and for reading names only. An agent may have written that configuration: nothing is fetched, as that would run
+ * the programs it names.
  */
 #include <sys/stat.h>
 
@@ -66,7 +67,8 @@ static ch_status list_refs(const char *root, struct proc_result *ret, struct ch_
 	const char *const argv[] = { GIT, "-C", root, "for-each-ref", "--sort=refname",
 				     "--format=%(HEAD)%(refname) %(symref)", "refs/heads", "refs/remotes", NULL };
 	const char *const env[] = { "PATH=/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
-				    "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C", NULL };
+				    "GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_LAZY_FETCH=1",
+				    "GIT_ALLOW_PROTOCOL=none", "LC_ALL=C", NULL };
 	struct proc_spec spec = { .argv = argv, .env = env, .out_max_bytes = GIT_OUT_MAX,
 				  .deadline_ms = now_mono_ms() + GIT_MS };
 
