@@ -138,6 +138,31 @@ test('no key in argv, nothing shown at the prompt', async (t) => {
 	}
 });
 
+/* Neither the tables nor what was written before a row changed: every byte of the database and its log. */
+function assertNotInDatabase(gw, secret) {
+	for (const name of readdirSync(gw.state).filter((n) => n.startsWith('chela.sqlite')))
+		assert.ok(!readFileSync(path.join(gw.state, name), 'latin1').includes(secret), `${name} holds a key`);
+}
+
+test('what a provider repeats of a key when it fails is neither written nor told', async (t) => {
+	const canary = 'envCanary0123456789abcdefXYZ';
+	const { gw, double } = await setup(t, { provider: 'openai', env: { OPENAI_API_KEY: canary } });
+	const repeats = (call) => call.fail(400, `bad request: the header was "Bearer ${canary}", key ${canary}`);
+
+	for (const session of [KEY, 'agent:main:x'])
+		assert.equal((await turn(gw, double, [repeats], { session })).end.state, 'error');
+	const c = await gw.connect();
+	const sent = await c.turn(KEY, '/export-session');
+
+	assert.match(textOf(sent.message), /messages are in/);
+	for (const [method, params] of [['chat.history', { sessionKey: KEY }], ['logs.tail', {}], ['config.get', {}], ['usage.cost', {}],
+		['models.authStatus', {}], ['audit.list', {}], ['sessions.list', {}], ['diagnostics.stability', {}]])
+		assert.ok(!JSON.stringify(await c.request(method, params)).includes(canary), `${method} tells a key`);
+	await c.close();
+	assertNowhere(gw, [canary]);
+	assertNotInDatabase(gw, canary);
+});
+
 test('in a terminal: the key is not shown, and Ctrl-C gives the echo back', async (t) => {
 	const { gw } = await setup(t);
 	const tmux = (...args) => run('tmux', ['-S', path.join(gw.dir, 'tmux.sock'), '-f', '/dev/null', ...args],
