@@ -74,6 +74,7 @@ struct run_input {
 	const struct json *attachments;  /* array of {type,mimeType,content(base64)} or NULL */
 	const char *model;               /* override for this run, or NULL */
 	const char *thinking;            /* or NULL */
+	const char *fast;                /* "on", "off", "auto" for this message, or NULL: the session's */
 	const char *queue_mode;          /* or NULL: the session's */
 	const char *extra_system;        /* or NULL */
 	const char *thread;              /* channel, peer and thread the answer goes to; NULL: the session itself */

@@ -102,6 +102,7 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->text = arena_strdup(a, in->text ? in->text : "");
 	r->model = arena_strdup(a, in->model);
 	r->thinking = arena_strdup(a, in->thinking);
+	r->over.fast = arena_strdup(a, in->fast);
 	r->extra_system = arena_strdup(a, in->extra_system);
 	r->thread = arena_strdup(a, in->thread);
 	r->has_attachments = json_len(in->attachments) > 0;

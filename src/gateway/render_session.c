@@ -480,7 +480,10 @@ void gw_render_session_entry(struct jw *w, const struct sess *s)
 	put_str(w, SHAPE_ROW, "color", s->color);
 	put_str(w, SHAPE_ROW, "category", s->category);
 	put_str(w, SHAPE_ROW, "autoLabel", s->auto_label);
-	put_str(w, SHAPE_ROW, "fastMode", s->fast_mode);
+	if (str_eq(s->fast_mode, "auto"))
+		jw_kstr(w, "fastMode", "auto");
+	else if (!str_empty(s->fast_mode))
+		jw_kbool(w, "fastMode", str_eq(s->fast_mode, "on"));
 	put_str(w, SHAPE_ROW, "reasoningLevel", s->reasoning_level);
 	if (!str_empty(s->fork_source))
 		put_json(w, "forkSource", s->fork_source, "null");

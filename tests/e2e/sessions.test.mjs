@@ -116,6 +116,9 @@ gatewayTest('sessions.patch: expectations, unread marks, refusals', async (gw) =
 
 	const { entry } = await patch({ label: 'X', icon: 'star', color: 'blue', autoLabel: 'auto', fastMode: 'auto' });
 
+	assert.equal(entry.fastMode, 'auto');
+	assert.equal((await patch({ fastMode: true })).entry.fastMode, true);
+	assert.equal((await patch({ fastMode: null })).entry.fastMode, undefined);
 	await c.call('sessions.subscribe');
 	const stale = await fails({ expectedSessionId: randomUUID(), label: 'Y' });
 

@@ -291,6 +291,8 @@ static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 		.thinking = json_get_str(p, "thinking"),
 		.queue_mode = json_get_str(p, "queueMode"),
 		.thread = thread_of(call),
+		.fast = session_fast_word(json_get(p, "fastMode")),
+		.is_plain = json_get_bool(p, "suppressCommandInterpretation", false),
 		.timeout_ms = json_get_int(p, "timeoutMs", 0),
 	};
 	CH_AUTO_DONE(chat_sent_done) struct chat_sent sent = { 0 };

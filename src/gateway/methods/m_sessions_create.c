@@ -138,7 +138,7 @@ static void fill_names(struct sess *s, const struct json *p)
 		if (json_get_str(p, fields[i].name))
 			sess_set_str(s, fields[i].field, json_get_str(p, fields[i].name));
 	if (fast)
-		sess_set_str(s, &s->fast_mode, json_is(fast, JSON_BOOL) ? (json_bool_or(fast, false) ? "on" : "off") : json_str(fast));
+		sess_set_str(s, &s->fast_mode, session_fast_word(fast));
 	if (!str_empty(title) && str_empty(s->derived_title)) {
 		char cut[TITLE_MAX + 1];
 

@@ -220,7 +220,7 @@ static void apply_strings(struct sess *s, const struct json *patch)
 	if (usage)
 		sess_set_str(s, &s->response_usage, str_eq(json_str(usage), "on") ? "tokens" : json_str(usage));
 	if (fast)
-		sess_set_str(s, &s->fast_mode, json_is(fast, JSON_BOOL) ? (json_bool_or(fast, false) ? "on" : "off") : json_str(fast));
+		sess_set_str(s, &s->fast_mode, session_fast_word(fast));
 }
 
 static void apply_flags(struct sess *s, const struct json *patch, int64_t now)

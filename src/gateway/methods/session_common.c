@@ -102,6 +102,13 @@ ch_status session_register_category(struct gw_call *call, const struct sess *s, 
 	return st;
 }
 
+const char *session_fast_word(const struct json *v)
+{
+	if (json_is(v, JSON_BOOL))
+		return json_bool_or(v, false) ? "on" : "off";
+	return json_str(v);
+}
+
 ch_status session_set_model(struct gw *gw, struct sess *s, const char *ref, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);

@@ -30,6 +30,8 @@ CH_FIBER CH_MUST_USE ch_status session_settle(struct gw_call *call, const char *
 void session_put_entry(struct gw_call *call, struct jw *w, const struct sess *s);
 /* A category that is used for the first time becomes a group of the list. */
 CH_MUST_USE ch_status session_register_category(struct gw_call *call, const struct sess *s, struct ch_err *err);
+/* fastMode as it is stored: "on", "off" or "auto"; NULL for null and nothing. */
+const char *session_fast_word(const struct json *v);
 /* NULL or "default": the agent's own model. CH_E_INVALID when it is not available. */
 CH_MUST_USE ch_status session_set_model(struct gw *gw, struct sess *s, const char *ref, struct ch_err *err);
 /* NULL: the model's own level. CH_E_INVALID names the levels that the session's model has. */
