@@ -21,6 +21,7 @@
 #define API_PARSED_MAX ((size_t)96 << 20)        /* of memory for the body, parsed */
 #define API_ARENA_MAX ((size_t)512 << 20)        /* more than a body of these limits can become */
 #define API_IMAGES_MAX 8
+#define API_PARTS_MAX (20u << 20)                /* bytes of pictures and files together */
 #define API_OUT_MAX (64u << 20)
 #define API_SYSTEM_MAX (1u << 20)
 
@@ -28,6 +29,7 @@
 struct api_limits {
 	const char *endpoint;            /* "chatCompletions", "responses", "messages" */
 	int urls_left;                   /* parts that may still be fetched */
+	size_t bytes_left;               /* of pictures and files, decoded */
 };
 
 struct api_turn {
@@ -113,8 +115,10 @@ struct json *api_assistant(struct api_turn *t);
 void api_call_block(struct arena *a, struct json *message, const char *id, const char *name, const char *args_text);
 struct json *api_tool_result(struct api_turn *t, const char *call_id, const char *name, const char *text, bool is_error);
 /* Checks a base64 image against the endpoint's limits and what its bytes say. *ret_mime is what it really is. */
-CH_MUST_USE ch_status api_image_check(const struct api_turn *t, const char *data, const char **ret_mime,
+CH_MUST_USE ch_status api_image_check(struct api_turn *t, const char *data, const char **ret_mime,
 				      struct ch_err *err);
+/* Counts the bytes of a picture or a file; CH_E_INVALID when there are too many by now. */
+CH_MUST_USE ch_status api_take_bytes(struct api_turn *t, size_t n, struct ch_err *err);
 /* "data:image/png;base64,…", or an address that is fetched when the configuration lets us. */
 CH_FIBER CH_MUST_USE ch_status api_image_url(struct api_turn *t, const char *url, struct json **ret_block,
 					     struct ch_err *err);

@@ -128,7 +128,15 @@ static bool is_base64(const char *s, size_t n)
 	return n && n - good <= 2 && strspn(s + good, "=") == n - good;
 }
 
-ch_status api_image_check(const struct api_turn *t, const char *data, const char **ret_mime, struct ch_err *err)
+ch_status api_take_bytes(struct api_turn *t, size_t n, struct ch_err *err)
+{
+	if (n > t->limits.bytes_left)
+		return ch_fail(err, CH_E_INVALID, "the pictures and files have more than %u bytes together", API_PARTS_MAX);
+	t->limits.bytes_left -= n;
+	return CH_OK;
+}
+
+ch_status api_image_check(struct api_turn *t, const char *data, const char **ret_mime, struct ch_err *err)
 {
 	char head[IMAGE_SNIFF_BYTES];
 	size_t n = strlen(data), len = 0;
@@ -147,7 +155,7 @@ ch_status api_image_check(const struct api_turn *t, const char *data, const char
 	if (!is_listed(t, "images", "allowedMimes", mime))
 		return ch_fail(err, CH_E_INVALID, "images of type %s are not allowed here", mime);
 	*ret_mime = mime;
-	return CH_OK;
+	return api_take_bytes(t, n / 4 * 3, err);
 }
 
 /* "*.example.com" stands for what is below it, not for it. */
@@ -251,7 +259,8 @@ ch_status api_fetch(struct api_turn *t, const char *what, const char *url, struc
 		const char *type = http_resp_header(r, "content-type");
 
 		*ret_mime = type ? arena_strndup(t->arena, type, strcspn(type, "; ")) : NULL;
-		buf_init(ret, (size_t)config_int(gw_config(t->gw), limit_path(t, what, "maxBytes"), 5 << 20));
+		buf_init(ret, CH_MIN((size_t)config_int(gw_config(t->gw), limit_path(t, what, "maxBytes"), 5 << 20),
+				     t->limits.bytes_left + 1));
 		st = http_read_all(r, ret, deadline_ms, &why);
 	}
 	if (st == CH_E_CANCELED)

@@ -39,7 +39,7 @@ bool api_turn_init(struct api_turn *t, struct http_call *call, const struct http
 	t->messages = json_new_arr(t->arena);
 	buf_init(&t->instructions, API_SYSTEM_MAX);
 	urls = config_int(gw_config(gw), arena_printf(t->arena, "gateway.http.endpoints.%s.maxUrlParts", endpoint), urls);
-	t->limits = (struct api_limits){ endpoint, (int)urls };
+	t->limits = (struct api_limits){ endpoint, (int)urls, API_PARTS_MAX };
 	if (json_parse(t->parsed, rq->body, rq->body_len, JSON_STRICT, &t->body, &err))
 		return refuse(t, err.code == CH_E_LIMIT || err.code == CH_E_NOMEM ? 413 : 400,
 			      arena_printf(t->arena, "the body is not valid JSON: %s", err.text));

@@ -46,6 +46,8 @@ static ch_status add_file(struct api_turn *t, const char *name, const char *mime
 	size_t n, keep;
 	ch_status st = check_type(t, mime, err);
 
+	if (!st)
+		st = api_take_bytes(t, len, err);
 	if (st)
 		return st;
 	text = utf8_repair(t->arena, bytes, len, &n);
