@@ -154,6 +154,23 @@ test('secrets are read again without a change of the configuration', async () =>
 	assert.match((await c.fails('secrets.resolve', { commandName: 'x', targetIds: ['y'] })).message, /unknown target id "y"/);
 });
 
+test('what takes an administrator takes one as a message, too', async () => {
+	const writer = await open({ scopes: ['operator.read', 'operator.write'] });
+	const key = 'agent:main:writers';
+	const said = await writer.turn(key, '/restart');
+
+	assert.match(JSON.stringify(said.message), /\/restart takes the scope operator\.admin/);
+	for (const message of ['/new', ' /Reset', '/RESET now'])
+		assert.equal((await writer.fails('agent', { message, sessionKey: key, idempotencyKey: `r${message}` })).code, 'FORBIDDEN');
+	for (const model of [{ model: 'offline/demo' }, { provider: 'offline', model: 'demo' }])
+		assert.match((await writer.fails('agent', { message: 'x', sessionKey: key, idempotencyKey: 'm', ...model })).message,
+			/overrides are not authorized/);
+	assert.equal((await writer.request('agent', { message: 'x', sessionKey: key, idempotencyKey: 'n' })).ok, true);
+	await writer.close();
+	assert.equal((await c.call('agent', { message: 'x', sessionKey: key, idempotencyKey: 'o', model: 'offline/demo' })).status, 'accepted');
+	await until(async () => (await c.call('gateway.restart.preflight')).safe, 'the turns to end');
+});
+
 /* -- restarting; last, as the sockets go -- */
 
 test('a restart that is meant for another process does nothing', async () => {

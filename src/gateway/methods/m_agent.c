@@ -102,6 +102,18 @@ static void reply_result(struct gw_call *call, const struct input_row *row)
 	gw_reply_end(call);
 }
 
+/* Which model answers is what a turn costs, and to whom its words go. */
+static ch_status check_override(struct gw_call *call, struct ch_err *err)
+{
+	const struct json *p = call->params;
+
+	if (str_empty(json_get_str(p, "model")) && str_empty(json_get_str(p, "provider")))
+		return CH_OK;
+	if (gw_conn_has(call->conn, GW_SCOPE_ADMIN))
+		return CH_OK;
+	return ch_fail(err, CH_E_INVALID, "provider/model overrides are not authorized for this caller.");
+}
+
 static CH_FIBER ch_status run_agent(struct gw_call *call, struct ch_err *err)
 {
 	const struct json *p = call->params;
@@ -119,8 +131,10 @@ static CH_FIBER ch_status run_agent(struct gw_call *call, struct ch_err *err)
 	};
 	struct sess_key key;
 	struct input_row row;
-	ch_status st = agent_key(call, &key, err);
+	ch_status st = check_override(call, err);
 
+	if (!st)
+		st = agent_key(call, &key, err);
 	if (!st)
 		st = chat_submit(call, &key, &in, &sent, err);
 	if (st)
