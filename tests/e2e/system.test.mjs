@@ -165,6 +165,10 @@ test('what takes an administrator takes one as a message, too', async () => {
 	for (const model of [{ model: 'offline/demo' }, { provider: 'offline', model: 'demo' }])
 		assert.match((await writer.fails('agent', { message: 'x', sessionKey: key, idempotencyKey: 'm', ...model })).message,
 			/overrides are not authorized/);
+	for (const origin of [{ originatingChannel: 'telegram', originatingTo: '1' }, { suppressCommandInterpretation: true },
+		{ systemInputProvenance: { kind: 'internal_system' } }])
+		assert.match((await writer.fails('chat.send', { message: 'x', sessionKey: key, idempotencyKey: 'p', ...origin })).message,
+			/fields require admin scope/);
 	assert.equal((await writer.request('agent', { message: 'x', sessionKey: key, idempotencyKey: 'n' })).ok, true);
 	await writer.close();
 	assert.equal((await c.call('agent', { message: 'x', sessionKey: key, idempotencyKey: 'o', model: 'offline/demo' })).status, 'accepted');

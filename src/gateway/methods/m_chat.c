@@ -281,6 +281,22 @@ static ch_status check_settings(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
+/* Who says where a message came from, or that it is no command, speaks for others. */
+static ch_status check_origin(struct gw_call *call, struct ch_err *err)
+{
+	const struct json *p = call->params;
+	bool is_system = json_get(p, "systemInputProvenance") || !str_empty(json_get_str(p, "systemProvenanceReceipt")) ||
+			 json_get_bool(p, "suppressCommandInterpretation", false);
+
+	if (gw_conn_has(call->conn, GW_SCOPE_ADMIN))
+		return CH_OK;
+	if (is_system)
+		return ch_fail(err, CH_E_INVALID, "system provenance fields require admin scope");
+	if (!str_empty(json_get_str(p, "originatingChannel")))
+		return ch_fail(err, CH_E_INVALID, "originating route fields require admin scope");
+	return CH_OK;
+}
+
 static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 {
 	const struct json *p = call->params;
@@ -301,6 +317,8 @@ static CH_FIBER ch_status run_send(struct gw_call *call, struct ch_err *err)
 
 	if (!st)
 		st = chat_check_message("chat.send", in.text, in.attachments, err);
+	if (!st)
+		st = check_origin(call, err);
 	if (!st)
 		st = check_settings(call, err);
 	if (!st)
