@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/str.h"
 
+#define WORTH_TOKENS 100                 /* what is shorter than its summary would be stays as it is */
 #define KEEP_TOKENS 20000                /* keepRecentTokens */
 #define KEEP_TURNS 3                     /* recentTurnsPreserve */
 #define TIMEOUT_SECONDS 180
@@ -76,6 +77,8 @@ static const char *plan(struct compact_job *job)
 	job->cut = compact_plan(h, keep, turns, most);
 	if (!job->cut && ask->reason == COMPACT_MANUAL)
 		job->cut = compact_plan(h, 0, 1, most);  /* who asks for it means what there is */
+	if (history_tokens(h, 0, job->cut) < WORTH_TOKENS)
+		job->cut = 0;
 	return job->cut ? NULL : "Nothing to compact (session too small)";
 }
 

@@ -146,11 +146,31 @@ static ch_status answer_results(struct talk *t, const struct msg *results)
 	return st;
 }
 
+/* A record of a conversation (agent/compact): the headings that were asked for, and that nobody understood what was said. */
+static ch_status keep_record(struct talk *t)
+{
+	const char *p = last_user_text(t);
+	bool is_first = true;
+	ch_status st = CH_OK;
+
+	for (const char *h = strstr(p, "\n## "); h && !st; h = strstr(h + 1, "\n## ")) {
+		size_t n = strcspn(h + 1, "\n");
+
+		st = say(t, arena_printf(t->arena, "%.*s\n%s\n\n", (int)CH_MIN(n, 200), h + 1,
+					 is_first ? "offline/demo follows rules and cannot summarise; the transcript has every word."
+						  : "none"));
+		is_first = false;
+	}
+	return st;
+}
+
 static CH_FIBER ch_status answer(struct talk *t, struct ch_err *err)
 {
 	const struct msg *results = open_results(&t->history);
 	struct offline_action act = { .kind = OFFLINE_SAY };
 
+	if (t->call->reason == MODEL_FOR_COMPACTION)
+		return keep_record(t);
 	if (results)
 		return answer_results(t, results);
 	offline_understand(t->arena, last_user_text(t), &act);
