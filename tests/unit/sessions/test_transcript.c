@@ -312,8 +312,7 @@ static void test_plans(void **state)
 		"SELECT max(seq) FROM transcript WHERE session_id = ?1 AND seq IS NOT NULL",
 		"SELECT max(raw_seq) FROM transcript WHERE session_id = ?1 AND type = 'reset'",
 		"SELECT id FROM transcript WHERE session_id = ?1 AND type = 'compaction' AND raw_seq > 3 ORDER BY raw_seq DESC",
-		"SELECT id FROM transcript WHERE session_id = ?1 AND role IS NULL AND type = ?2 AND raw_seq > 3 "
-		"ORDER BY raw_seq DESC",
+		"SELECT id FROM transcript WHERE session_id = ?1 AND role IS NULL AND type = ?2 AND raw_seq > 3 ORDER BY raw_seq",
 		"SELECT id FROM inputs WHERE session_key = ?1 AND ended_at = 0 AND state = 'queued' ORDER BY id",
 		"SELECT id FROM inputs WHERE run_id = ?1 ORDER BY id DESC LIMIT 1",
 	};
