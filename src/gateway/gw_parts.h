@@ -28,4 +28,7 @@ void gw_reload_secrets(struct gw *gw);
 /* Until the changes so far are in force. */
 CH_FIBER CH_MUST_USE ch_status gw_reload_wait(struct gw *gw, int64_t deadline_ms, struct ch_err *err);
 
+/* The setup wizard and what it holds (methods/m_wizard.c). */
+void gw_wizard_free(struct gw *gw);
+
 #endif

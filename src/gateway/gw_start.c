@@ -280,6 +280,7 @@ void gw_free(struct gw *gw)
 		http_server_free(gw->server);
 	tls_ctx_free(gw->tls);
 	agent_host_free(gw->agents);
+	gw_wizard_free(gw);
 	gw_render_free(gw->render);
 	hub_free(gw->hub);
 	models_free(gw->models);

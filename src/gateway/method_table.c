@@ -42,6 +42,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_cron),
 	FAMILY(gwm_projects),
 	FAMILY(gwm_voicewake),
+	FAMILY(gwm_wizard),
 	FAMILY(gwm_absent),
 };
 

@@ -51,6 +51,7 @@ struct model_call {
 	const char *tool_choice;         /* NULL: "auto"; "none", "required", or a tool's name */
 	const struct json *stop;         /* array of strings */
 	bool is_fast;                    /* the provider's faster service tier, where it has one */
+	struct secret *trial_key;        /* shown instead of what is kept, for a key not stored yet; no health is noted of it */
 	const char *const *auth_skip;    /* set by the client: credentials that failed this request, NULL-ended */
 };
 

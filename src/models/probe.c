@@ -99,7 +99,7 @@ CH_FIBER void model_probe(struct models *m, const struct probe *p, struct probe_
 		.m = m,
 		.call = { .ref = p->ref, .system_stable = "You answer with one word.", .messages = question(a),
 			  .max_tokens = PROBE_TOKENS, .thinking = THINK_OFF, .reason = MODEL_FOR_PROBE, .agent_id = p->agent_id,
-			  .auth_profile = p->auth_profile },
+			  .auth_profile = p->auth_profile, .trial_key = p->trial_key },
 		.err = { .text = "" },
 	};
 	int64_t began_ms = now_mono_ms();

@@ -16,6 +16,7 @@ struct probe {
 	const char *agent_id;            /* or NULL */
 	const char *auth_profile;        /* this credential; NULL: the first that fits */
 	int64_t timeout_ms;
+	struct secret *trial_key;        /* this key, which is not stored; NULL: those that are. Held by the caller */
 };
 struct probe_result {
 	enum probe_status status;

@@ -151,6 +151,10 @@ static CH_FIBER ch_status find_credential(struct model_target *t, const struct m
 		.even_blocked = call->reason == MODEL_FOR_PROBE,
 	};
 
+	if (call->trial_key) {
+		t->lease = (struct auth_lease){ .kind = AUTH_KIND_API_KEY, .secret = secret_ref(call->trial_key) };
+		return CH_OK;
+	}
 	return auth_acquire(t->m, t->config, &want, &t->lease, err);
 }
 

@@ -69,6 +69,9 @@ async function picture() {
 	return { sessionKey, artifactId: artifacts[0].id };
 }
 
+/* A wizard of this connection takes the place of the one before. */
+const wizard = async () => c.call('wizard.start', { flow: 'setup' });
+
 /* An error is the right answer: nothing has that id. */
 const fails = (params, message) => ({ params, fails: message });
 
@@ -184,6 +187,9 @@ const MINIMAL = {
 	'users.prefs.set': { entries: { 'ui.theme': 'claw' } },
 	'users.setDisplayName': { profileId: 'gateway-owner', displayName: null },
 	'voicewake.set': { triggers: ['hey'] },
+	'wizard.cancel': async () => ({ sessionId: (await wizard()).sessionId }),
+	'wizard.next': async () => ({ sessionId: (await wizard()).sessionId }),
+	'wizard.status': async () => ({ sessionId: (await wizard()).sessionId }),
 	'worktrees.branches': () => ({ repoRoot: gw.dir, includeRepositoryStatus: true }),
 };
 

@@ -13,7 +13,6 @@
 #define NO_SECRET_STORE "secrets live in the configuration, the environment, files or commands"
 #define NO_SKILLS "this version has no skills"
 #define SELF_BUILT "this build came from its source: update it where it was built"
-#define NO_WIZARD "this version is set up by its configuration file"
 
 /* -- for all these tables -- */
 
@@ -384,9 +383,5 @@ const struct gw_method gwm_absent[] = {
 	GWM_ALWAYS("users.github.status", READ, NULL, NO_GITHUB_USER),
 	GWM_ROW("users.listModelAccounts", run_accounts, READ, accounts_params, NULL),
 	{ "webSearch.status", run_web_search, GW_SCOPE_READ, 0, agent_params, NULL, NULL },
-	GWM_REFUSE("wizard.cancel", ADMIN, NO_WIZARD),
-	GWM_REFUSE("wizard.next", ADMIN, NO_WIZARD),
-	GWM_REFUSE("wizard.start", ADMIN, NO_WIZARD),
-	GWM_REFUSE("wizard.status", ADMIN, NO_WIZARD),
 };
 const size_t gwm_absent_count = CH_ARRAY_LEN(gwm_absent);

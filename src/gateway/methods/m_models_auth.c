@@ -264,25 +264,24 @@ static ch_status run_status(struct gw_call *call, struct ch_err *err)
 
 /* ---- models.authSetApiKey ---- */
 
-/* The key in use is replaced: the first of the order, else of the list; else "provider:manual" is made. */
-static ch_status key_profile(struct gw_call *call, const struct scope *scope, const char *provider,
-			     const char **ret, struct ch_err *err)
+ch_status gwm_key_profile(struct gw *gw, struct arena *a, const struct gwm_key_place *at, const char **ret,
+			  struct ch_err *err)
 {
 	struct auth_profiles list = { 0 };
 	struct auth_candidates all = { 0 };
-	const struct auth_want want = { .provider = provider, .agent_id = scope->agent_id };
-	ch_status st = auth_store_list(call->gw->db, call->arena, scope->owner, provider, &list, err);
+	const struct auth_want want = { .provider = at->provider, .agent_id = at->agent_id };
+	ch_status st = auth_store_list(gw->db, a, at->owner, at->provider, &list, err);
 
 	if (!st)
-		st = auth_candidates_find(call->gw->models, gw_config(call->gw), &want, call->arena, &all, err);
+		st = auth_candidates_find(gw->models, gw_config(gw), &want, a, &all, err);
 	if (st)
 		return st;
-	*ret = arena_printf(call->arena, "%s:manual", provider);
+	*ret = arena_printf(a, "%s:manual", at->provider);
 	for (size_t i = 0; i < all.len; i++) {
 		const struct auth_candidate *c = &all.at[i];
 
 		if (c->source != AUTH_FROM_PROFILE || c->kind != AUTH_KIND_API_KEY ||
-		    !str_eq(c->profile.agent_id, scope->owner))
+		    !str_eq(c->profile.agent_id, at->owner))
 			continue;
 		*ret = c->id;
 		break;
@@ -304,7 +303,8 @@ static ch_status run_set_key(struct gw_call *call, struct ch_err *err)
 	if (!st && !auth_takes_keys(provider))
 		st = ch_fail(err, CH_E_INVALID, "%s takes no stored keys (see docs/providers.md)", provider);
 	if (!st)
-		st = key_profile(call, &scope, provider, &id, err);
+		st = gwm_key_profile(call->gw, call->arena,
+				     &(struct gwm_key_place){ provider, scope.agent_id, scope.owner }, &id, err);
 	if (!st)
 		st = auth_store_put(call->gw->db,
 				    &(struct auth_profile){ .agent_id = scope.owner,

@@ -46,6 +46,7 @@ GWM_FAMILY(gwm_usage);
 GWM_FAMILY(gwm_tools);
 GWM_FAMILY(gwm_users);
 GWM_FAMILY(gwm_voicewake);
+GWM_FAMILY(gwm_wizard);
 
 /* The agent a client means: by agentId, by sessionKey, else the default one. On the call's arena. */
 CH_MUST_USE ch_status gw_call_agent(struct gw_call *call, const struct agent_info **ret, struct ch_err *err);
@@ -53,5 +54,10 @@ CH_MUST_USE ch_status gw_call_agent(struct gw_call *call, const struct agent_inf
 /* The arrays of models.list and commands.list; chat.metadata carries them too. */
 void gw_render_models(struct gw *gw, struct jw *w);
 void gw_render_commands(struct gw *gw, struct jw *w);
+
+/* Where a key goes: the one in use is replaced, the first of the order, else of the list; else "provider:manual" is made. */
+struct gwm_key_place { const char *provider, *agent_id, *owner; };       /* owner: "" shared */
+CH_MUST_USE ch_status gwm_key_profile(struct gw *gw, struct arena *a, const struct gwm_key_place *at, const char **ret,
+				      struct ch_err *err);
 
 #endif
