@@ -4,6 +4,8 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
+	&cli_setup,
+	&cli_onboard,
 	&cli_gateway_run,
 	&cli_gateway_status,
 	&cli_gateway_call,

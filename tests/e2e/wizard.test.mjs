@@ -3,11 +3,13 @@
  * written before the last answer, a key that fails is told in the provider's words, and no key is seen anywhere.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
 import { Gateway } from './lib/gateway.mjs';
+import { CHELA } from './lib/peers.mjs';
+import { Proc } from './lib/proc.mjs';
 import { problems } from './lib/schema.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -173,6 +175,29 @@ test('cancelling while the model is asked ends it', async (t) => {
 	await c.close();
 });
 
+test('an agent with a model of its own gets the chosen one; comments stay', async (t) => {
+	const gw = await Gateway.start({ config: { agents: { entries: { main: { model: 'openai/gpt-6-astra' } } } } });
+
+	t.after(() => gw.stop());
+	writeFileSync(gw.configPath, `// mine\n${readFileSync(gw.configPath, 'utf8')}`);
+	const c = await gw.connect();
+
+	await until(async () => (await c.call('config.get')).raw.startsWith('// mine'), 'the comment to be read');
+	const w = await begin(c, 'offline');
+
+	await w.answer('name');
+	await w.answer('confirm', true);
+	await w.answer('next');
+	const raw = readFileSync(gw.configPath, 'utf8');
+
+	assert.match(raw, /^\/\/ mine\n/);
+	const { resolved } = await c.call('config.get');
+
+	assert.equal(resolved.agents.defaults.model.primary, 'offline/demo');
+	assert.equal(resolved.agents.entries.main.model?.primary ?? resolved.agents.entries.main.model, 'offline/demo');
+	await c.close();
+});
+
 test('what the wizard does not do is said', async (t) => {
 	const { gw } = await setup(t);
 	const c = await gw.connect();
@@ -183,5 +208,80 @@ test('what the wizard does not do is said', async (t) => {
 		assert.equal(e.code, 'UNAVAILABLE');
 		assert.match(e.message, /^wizard\.start is not available: /);
 	}
+	await c.close();
+});
+
+/* ---- chela setup ---- */
+
+test('chela setup --yes answers by options; a wrong key writes nothing', async (t) => {
+	const { gw, double } = await setup(t);
+	const before = readFileSync(gw.configPath, 'utf8');
+	const args = ['setup', '--yes', '--provider', 'acme', '--model', 'm1', '--key-stdin', '--json'];
+	const refused = serve(double, 2);
+	const bad = await gw.cli(args, { input: `${WRONG}\n` });
+
+	assert.equal(bad.code, 1);
+	assert.match(bad.stdout, /Incorrect API key provided/);
+	assert.ok(!(bad.stdout + bad.stderr).includes(WRONG));
+	assert.deepEqual(await refused, ['', WRONG]);
+	assert.equal(readFileSync(gw.configPath, 'utf8'), before);
+
+	/* What it left is gone: the next one can begin. */
+	const served = serve(double, 2);
+	const good = await gw.cli([...args, '--name', 'Kim'], { input: `${RIGHT}\n` });
+
+	assert.equal(good.code, 0, good.stdout + good.stderr);
+	assert.deepEqual(JSON.parse(good.stdout), { ok: true, model: 'acme/m1' });
+	assert.deepEqual(await served, ['', RIGHT]);
+	assert.equal(JSON.parse(readFileSync(gw.configPath, 'utf8')).agents.defaults.model.primary, 'acme/m1');
+	const list = JSON.parse((await gw.cli(['models', 'auth', 'list', '--json'])).stdout);
+
+	assert.deepEqual(list.profiles.map((p) => p.id), ['acme:manual']);
+});
+
+test('chela onboard: without a model; and what it needs', async (t) => {
+	const { gw } = await setup(t);
+	const done = await gw.cli(['onboard', '--yes', '--provider', 'offline']);
+
+	assert.equal(done.code, 0, done.stderr);
+	assert.match(done.stdout, /its model is offline\/demo/);
+	for (const [args, why] of [[[], /need a terminal/], [['--yes'], /--provider/], [['--model', 'm1'], /go with --yes/],
+		[['--yes', '--provider', 'nobody'], /one of the offered providers/]]) {
+		const r = await gw.cli(['setup', ...args]);
+
+		assert.equal(r.code, 1, args.join(' '));
+		assert.match(r.stderr, why);
+	}
+});
+
+test('a terminal is asked question by question, and never shows the key', async (t) => {
+	const { gw, double } = await setup(t);
+	const served = serve(double, 2);
+	const c = await gw.connect();
+	const w = await begin(c, 'offline');
+
+	await c.call('wizard.cancel', { sessionId: w.sessionId });
+	const options = w.told.find((s) => s.step?.type === 'select').step.options.map((o) => o.value);
+	const acme = options.indexOf('acme') + 1;
+	/* util-linux's script gives it a terminal; what the terminal shows is its output. */
+	const p = new Proc('script', ['-qec', `${CHELA} setup`, '/dev/null'], { env: gw.env, cwd: gw.dir, stdin: 'pipe' });
+	const says = async (pattern, line) => {
+		await until(() => pattern.test(p.stdout), `${pattern} on the terminal`);
+		p.child.stdin.write(`${line}\n`);
+	};
+
+	await says(/Continue\?[^]*Yes or no: $/, 'yes');
+	await says(/Number.*: $/, String(acme));
+	await says(/\[acme\/m1\]: $/, '');
+	await says(/did not answer[^]*Number: $/, '1');
+	await says(/Key \(not shown\): $/, RIGHT);
+	await says(/not shown[^]*\[acme\/m1\]: $/, '');
+	await says(/called\?[^]*: $/, 'Kim');
+	await says(/Write this\?[^]*: $/, '');
+	await p.exited;
+	assert.equal(p.exit.code, 0, p.stdout);
+	assert.match(p.stdout, /the gateway is set up; its model is acme\/m1/);
+	assert.ok(!p.stdout.includes(RIGHT), 'the key was shown');
+	assert.deepEqual(await served, ['', RIGHT]);
 	await c.close();
 });
