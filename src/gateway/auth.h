@@ -15,6 +15,7 @@
 #define AUTH_SHARED "shared-secret"      /* classes of the limiter */
 #define AUTH_DEVICE "device-token"
 #define AUTH_BOOTSTRAP "bootstrap-token"
+#define AUTH_JOIN "device-join"
 
 enum auth_mode { AUTH_MODE_NONE, AUTH_MODE_TOKEN, AUTH_MODE_PASSWORD };
 const char *auth_mode_name(enum auth_mode m);

@@ -10,6 +10,7 @@
 
 #include "gateway/conn.h"
 #include "gateway/connect_policy.h"
+#include "gateway/pair.h"
 
 void connect_first_frame(struct gw_conn *c, char *text, size_t len);
 
@@ -21,6 +22,8 @@ struct connect_outcome {
 	enum auth_method method;
 	const char *device_token;        /* or NULL */
 	int64_t token_issued_at;
+	/* What a setup code handed over besides device_token; token NULL: nothing. */
+	struct pair_code_token handed_over;
 };
 /* Writes the hello-ok payload (gateway/hello.c). */
 void hello_write(struct gw *gw, struct jw *w, const struct gw_conn *c, const struct connect_outcome *o);

@@ -136,22 +136,53 @@ static enum auth_reason check_device_token(struct judge *j)
 	return AUTH_OK;
 }
 
+/* Judges auth.bootstrapToken; it is used up when the device is paired. */
+static enum auth_reason check_code(struct judge *j)
+{
+	struct limiter *limiter = j->gw->auth->limiter;
+
+	if (limiter_wait_ms(limiter, AUTH_BOOTSTRAP, j->source) > 0)
+		return AUTH_RATE_LIMITED;
+	if (bootstrap_find(j->gw->db, j->a, j->p.bootstrap_token, &j->code, NULL) ||
+	    !bootstrap_allows(j->code.profile, j->facts.role, &j->scopes)) {
+		(void)limiter_fail(limiter, AUTH_BOOTSTRAP, j->source, j->is_exempt);
+		return AUTH_BOOTSTRAP_INVALID;
+	}
+	limiter_reset(limiter, AUTH_BOOTSTRAP, j->source);
+	return AUTH_OK;
+}
+
+CH_FIBER bool judge_refuse_code(struct judge *j)
+{
+	return refuse_auth(j, AUTH_BOOTSTRAP_INVALID, AUTH_BOOTSTRAP);
+}
+
+static bool settle_method(struct judge *j, enum auth_method method)
+{
+	j->facts.auth_ok = true;
+	j->facts.method = method;
+	return true;
+}
+
 CH_FIBER bool judge_credentials(struct judge *j)
 {
 	enum auth_reason reason = j->shared;
+	const char *limited_class = AUTH_SHARED;
 
 	if (j->facts.auth_ok)
 		return true;
-	/* Setup codes are not handed out yet, so none can be right. */
-	if (j->p.has_device && j->p.bootstrap_token)
-		reason = AUTH_BOOTSTRAP_INVALID;
-	if (has_device_candidate(j))
-		reason = check_device_token(j);
-	if (reason == AUTH_OK) {
-		j->facts.auth_ok = true;
-		j->facts.method = AUTH_BY_DEVICE_TOKEN;
-		return true;
+	if (j->p.has_device && j->p.bootstrap_token) {
+		reason = check_code(j);
+		if (reason == AUTH_OK)
+			return settle_method(j, AUTH_BY_BOOTSTRAP);
+		limited_class = AUTH_BOOTSTRAP;
 	}
-	return refuse_auth(j, reason,
-			   reason == AUTH_RATE_LIMITED && reason != j->shared ? AUTH_DEVICE : AUTH_SHARED);
+	if (has_device_candidate(j)) {
+		reason = check_device_token(j);
+		if (reason == AUTH_OK)
+			return settle_method(j, AUTH_BY_DEVICE_TOKEN);
+		if (reason != j->shared)
+			limited_class = AUTH_DEVICE;
+	}
+	return refuse_auth(j, reason, limited_class);
 }

@@ -107,7 +107,27 @@ static bool note_seen(struct judge *j)
 	return st ? judge_refuse_internal(j, &err) : true;
 }
 
-bool judge_pairing(struct judge *j)
+/* The administrator who made the code has approved this device, for what the code's profile says. */
+CH_FIBER static bool pair_with_code(struct judge *j)
+{
+	struct pair_request ask = make_ask(j, PAIR_NOT_PAIRED, true);
+	struct pair_code_grant g;
+	struct ch_err err = {0};
+	ch_status st = pair_by_code(j->gw, j->a, &ask, &j->code, j->p.bootstrap_token, &g, &err);
+
+	if (st == CH_E_NOT_FOUND)
+		return judge_refuse_code(j);
+	if (st)
+		return judge_refuse_internal(j, &err);
+	j->device = g.device;
+	j->is_paired = true;
+	j->out.device_token = g.own.token;
+	j->out.token_issued_at = g.issued_at;
+	j->out.handed_over = g.other;
+	return true;
+}
+
+CH_FIBER bool judge_pairing(struct judge *j)
 {
 	bool skips = policy_skips_pairing(&j->facts) ||
 		     (connect_is_control_ui(&j->p) && j->gw->auth->mode == AUTH_MODE_NONE);
@@ -121,6 +141,8 @@ bool judge_pairing(struct judge *j)
 	if (st && st != CH_E_NOT_FOUND)
 		return judge_refuse_internal(j, &err);
 	j->is_paired = !st;
+	if (j->facts.method == AUTH_BY_BOOTSTRAP)
+		return pair_with_code(j) && note_seen(j);
 	if (skips)
 		return !j->is_paired || note_seen(j);
 	if (!j->is_paired)

@@ -25,6 +25,7 @@ struct judge {
 	const char *public_key;
 	bool is_paired;
 	struct device device;            /* when is_paired */
+	struct bootstrap code;           /* when it came by setup code */
 	struct connect_outcome out;
 };
 
@@ -47,10 +48,12 @@ void judge_shared_secret(struct judge *j);
 CH_FIBER bool judge_device_need(struct judge *j);
 CH_FIBER bool judge_device_proof(struct judge *j);
 CH_FIBER bool judge_credentials(struct judge *j);
+/* The setup code is not, or no longer, good. Gives false. */
+CH_FIBER bool judge_refuse_code(struct judge *j);
 
 /* -- devices (gateway/connect_device.c) -- */
 
-bool judge_pairing(struct judge *j);
+CH_FIBER bool judge_pairing(struct judge *j);
 /* A paired device leaves with a token: the one it came with, or a new one. */
 bool judge_token(struct judge *j);
 

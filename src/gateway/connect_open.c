@@ -42,8 +42,8 @@ static struct conn_client *make_client(const struct judge *j)
 	cl->role = j->facts.role;
 	cl->scopes = j->scopes;
 	cl->is_tracked = !connect_is_ephemeral(p);
-	cl->uses_shared_auth = j->facts.method != AUTH_BY_DEVICE_TOKEN;
-	cl->is_device_token = j->facts.method == AUTH_BY_DEVICE_TOKEN;
+	cl->is_device_token = j->facts.method == AUTH_BY_DEVICE_TOKEN || j->facts.method == AUTH_BY_BOOTSTRAP;
+	cl->uses_shared_auth = !cl->is_device_token;
 	cl->online_since_ms = cl->last_activity_ms = now_wall_ms();
 	return cl;
 }
@@ -58,23 +58,28 @@ static void cap_scopes(struct judge *j)
 	scope_list_cap(&j->scopes, cap.bits);
 }
 
-static void send_hello(struct judge *j)
+/* Was it handed to the socket? */
+static bool send_hello(struct judge *j)
 {
 	struct buf out;
 	struct jw w = JW(&out);
+	bool is_whole;
 
 	hub_take_buf(j->gw->hub, &out, GW_FRAME_MAX);
 	frame_res_begin(&w, j->frame_id);
 	hello_write(j->gw, &w, j->c, &j->out);
 	frame_res_end(&w);
-	if (!out.failed)
+	is_whole = !out.failed;
+	if (is_whole)
 		conn_send(j->c, out.data, out.len);
 	hub_give_buf(j->gw->hub, &out);
+	return is_whole && j->c->phase == CONN_OPEN;
 }
 
 void judge_let_in(struct judge *j)
 {
 	struct gw_conn *c = j->c;
+	bool was_sent;
 
 	cap_scopes(j);
 	j->out.params = &j->p;
@@ -89,6 +94,8 @@ void judge_let_in(struct judge *j)
 		c->awaits_health = true;
 		hub_presence_changed(j->gw->hub);
 	}
-	send_hello(j);
+	was_sent = send_hello(j);
+	if (j->out.method == AUTH_BY_BOOTSTRAP)
+		bootstrap_settle(j->gw, j->a, j->code.setup_id, was_sent);
 	conn_replay(c);
 }

@@ -10,7 +10,7 @@ const char *auth_method_name(enum auth_method m)
 {
 	static const char *const names[] = {
 		[AUTH_BY_NONE] = "none", [AUTH_BY_TOKEN] = "token", [AUTH_BY_PASSWORD] = "password",
-		[AUTH_BY_DEVICE_TOKEN] = "device-token",
+		[AUTH_BY_DEVICE_TOKEN] = "device-token", [AUTH_BY_BOOTSTRAP] = "bootstrap-token",
 	};
 
 	return names[m];

@@ -10,7 +10,8 @@
 #include "gateway/devices.h"
 
 /* How a connection proved itself; names are those of hello-ok's auth.method. */
-enum auth_method { AUTH_BY_NONE, AUTH_BY_TOKEN, AUTH_BY_PASSWORD, AUTH_BY_DEVICE_TOKEN };
+enum auth_method { AUTH_BY_NONE, AUTH_BY_TOKEN, AUTH_BY_PASSWORD, AUTH_BY_DEVICE_TOKEN,
+		   AUTH_BY_BOOTSTRAP };
 const char *auth_method_name(enum auth_method m);
 
 /* What is known of a connect when its fate is decided. */

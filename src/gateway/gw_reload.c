@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/str.h"
 #include "gateway/auth.h"
+#include "gateway/bootstrap.h"
 #include "gateway/gw_parts.h"
 #include "gateway/hub.h"
 #include "gateway/render.h"
@@ -70,6 +71,15 @@ static void tell_changed(struct gw *gw)
 	tell_catalog(gw);
 }
 
+/* Setup codes stand for the secret that was in force when they were made. */
+static void revoke_codes(struct gw *gw)
+{
+	struct ch_err err = {0};
+
+	if (bootstrap_revoke(gw->db, NULL, &err))
+		log_error("gateway", "setup codes could not be revoked: %s; they lapse within 10 minutes", err.text);
+}
+
 /* Reads what depends on the configuration afresh. False: we are stopping. */
 CH_FIBER static bool apply(struct gw *gw)
 {
@@ -88,6 +98,7 @@ CH_FIBER static bool apply(struct gw *gw)
 	else if (auth_changed) {
 		log_info("config", "credentials changed: clients that used the old ones are closed");
 		hub_close_shared_auth(gw->hub, "gateway auth changed");
+		revoke_codes(gw);
 	}
 	log_set_level(level_of(c, "logging.level", LOG_INFO), console_level(c, gw->is_verbose));
 	models_config_changed(gw->models);

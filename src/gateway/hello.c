@@ -91,6 +91,19 @@ static void write_snapshot(struct gw *gw, struct jw *w, const struct connect_out
 	jw_end(w);
 }
 
+static void write_handed_over(struct jw *w, const struct connect_outcome *o)
+{
+	jw_karr(w, "deviceTokens");
+	jw_obj(w);
+	jw_kstr(w, "deviceToken", o->handed_over.token);
+	jw_kstr(w, "role", role_name(o->handed_over.role));
+	jw_key(w, "scopes");
+	scope_list_write(w, &o->handed_over.scopes);
+	jw_kint(w, "issuedAtMs", o->token_issued_at);
+	jw_end(w);
+	jw_end(w);
+}
+
 static void write_auth(struct jw *w, const struct connect_outcome *o)
 {
 	jw_kobj(w, "auth");
@@ -102,6 +115,8 @@ static void write_auth(struct jw *w, const struct connect_outcome *o)
 		jw_kstr(w, "deviceToken", o->device_token);
 		jw_kint(w, "issuedAtMs", o->token_issued_at);
 	}
+	if (o->handed_over.token)
+		write_handed_over(w, o);
 	jw_end(w);
 }
 

@@ -70,6 +70,8 @@ void hub_give_buf(struct gw_hub *h, struct buf *b);
 
 /* The clock has something to look at soon: arms the timer. */
 void hub_poke(struct gw_hub *h);
+/* An address of this machine that others could use; "" when there is none. */
+const char *presence_lan_address(struct gw_hub *h);
 /* Somebody came or went: bumps the version and tells everybody, soon. */
 void hub_presence_changed(struct gw_hub *h);
 /* What health shows may have changed. */

@@ -34,6 +34,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_sessions_more),
 	FAMILY(gwm_sessions_write),
 	FAMILY(gwm_device),
+	FAMILY(gwm_device_setup),
 	FAMILY(gwm_people),
 	FAMILY(gwm_users),
 	FAMILY(gwm_usage),

@@ -238,9 +238,8 @@ ch_status pair_ask(struct gw *gw, struct arena *a, const struct pair_request *as
 
 /* -- approving -- */
 
-/* Grants what r asks for; called inside a transaction. Tokens of the role are void: the grant has changed. */
-static ch_status grant(struct gw *gw, struct arena *a, const struct pair_request *r, const char *via,
-		       struct device *ret, struct ch_err *err)
+ch_status pair_grant(struct gw *gw, struct arena *a, const struct pair_request *r, const char *via,
+		     struct device *ret, struct ch_err *err)
 {
 	struct device known, d;
 	ch_status st = device_find(gw->db, a, r->device_id, &known, err);
@@ -256,6 +255,11 @@ static ch_status grant(struct gw *gw, struct arena *a, const struct pair_request
 	if (!st)
 		*ret = d;
 	return st;
+}
+
+void pair_tell_approved(struct gw *gw, struct arena *a, const char *device_id)
+{
+	tell_resolved(gw, new_id(a), device_id, "approved");
 }
 
 /* Old silent pairings of the same kind of client go, beyond a number: private windows pair anew each time. */
@@ -278,7 +282,7 @@ static ch_status in_transaction_silently(struct gw *gw, struct arena *a, const s
 					 struct device *ret, struct ch_err *err)
 {
 	struct pair_request open;
-	ch_status st = grant(gw, a, ask, "silent", ret, err);
+	ch_status st = pair_grant(gw, a, ask, "silent", ret, err);
 
 	if (!st && !pair_request_of(gw->db, a, ask->device_id, &open, NULL) && pair_covers(ask, &open))
 		st = pair_request_delete(gw->db, open.id, err);
@@ -304,7 +308,7 @@ ch_status pair_approve_silently(struct gw *gw, struct arena *a, const struct pai
 		return st;
 	log_info("gateway", "device paired without asking (local) device=%.12s role=%s reason=%s client=%s",
 		 ask->device_id, role_name(ask->role), ask->reason, log_quote(ask->client_id));
-	tell_resolved(gw, new_id(a), ask->device_id, "approved");
+	pair_tell_approved(gw, a, ask->device_id);
 	return CH_OK;
 }
 
@@ -326,7 +330,7 @@ ch_status pair_approve(struct gw *gw, struct arena *a, const char *request_id, c
 	st = db_begin_durable(gw->db, err);
 	if (st)
 		return st;
-	st = grant(gw, a, &r, "owner", ret, err);
+	st = pair_grant(gw, a, &r, "owner", ret, err);
 	if (!st)
 		st = pair_request_delete(gw->db, r.id, err);
 	if (st) {
@@ -361,6 +365,41 @@ ch_status pair_reject(struct gw *gw, struct arena *a, const char *request_id, co
 
 /* -- devices -- */
 
+/* The setup codes that a device issued go with it: they would outlive its rights. */
+static ch_status delete_with_codes(struct db *db, const char *device_id, struct ch_err *err)
+{
+	ch_status st = db_begin_durable(db, err);
+
+	if (st)
+		return st;
+	st = bootstrap_revoke(db, device_id, err);
+	if (!st)
+		st = device_delete(db, device_id, err);
+	if (st) {
+		db_rollback(db);
+		return st;
+	}
+	return db_commit(db, err);
+}
+
+static ch_status revoke_with_codes(struct db *db, const char *device_id, enum gw_role role, int64_t now,
+				   struct ch_err *err)
+{
+	ch_status st = db_begin_durable(db, err);
+
+	if (st)
+		return st;
+	if (role == GW_ROLE_OPERATOR)
+		st = bootstrap_revoke(db, device_id, err);
+	if (!st)
+		st = device_token_revoke(db, device_id, role, now, err);
+	if (st) {
+		db_rollback(db);
+		return st;
+	}
+	return db_commit(db, err);
+}
+
 ch_status pair_remove(struct gw *gw, struct arena *a, const char *device_id, const struct pair_actor *by,
 		      struct ch_err *err)
 {
@@ -370,7 +409,7 @@ ch_status pair_remove(struct gw *gw, struct arena *a, const char *device_id, con
 	if (!pair_may_manage(by, device_id, st ? NULL : &d))
 		return ch_fail(err, CH_E_INVALID, "device pairing removal denied");
 	if (!st)
-		st = device_delete(gw->db, device_id, err);
+		st = delete_with_codes(gw->db, device_id, err);
 	if (st)
 		return st;
 	log_info("gateway", "device removed device=%.12s", device_id);
@@ -436,7 +475,7 @@ ch_status pair_revoke(struct gw *gw, struct arena *a, const char *device_id, enu
 	if (st && st != CH_E_NOT_FOUND)
 		return st;
 	if (!st && role && pair_may_manage(by, device_id, &d) && pair_may_grant(by, &d, &d.scopes))
-		st = device_token_revoke(gw->db, device_id, role, now, err);
+		st = revoke_with_codes(gw->db, device_id, role, now, err);
 	else
 		st = CH_E_NOT_FOUND;
 	if (st == CH_E_NOT_FOUND)
@@ -453,7 +492,7 @@ void pair_expire(struct gw *gw)
 {
 	struct ch_err err = {0};
 
-	if (pair_request_prune(gw->db, now_wall_ms(), &err))
+	if (pair_request_prune(gw->db, now_wall_ms(), &err) || bootstrap_prune(gw->db, &err))
 		log_warn("gateway", "pairing requests could not be tidied: %s; next try in %d s", err.text,
 			 GW_TICK_MS / 1000);
 }

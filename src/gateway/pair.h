@@ -11,7 +11,7 @@
 #ifndef CH_GATEWAY_PAIR_H
 #define CH_GATEWAY_PAIR_H
 
-#include "gateway/devices.h"
+#include "gateway/bootstrap.h"
 
 /* The gateway's own identity (an Ed25519 key pair made at first start). */
 struct gw_devices {
@@ -31,6 +31,28 @@ CH_MUST_USE ch_status pair_ask(struct gw *gw, struct arena *a, const struct pair
 /* Approves without a person: nothing is left pending. */
 CH_MUST_USE ch_status pair_approve_silently(struct gw *gw, struct arena *a, const struct pair_request *ask,
 					    struct device *ret, struct ch_err *err);
+
+/*
+ * Inside the caller's transaction: the device has what it had and what r asks for; its tokens of those roles
+ * are void.
+ */
+CH_MUST_USE ch_status pair_grant(struct gw *gw, struct arena *a, const struct pair_request *r, const char *via,
+				 struct device *ret, struct ch_err *err);
+/* Tells that a device was approved without a request. */
+void pair_tell_approved(struct gw *gw, struct arena *a, const char *device_id);
+
+/* -- by setup code (gateway/pair_code.c) -- */
+
+struct pair_code_token { char *token; enum gw_role role; struct scope_list scopes; };
+struct pair_code_grant {
+	struct device device;
+	struct pair_code_token own, other;       /* of the role it connects as, and of the other; token NULL: none */
+	int64_t issued_at;
+};
+/* Uses the code up and approves what its profile says, whatever ask's roles and scopes are. */
+CH_MUST_USE ch_status pair_by_code(struct gw *gw, struct arena *a, const struct pair_request *ask,
+				   const struct bootstrap *b, const char *code, struct pair_code_grant *ret,
+				   struct ch_err *err);
 
 /* Who acts on a request or device: what they may grant, and whether they are tied to one device. */
 struct pair_actor { unsigned scopes; const char *device_id; /* came in by its token; else NULL */ };

@@ -35,7 +35,7 @@ static void find_address(char *buf, size_t cap)
 	freeifaddrs(all);
 }
 
-static const char *lan_address(struct gw_hub *h)
+const char *presence_lan_address(struct gw_hub *h)
 {
 	int64_t now = now_mono_ms();
 
@@ -48,7 +48,7 @@ static const char *lan_address(struct gw_hub *h)
 
 static void write_self(struct gw *gw, struct jw *w)
 {
-	const char *ip = lan_address(gw->hub);
+	const char *ip = presence_lan_address(gw->hub);
 	struct utsname u;
 	char platform[160], text[320];
 

@@ -27,6 +27,7 @@ CH_FIBER void anthropic_messages(struct http_call *call, const struct http_reque
 CH_FIBER void anthropic_count_tokens(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void avatar(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void embeddings(struct http_call *call, const struct http_request *rq, void *arg);
+CH_FIBER void join_link(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void media(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void session_history(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void tools_invoke(struct http_call *call, const struct http_request *rq, void *arg);

@@ -86,6 +86,7 @@ static const struct http_route routes[] = {
 	{ "GET",   "/api/chat/media/*",                       0,    media },
 	{ "GET",   "/api/*",                                  0,    not_found },
 	{ "GET",   "/avatar/*",                               0,    avatar },
+	{ "GET",   "/j/*",                                    0,    join_link },
 	{ "GET",   "/sessions/*",                             0,    history_or_page },
 	{ "POST",  "/tools/invoke",                           TOOLS_INVOKE_BODY_MAX, tools_invoke },
 	{ NULL,    "/tools/invoke",                           0,    post_only },

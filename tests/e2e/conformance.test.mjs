@@ -109,6 +109,8 @@ const MINIMAL = {
 	'cron.get': fails({ id: 'x' }, /cron job not found: x/),
 	'device.pair.approve': fails({ requestId: 'x' }, /unknown requestId/),
 	'device.pair.reject': fails({ requestId: 'x' }, /unknown requestId/),
+	'device.pair.setupCode': { publicUrl: 'wss://gw.example' },
+	'device.pair.setupStatus': { setupId: 'x' },
 	'device.pair.remove': fails({ deviceId: 'x' }, /unknown deviceId/),
 	'device.pair.rename': fails({ deviceId: 'x', label: 'y' }, /unknown deviceId/),
 	'device.token.revoke': fails({ deviceId: 'x', role: 'operator' }, /denied|unknown/),

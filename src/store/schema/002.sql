@@ -131,3 +131,23 @@ CREATE TABLE workspaces (
 	seeded_at INTEGER NOT NULL,
 	configured_at INTEGER NOT NULL DEFAULT 0 -- the ritual of the first talk is over
 ) WITHOUT ROWID;
+
+-- ---- setup codes (gateway/bootstrap.h) ----
+
+-- What lets a device in once without the shared secret. Only hashes are kept;
+-- a code that was used has none left, its row stays a while to tell the outcome.
+CREATE TABLE setup_codes (
+	setup_id TEXT PRIMARY KEY,
+	token_hash TEXT UNIQUE,                  -- SHA-256, lower-case hex; NULL once used
+	join_hash TEXT UNIQUE,                   -- of the join link's code; NULL: none, or opened
+	profile TEXT NOT NULL CHECK (profile IN ('full', 'limited', 'node', 'voice-node')),
+	url TEXT NOT NULL,                       -- where the device connects to
+	tls_fingerprint TEXT,
+	issued_by TEXT,                          -- the administrator's device; NULL: came by the shared secret
+	created_at INTEGER NOT NULL,
+	expires_at INTEGER NOT NULL,
+	used_at INTEGER NOT NULL DEFAULT 0,
+	told_at INTEGER NOT NULL DEFAULT 0,      -- the device was sent its tokens
+	device_id TEXT,                          -- who used it
+	device_name TEXT
+) WITHOUT ROWID;

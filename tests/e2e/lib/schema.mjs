@@ -18,6 +18,8 @@ const RESULT_OF = {
 
 const EVENT_OF = {
 	agent: 'AgentEvent', chat: 'ChatEvent', tick: 'TickEvent', shutdown: 'ShutdownEvent',
+	'device.pair.setup.completed': 'DevicePairSetupCompletedEvent',
+	'device.pair.setup.deliveryUncertain': 'DevicePairSetupDeliveryUncertainEvent',
 	'device.pair.requested': 'DevicePairRequestedEvent', 'device.pair.resolved': 'DevicePairResolvedEvent',
 	'session.operation': 'SessionOperationEvent', 'users.prefs.changed': 'UsersPrefsChangedEvent',
 };
