@@ -49,6 +49,8 @@ static const struct cli_command *const commands[] = {
 	&cli_devices_approve,
 	&cli_devices_reject,
 	&cli_devices_revoke,
+	&cli_devices_join_code,
+	&cli_devices_setup_code,
 	&cli_agents_list,
 	&cli_agents_add,
 	&cli_agents_set_identity,
