@@ -133,6 +133,9 @@ static CH_FIBER ch_status answer_scripted(struct setup *s, struct ch_err *err)
 {
 	struct cli *c = s->c;
 
+	if (is_step(s, "confirm") && s->key)
+		return ch_fail(err, CH_E_EXISTS, "%s answers with what it has, the key was not asked for; to keep it run: "
+						 "chela models auth paste-api-key", cli_safe(c->arena, cli_opt(c, "provider")));
 	if (is_step(s, "accept") || is_step(s, "confirm"))
 		return send_answer(s, json_new_bool(c->arena, true), err);
 	if (is_step(s, "provider"))
@@ -322,7 +325,8 @@ static CH_FIBER ch_status run_setup(struct cli *c, struct ch_err *err)
 	CH_AUTO_DONE(setup_done) struct setup s = { .c = c };
 	ch_status st = check_options(&s, err);
 
-	c->timeout_ms = CH_MAX(c->timeout_ms, ANSWER_MS);
+	if (!cli_opt(c, "timeout"))
+		c->timeout_ms = ANSWER_MS;
 	if (!st && cli_flag(c, "key-stdin"))
 		st = cli_read_secret(c, "Key (not shown)", &s.key, err);
 	if (!st)

@@ -104,7 +104,7 @@ test('without a gateway each verb says how to start one', async () => {
 		const env = cleanEnv({ HOME: dir, CHELA_STATE_DIR: path.join(dir, 'state'), CHELA_GATEWAY_PORT: String(port) });
 
 		for (const args of [['health'], ['status'], ['sessions'], ['models', 'list'], ['devices', 'list'], ['agent', '-m', 'hi'],
-			['logs'], ['gateway', 'call', 'health']]) {
+			['logs'], ['gateway', 'call', 'health'], ['setup', '--yes', '--provider', 'offline']]) {
 			const r = await run(CHELA, [...args], { env, cwd: dir });
 
 			assert.match(fails(r).stderr, /chela gateway run/, args.join(' '));

@@ -237,6 +237,14 @@ test('chela setup --yes answers by options; a wrong key writes nothing', async (
 	const list = JSON.parse((await gw.cli(['models', 'auth', 'list', '--json'])).stdout);
 
 	assert.deepEqual(list.profiles.map((p) => p.id), ['acme:manual']);
+
+	/* Now it has one: another key is not thrown away in silence. */
+	const again = serve(double, 1);
+	const unasked = await gw.cli(args, { input: `${WRONG}\n` });
+
+	assert.equal(unasked.code, 1);
+	assert.match(unasked.stdout, /the key was not asked for/);
+	assert.deepEqual(await again, [RIGHT]);
 });
 
 test('chela onboard: without a model; and what it needs', async (t) => {
