@@ -3,10 +3,14 @@
  * says and no more; join links; who may make codes, and what takes them back.
  */
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { Client } from './lib/client.mjs';
 import { Device } from './lib/device.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
-import { openclaw, openclawHome } from './lib/openclaw.mjs';
+import { openclaw, openclawEnv, openclawHome } from './lib/openclaw.mjs';
+import { NODE_NEW, OPENCLAW } from './lib/peers.mjs';
+import { Proc } from './lib/proc.mjs';
 import { problems } from './lib/schema.mjs';
 
 const PUBLIC = 'wss://gw.example/ws';
@@ -291,4 +295,27 @@ gatewayTest('chela and openclaw make join links', async (gw) => {
 
 	assert.equal(theirs.code, 0, theirs.stdout);
 	assert.match(JSON.parse(theirs.stdout).joinUrl, /^https:\/\/gw\.example\/j\/\S{22}$/);
+});
+
+gatewayTest("openclaw's own node joins by the link of chela", { timeout: 180000 }, async (gw) => {
+	const admin = await gw.connect();
+	const made = await issue(admin, { publicUrl: gw.url, joinUrl: true });
+	const home = path.join(gw.dir, 'joiner');
+
+	mkdirSync(home);
+	const node = new Proc(NODE_NEW, [OPENCLAW, 'connect', made.joinUrl], { env: openclawEnv(home), cwd: home });
+
+	try {
+		const { payload } = await admin.event('device.pair.setup.completed', () => true, { ms: 150000 });
+
+		assert.equal(payload.setupId, made.setupId);
+		assert.equal(payload.access, 'node');
+		const { paired } = await admin.call('device.pair.list');
+		const device = paired.find((d) => d.deviceId === payload.deviceId);
+
+		assert.deepEqual([device.clientId, device.roles, device.scopes], ['node-host', ['node'], []]);
+	} finally {
+		await node.stop('SIGTERM', 20000);
+	}
+	await admin.close();
 });
