@@ -83,6 +83,8 @@ def check_c(path):
     for i, line in enumerate(text.split("\n"), 1):
         if re.search(r"(^|\s)//", strip(line)) or re.match(r"\s*//", line):
             bad(f"{path}:{i}", "a // comment")
+        if path != "src/core/auto.h" and re.search(r"\bCH_AUTO(_\w+|\(\w+\))?\s[^=;(]*;", line):
+            bad(f"{path}:{i}", "an owned variable without a first value: an early return would free what was never set")
         if re.search(r"\b(TODO|FIXME|XXX)\b", line) and not re.search(r"(TODO|FIXME)\(#\d+\)", line):
             bad(f"{path}:{i}", "TODO without an issue number: TODO(#12)")
     if path.startswith("src/") and not text.startswith("/*"):

@@ -42,7 +42,7 @@ static ch_status open_workspace(const char *workspace, int *ret_fd, struct ch_er
 
 static ch_status load(int dir, struct arena *a, bool with_content, struct agent_file *f, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	struct ws_stamp stamp;
 	ch_status st;
 

@@ -12,7 +12,7 @@
 
 static void put_json(struct run *r, const struct json *v, struct buf *out)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	size_t n;
 
 	buf_init(&text, 8u << 20);

@@ -83,7 +83,7 @@ const struct slash_command cmd_compact = {
 /* Indented, in a code block. */
 static ch_status put_json(struct run *r, const struct context_report *report, struct buf *out, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	struct json *v;
 	ch_status st;
 

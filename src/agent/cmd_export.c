@@ -111,7 +111,7 @@ static ch_status do_export(struct run *r, const char *args, struct buf *out, str
 	CH_AUTO(home_unref) struct home *home = NULL;
 	const char *path = args;
 	char when[CLOCK_ISO_LEN];
-	CH_AUTO_BUF struct buf html;
+	CH_AUTO_BUF struct buf html = { 0 };
 	bool created;
 	size_t count;
 	ch_status st;

@@ -213,7 +213,7 @@ static ch_status run_checked(struct run *r, struct buf *out, struct ch_err *err)
 
 void command_run(struct run *r)
 {
-	CH_AUTO_BUF struct buf answer;
+	CH_AUTO_BUF struct buf answer = { 0 };
 	struct ch_err err = { 0 };
 
 	buf_init(&answer, ANSWER_MAX);

@@ -85,7 +85,7 @@ static const char *plan(struct compact_job *job)
 static const char *text_of(const struct json *message, struct arena *a)
 {
 	const struct json *content = json_get(message, "content");
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, TR_MESSAGE_MAX);
 	if (json_str(content))
@@ -140,7 +140,7 @@ static void pin_identifiers(struct compact_job *job)
 /* What the writer left out all the same is added as it is. */
 static void add_pinned(const struct compact_job *job, struct buf *summary)
 {
-	CH_AUTO_BUF struct buf missing;
+	CH_AUTO_BUF struct buf missing = { 0 };
 
 	buf_init(&missing, COMPACT_TEXT_MAX);
 	if (job->open_ask)
@@ -199,7 +199,7 @@ static ch_status write_rows(const struct compact_job *job, struct tr_entry *e, c
 static ch_status commit(const struct compact_job *job, const struct compact_done *done, struct ch_err *err)
 {
 	struct db *db = sess_store_db(job->host->opts.sessions);
-	CH_AUTO_BUF struct buf message, meta;
+	CH_AUTO_BUF struct buf message = { 0 }, meta = { 0 };
 	struct tr_entry e = { .type = TR_COMPACTION, .role = "system", .run_id = job->ask->run_id,
 			      .id = job->ask->entry_id, .created_at = now_wall_ms() };
 	ch_status st;
@@ -333,7 +333,7 @@ static void job_init(struct compact_job *job, struct agent_host *h, const struct
 
 static ch_status replace(struct compact_job *job, struct compact_done *done, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf summary;
+	CH_AUTO_BUF struct buf summary = { 0 };
 	ch_status st;
 
 	buf_init(&summary, COMPACT_TEXT_MAX);

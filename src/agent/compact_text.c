@@ -71,7 +71,7 @@ static void put_block(struct buf *out, const struct json *message, const struct 
 {
 	const char *type = json_get_str(block, "type"), *tool = json_get_str(message, "toolName");
 	const struct json *text = json_get(block, "text"), *args = json_get(block, "arguments");
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, TR_MESSAGE_MAX);
 	if (str_eq(type, "toolCall")) {

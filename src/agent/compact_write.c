@@ -104,7 +104,7 @@ static int64_t output_tokens(const struct compact_job *job)
 static ch_status ask_model(struct compact_job *job, const struct compact_brief *brief, struct buf *ret, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct request q = { .host = job->host, .text = ret };
 	ch_status st;
 
@@ -141,7 +141,7 @@ static void trim(struct buf *b)
 /* What is wrong with it, as a complaint to the writer; CH_OK: nothing. */
 static ch_status judge(struct compact_job *job, const struct buf *text, bool is_last_try, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf missing;
+	CH_AUTO_BUF struct buf missing = { 0 };
 	ch_status st;
 
 	buf_init(&missing, COMPACT_TEXT_MAX);
@@ -217,7 +217,7 @@ static void fill_part(const struct compact_job *job, const struct json **at, siz
 
 ch_status compact_write(struct compact_job *job, struct buf *ret_summary, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf part;
+	CH_AUTO_BUF struct buf part = { 0 };
 	const struct json *at = json_first(job->messages);
 	size_t left = job->cut;
 	struct compact_brief brief = { .previous = job->previous, .focus = job->ask->focus, .open_ask = job->open_ask,

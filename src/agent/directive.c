@@ -125,7 +125,7 @@ void directives_apply(struct run *r, const struct directives *d)
 
 ch_status directives_choose(struct run *r, const struct directives *d, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf said;
+	CH_AUTO_BUF struct buf said = { 0 };
 	ch_status st = CH_OK;
 
 	buf_init(&said, 4096);

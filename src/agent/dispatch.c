@@ -193,7 +193,7 @@ static ch_status run_batch(struct run *r, struct run_call *calls, size_t n, stru
 
 static const char *tool_names(const struct run *r)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 64u << 10);
 	for (size_t i = 0; i < r->prompt->tool_count; i++)

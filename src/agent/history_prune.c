@@ -30,7 +30,7 @@ static struct json *text_block(struct arena *a, const char *text)
 
 static void recount(struct item *item, const struct json *message)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, TR_MESSAGE_MAX);
 	json_write(&b, message, 0);

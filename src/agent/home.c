@@ -276,7 +276,7 @@ static ch_status build(struct agent_host *h, struct home *home, enum prompt_mode
 {
 	CH_AUTO(prompt_unref) struct prompt *p = ch_alloc(sizeof(*p));
 	struct config *c = host_config(h);
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	ch_status st;
 
 	p->refs = 1;

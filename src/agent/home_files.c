@@ -64,7 +64,7 @@ static bool is_same(const struct file *f, bool exists, const struct stat *st)
 static void read_file(struct file *f, int workspace_fd, const char *name)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	struct ws_stamp stamp;
 	struct ch_err err;
 

@@ -132,7 +132,7 @@ ch_status home_seed(const char *workspace, int fd, bool with_ritual, struct ch_e
 static bool is_as_seeded(int fd, const char *name, bool *ret_exists)
 {
 	const char *seed = home_seed_text(name);
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	struct ws_stamp stamp;
 	ch_status st;
 

@@ -13,7 +13,7 @@ ch_status note_append(struct run *r, const char *key, const char *text, struct t
 {
 	struct msg_own m = { .text = text, .len = strlen(text), .ts = now_wall_ms(), .idempotency_key = key,
 			     .is_context_free = true };
-	CH_AUTO_BUF struct buf row;
+	CH_AUTO_BUF struct buf row = { 0 };
 	ch_status st;
 
 	buf_init(&row, TR_MESSAGE_MAX);

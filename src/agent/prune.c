@@ -105,7 +105,7 @@ static bool is_due(const struct run *r, const struct rules *x, int64_t old_until
 
 static ch_status write_mark(struct run *r, const struct prune_mark *m, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct tr_entry e = { .type = TR_PRUNE, .run_id = r->event_id };
 	ch_status st;
 

@@ -149,7 +149,7 @@ void queue_wake(struct desk *d)
 
 void queue_fill(struct desk *d, struct run *r)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 
 	buf_init(&text, TR_MESSAGE_MAX);
 	put_dropped(d, r, &text);

@@ -33,7 +33,7 @@ static ch_status check_input(const struct run_input *in, struct ch_err *err)
 
 static ch_status render_message(struct run *r, const struct run_input *in, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	bool is_command = r->command != NULL;
 	ch_status st;
 

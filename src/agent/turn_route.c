@@ -73,7 +73,7 @@ static bool find_usable(struct run *r, size_t from)
 /* Nobody is left: what each of them said. */
 static ch_status exhausted(struct run *r, ch_status st, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	const struct run_route *x = &r->route;
 
 	buf_init(&out, 4096);

@@ -162,7 +162,7 @@ ch_status turn_commit_reply(struct turn *t, struct ch_err *err)
 /* In the open transaction; e is filled for the history, which follows after the commit. */
 ch_status turn_append_results(struct run *r, struct tr_entry *entries, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf row;
+	CH_AUTO_BUF struct buf row = { 0 };
 	ch_status st = CH_OK;
 
 	buf_init(&row, TURN_ROW_MAX);

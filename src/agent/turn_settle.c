@@ -47,7 +47,7 @@ struct ending {
 static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch_err *err)
 {
 	struct run *r = t->r;
-	CH_AUTO_BUF struct buf outcome;
+	CH_AUTO_BUF struct buf outcome = { 0 };
 	struct tr_entry *results = arena_alloc(r->round, CH_MAX(r->calls.len, 1) * sizeof(*results));
 	ch_status st = CH_OK;
 

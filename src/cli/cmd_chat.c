@@ -44,7 +44,7 @@ static void on_sigint(uv_signal_t *h, int signum)
 static const char *message_text(struct arena *a, const struct json *message)
 {
 	const struct json *content = json_get(message, "content");
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 
 	if (json_str(content))
 		return json_str(content);
@@ -123,7 +123,7 @@ static ch_status take_event(struct turn *t, const struct json *frame, bool *ret_
 
 static CH_FIBER ch_status send_turn(struct turn *t, const char *message, const char *model, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf params;
+	CH_AUTO_BUF struct buf params = { 0 };
 	struct jw w = JW(&params);
 	struct json *ack;
 	int64_t deadline = fiber_deadline(CH_MAX(t->c->timeout_ms, TURN_TIMEOUT_MS));
@@ -165,7 +165,7 @@ static CH_FIBER ch_status send_turn(struct turn *t, const char *message, const c
 /* Ctrl+C: tell the gateway, so that it does not go on spending. */
 static CH_FIBER void abort_turn(struct turn *t)
 {
-	CH_AUTO_BUF struct buf params;
+	CH_AUTO_BUF struct buf params = { 0 };
 	struct jw w = JW(&params);
 	struct json *reply;
 	struct ch_err err;
@@ -232,7 +232,7 @@ static CH_FIBER void close_turn(struct turn *t)
 
 static ch_status read_message(struct cli *c, const char **ret, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf all;
+	CH_AUTO_BUF struct buf all = { 0 };
 	const char *message = cli_opt(c, "message");
 
 	if (message && !str_eq(message, "-")) {

@@ -70,7 +70,7 @@ const struct cli_command cli_sessions = {
 /* Roles and scopes are arrays of strings. */
 static const char *joined(struct arena *a, const struct json *list)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	json_each(v, list) {

@@ -272,7 +272,7 @@ static ch_status ask_list(struct cli *c, bool refresh, struct json **ret, struct
 
 static const char *joined(struct arena *a, const struct json *list)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	json_each(v, list)

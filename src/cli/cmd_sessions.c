@@ -7,7 +7,7 @@
 
 static const char *joined_words(struct cli *c)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 1u << 20);
 	for (size_t i = 0; i < c->arg_count; i++)

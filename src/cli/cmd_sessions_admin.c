@@ -306,7 +306,7 @@ static void print_out(struct buf *out)
 static CH_FIBER ch_status run_export(struct cli *c, struct ch_err *err)
 {
 	CH_AUTO(rpc_close) struct rpc *r = NULL;
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	const char *format = cli_opt(c, "format"), *path = cli_opt(c, "output");
 	struct json *pages;
 	ch_status st;

@@ -50,7 +50,7 @@ static bool is_step(const struct setup *s, const char *name)
 /* value NULL: the question needs none. The text may hold a key: it is wiped. */
 static CH_FIBER ch_status send_answer(struct setup *s, const struct json *value, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 	struct json *ret = NULL;
 	ch_status st;

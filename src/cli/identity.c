@@ -25,7 +25,7 @@ static ch_status read_doc(const char *state_dir, struct arena *a, struct json **
 
 static ch_status write_doc(const char *state_dir, struct arena *a, const struct json *doc, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	const char *dir = arena_printf(a, "%s/identity", state_dir);
 	ch_status st = file_mkdirs(dir, 0700, err);
 

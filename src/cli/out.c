@@ -20,7 +20,7 @@ void cli_print(const char *fmt, ...)
 
 void cli_print_json(const struct json *v)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, SIZE_MAX / 2);
 	json_write(&out, v, 2);
@@ -46,7 +46,7 @@ const char *cli_off(const struct cli *c)
 /* C0, C1 and DEL become \xNN, so that a name cannot drive the terminal. */
 const char *cli_safe(struct arena *a, const char *s)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	size_t n = s ? strlen(s) : 0;
 
 	buf_init(&out, SIZE_MAX / 2);

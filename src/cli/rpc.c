@@ -92,7 +92,7 @@ ch_status cli_gateway_secret(struct cli *c, struct secret **ret, bool *ret_is_pa
 
 static const char *connect_scopes(struct arena *a, const char *scopes, struct json *list)
 {
-	CH_AUTO_BUF struct buf joined;
+	CH_AUTO_BUF struct buf joined = { 0 };
 	const char *p = scopes;
 
 	buf_init(&joined, 1024);
@@ -245,7 +245,7 @@ static ch_status read_reply(struct rpc *r, const char *id, int64_t deadline, str
 
 static ch_status send_request(struct rpc *r, const char *method, const char *params_json, char ret_id[24], struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	snprintf(ret_id, 24, "%u", ++r->last_id);

@@ -142,7 +142,7 @@ static ch_status expand_file(struct including *in, const char *name, const struc
 
 static ch_status include_file(struct including *in, const struct json *name, int depth, struct json **ret)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct stat st_file = { 0 };
 	ch_status st;
 	int fd = -1;

@@ -83,7 +83,7 @@ void store_note_disk(struct config_store *s, const struct buf *text, const uint8
 static void save_last_good(struct config_store *s)
 {
 	struct config *c = s->current;
-	CH_AUTO_BUF struct buf text, old;
+	CH_AUTO_BUF struct buf text = { 0 }, old = { 0 };
 	struct ch_err err;
 
 	buf_init(&text, 4 * CONFIG_FILE_MAX);
@@ -108,7 +108,7 @@ static void save_last_good(struct config_store *s)
 static struct config *load_last_good(struct config_store *s)
 {
 	CH_AUTO(config_unref) struct config *c = NULL;
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 
 	buf_init(&text, 0);
 	if (!s->last_good || file_read(s->last_good, CONFIG_FILE_MAX, &text, NULL) ||
@@ -165,7 +165,7 @@ void store_adopt(struct config_store *s, struct config *cfg, bool by_us)
 void store_check(struct config_store *s, bool by_us)
 {
 	CH_AUTO(config_unref) struct config *cfg = NULL;
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	uint8_t digest[SHA256_LEN] = { 0 };
 	struct ch_err err = { 0 };
 	ch_status st = store_read(s, &text, &err);
@@ -203,7 +203,7 @@ ch_status config_store_reload(struct config_store *s, struct ch_err *err)
 static void load_key(struct config_store *s, const char *state_dir)
 {
 	CH_AUTO_STR char *path = state_dir ? ch_asprintf("%s/%s", state_dir, KEY_NAME) : NULL;
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct ch_err err;
 
 	buf_init(&text, CONFIG_KEY_LEN);
@@ -236,7 +236,7 @@ static void say_fallback(struct config_store *s, bool has_copy)
 static void first_load(struct config_store *s)
 {
 	CH_AUTO(config_unref) struct config *cfg = NULL;
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	uint8_t digest[SHA256_LEN] = { 0 };
 	struct ch_err err = { 0 };
 	ch_status st = store_read(s, &text, &err);

@@ -65,7 +65,7 @@ static bool expand(const struct config *c, const char *s, struct buf *out, char 
 static struct json *expand_str(struct config *c, const struct json *v, const struct config_trail *at)
 {
 	CH_AUTO_STR char *missing = NULL;
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, CONFIG_FILE_MAX - c->expanded_bytes);
 	if (!strstr(v->str, "${"))

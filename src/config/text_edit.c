@@ -448,7 +448,7 @@ static const char *with_root(struct arena *a, const char *text, size_t *len)
 	size_t at = text_skip_blank(&t, 0);
 
 	if (at == *len) {
-		CH_AUTO_BUF struct buf b;
+		CH_AUTO_BUF struct buf b = { 0 };
 
 		buf_init(&b, CONFIG_FILE_MAX + 8);
 		buf_append(&b, text, *len);
@@ -480,7 +480,7 @@ ch_status config_text_unset(const char *text, size_t len, const char *path, stru
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct edit e = { .t = { .p = text, .len = len }, .a = a, .out = out, .err = err };
-	CH_AUTO_BUF struct buf again;
+	CH_AUTO_BUF struct buf again = { 0 };
 	struct config_path p;
 	size_t start = out->len;
 	ch_status st = begin(&e, path, &p);

@@ -62,7 +62,7 @@ static void redact_value(struct redaction *r, const struct redact_at *at, size_t
 
 static void replace_all(struct buf *b, size_t start, const char *value)
 {
-	CH_AUTO_BUF struct buf rest;
+	CH_AUTO_BUF struct buf rest = { 0 };
 	size_t n = strlen(value);
 	const char *from, *end, *hit;
 

@@ -57,7 +57,7 @@ static void check_number(struct check *k, const struct config_row *row, const st
 static void check_enum(struct check *k, const struct config_row *row, const struct json *v,
 		       const struct config_trail *at)
 {
-	CH_AUTO_BUF struct buf list;
+	CH_AUTO_BUF struct buf list = { 0 };
 	const char *near;
 	size_t n = 0;
 

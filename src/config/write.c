@@ -226,7 +226,7 @@ static ch_status apply(struct writing *w, const struct config_edit *e)
 
 static ch_status apply_all(struct writing *w)
 {
-	CH_AUTO_BUF struct buf before;
+	CH_AUTO_BUF struct buf before = { 0 };
 	ch_status st = CH_OK;
 
 	buf_init(&before, CONFIG_FILE_MAX);
@@ -341,7 +341,7 @@ static void diff_redacted(struct writing *w, const char *path, const struct json
  */
 static ch_status write_text(struct writing *w, const struct buf *wanted)
 {
-	CH_AUTO_BUF struct buf before;
+	CH_AUTO_BUF struct buf before = { 0 };
 	struct json *tree, *restored;
 	ch_status st = json_parse(w->a, buf_str(wanted), wanted->len, JSON_JSON5, &tree, w->err);
 
@@ -373,7 +373,7 @@ static ch_status write_text(struct writing *w, const struct buf *wanted)
 ch_status config_write_raw_as(struct config_store *s, const char *text, size_t len,
 			      const struct config_write_how *how, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf wanted;
+	CH_AUTO_BUF struct buf wanted = { 0 };
 	struct writing w;
 	ch_status st = begin(&w, s, how->base_hash, true, err);
 

@@ -245,7 +245,7 @@ void json_write(struct buf *out, const struct json *v, int indent)
 
 char *json_to_str(struct arena *a, const struct json *v)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, ARENA_DEFAULT_MAX);
 	json_write(&b, v, 0);

@@ -133,7 +133,7 @@ static void put_console(struct buf *line, enum log_level level, const char *subs
 
 static void to_console(enum log_level level, const char *subsystem, const char *text)
 {
-	CH_AUTO_BUF struct buf line;
+	CH_AUTO_BUF struct buf line = { 0 };
 
 	buf_init(&line, LINE_MAX_BYTES);
 	if (lg.is_console_json)
@@ -145,7 +145,7 @@ static void to_console(enum log_level level, const char *subsystem, const char *
 
 static void to_file(enum log_level level, const char *subsystem, const char *text)
 {
-	CH_AUTO_BUF struct buf line;
+	CH_AUTO_BUF struct buf line = { 0 };
 
 	buf_init(&line, LINE_MAX_BYTES);
 	put_json(&line, level, subsystem, text);
@@ -179,7 +179,7 @@ static void cut(struct buf *text)
 /* The message as it may be shown: redacted, cut, valid UTF-8. */
 static void clean(struct buf *ret_text, const struct buf *raw)
 {
-	CH_AUTO_BUF struct buf redacted;
+	CH_AUTO_BUF struct buf redacted = { 0 };
 
 	buf_init(&redacted, 4 * RAW_MAX_BYTES);
 	log_redact_into(&redacted, buf_str(raw), raw->len);
@@ -193,8 +193,8 @@ static void clean(struct buf *ret_text, const struct buf *raw)
 void log_at(enum log_level level, const char *subsystem, const char *fmt, ...)
 {
 	int saved_errno = errno;
-	CH_AUTO_BUF struct buf raw;
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf raw = { 0 };
+	CH_AUTO_BUF struct buf text = { 0 };
 	va_list ap;
 
 	buf_init(&raw, RAW_MAX_BYTES);

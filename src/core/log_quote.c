@@ -71,8 +71,8 @@ const char *log_quoten(const char *s, size_t n)
 {
 	static char ring[RING][LOG_QUOTE_MAX + sizeof(more)];
 	static unsigned turn;
-	CH_AUTO_BUF struct buf clean;
-	CH_AUTO_BUF struct buf shown;
+	CH_AUTO_BUF struct buf clean = { 0 };
+	CH_AUTO_BUF struct buf shown = { 0 };
 	char *slot = ring[turn++ % RING];
 	size_t i = 0, fit = 0;
 

@@ -278,7 +278,7 @@ void bootstrap_write_outcome(struct jw *w, const struct bootstrap *b)
 
 void bootstrap_settle(struct gw *gw, struct arena *a, const char *setup_id, bool was_sent)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 	struct bootstrap b;
 	struct ch_err err = {0};

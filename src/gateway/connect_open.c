@@ -10,7 +10,7 @@
 
 static char *join_caps(const struct json *caps)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, GW_PREAUTH_FRAME_MAX);
 	buf_putc(&out, '\n');

@@ -78,7 +78,7 @@ static bool signature_holds(struct arena *a, const struct connect_params *p, con
 	if (!b64_decode(text, strlen(text), sig, sizeof(sig), &len) || len != ED25519_SIG_LEN)
 		return false;
 	for (int version = 3; version >= 2; version--) {
-		CH_AUTO_BUF struct buf payload;
+		CH_AUTO_BUF struct buf payload = { 0 };
 
 		buf_init(&payload, GW_PREAUTH_FRAME_MAX * 2);
 		device_payload(a, &payload, version, p, nonce);

@@ -56,7 +56,7 @@ static void tell_catalog(struct gw *gw)
 
 static void tell_changed(struct gw *gw)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, 8192);

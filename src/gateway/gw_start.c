@@ -224,7 +224,7 @@ CH_FIBER ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct g
 
 static void tell_shutdown(struct gw *gw, const char *reason)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, 1024);

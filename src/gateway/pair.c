@@ -147,7 +147,7 @@ static void tell(struct gw *gw, const char *event, const struct buf *payload)
 
 static void tell_requested(struct gw *gw, const struct pair_request *r)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, GW_PREAUTH_FRAME_MAX * 2);
@@ -157,7 +157,7 @@ static void tell_requested(struct gw *gw, const struct pair_request *r)
 
 static void tell_resolved(struct gw *gw, const char *request_id, const char *device_id, const char *decision)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, 4096);

@@ -127,7 +127,7 @@ static void find_delta(const struct buf *payload, const char *name, struct gw_ev
 
 static void on_agent(struct gw *gw, const struct run_event *ev, struct audience *who)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
 	buf_init(&payload, EVENT_MAX);
@@ -197,7 +197,7 @@ static void render_chat(struct jw *w, const struct run_event *ev)
 
 static void on_chat(struct gw *gw, const struct run_event *ev, struct audience *who)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
 	buf_init(&payload, EVENT_MAX);
@@ -233,7 +233,7 @@ static void put_row(struct jw *w, const char *session_key, const struct tr_entry
 
 static void on_row(struct gw *gw, const struct run_event *ev, struct audience *who)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 	bool is_user = str_eq(ev->entry->role, "user");
 
@@ -260,7 +260,7 @@ static void on_row(struct gw *gw, const struct run_event *ev, struct audience *w
 
 void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const char *phase, const char *run_id)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
 	buf_init(&payload, EVENT_MAX);
@@ -285,7 +285,7 @@ void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const
 
 void gw_sessions_changed(struct gw *gw, const char *reason)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
 	buf_init(&payload, 4096);
@@ -298,7 +298,7 @@ void gw_sessions_changed(struct gw *gw, const char *reason)
 
 static void on_timing(struct gw *gw, const struct run_event *ev, struct audience *who)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
 	buf_init(&payload, EVENT_MAX);

@@ -188,7 +188,7 @@ static void message_end(struct api_turn *t, const struct run_end *end, struct bu
 
 static void message_fail(struct api_turn *t, int status, const char *message, const char *code, struct buf *out)
 {
-	CH_AUTO_BUF struct buf json;
+	CH_AUTO_BUF struct buf json = { 0 };
 
 	buf_init(&json, 65536);
 	api_anthropic.write(&json, status, message, code);

@@ -79,7 +79,7 @@ const struct api_style api_gateway = { write_ours };
 
 void api_error_reply(struct http_call *call, const struct api_style *style, int status, const char *message)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 
 	buf_init(&body, 65536);
 	style->write(&body, status, message, NULL);

@@ -59,7 +59,7 @@ static ch_status split(struct api_turn *t, struct split *ret, struct ch_err *err
 
 static const char *text_of(struct api_turn *t, const struct json *message)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, API_BODY_MAX);
 	json_each(b, json_get(message, "content")) {
@@ -228,7 +228,7 @@ static struct failure failure_of(const struct run_end *end)
 /* The turn has run and may have done things: clients that would repeat a failed request by themselves must not. */
 static void reply_failed(struct api_turn *t, int status, const char *message, const char *code)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 
 	buf_init(&body, API_OUT_MAX);
 	t->style->write(&body, status, message, code);

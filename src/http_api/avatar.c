@@ -46,7 +46,7 @@ const char *avatar_status(const char *avatar)
 
 static void reply_meta(struct http_call *call, const struct agent_info *agent, const char *path)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct jw w = JW(&body);
 	const char *status = avatar_status(agent->avatar);
 	bool is_file = str_eq(status, "local");

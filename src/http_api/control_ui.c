@@ -95,9 +95,9 @@ static bool is_plain_path(const char *s)
 static void serve_index(struct http_call *call, const struct http_request *rq, const char *root,
 			const char *base)
 {
-	CH_AUTO_BUF struct buf html;
-	CH_AUTO_BUF struct buf page;
-	CH_AUTO_BUF struct buf csp;
+	CH_AUTO_BUF struct buf html = { 0 };
+	CH_AUTO_BUF struct buf page = { 0 };
+	CH_AUTO_BUF struct buf csp = { 0 };
 	struct ch_err err;
 
 	buf_init(&page, 2 * INDEX_MAX);

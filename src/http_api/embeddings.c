@@ -95,7 +95,7 @@ static void put_base64(struct jw *w, const struct json *vector)
 
 static void reply(struct api_turn *t, const struct embeddings *e, const struct embed_result *r)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct jw w = JW(&body);
 
 	buf_init(&body, API_OUT_MAX);

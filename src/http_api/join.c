@@ -37,7 +37,7 @@ void join_link(struct http_call *call, const struct http_request *rq, void *arg)
 	struct gw *gw = arg;
 	struct limiter *limiter = gw->auth->limiter;
 	int64_t wait_ms = limiter_wait_ms(limiter, AUTH_JOIN, rq->peer_ip);
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	ch_status st;
 
 	buf_init(&body, PAYLOAD_MAX);

@@ -83,7 +83,7 @@ static bool has(const struct ids *ids, const char *id)
 
 void models_list(struct http_call *call, const struct http_request *rq, void *arg)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct jw w = JW(&body);
 	struct ids ids = { VEC_INIT };
 	bool anthropic = is_anthropic(rq);

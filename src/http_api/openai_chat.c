@@ -71,7 +71,7 @@ static CH_FIBER ch_status read_content(struct api_turn *t, const struct json *co
 
 static const char *plain_text(struct api_turn *t, const struct json *content)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, API_BODY_MAX);
 	if (json_str(content))

@@ -172,7 +172,7 @@ static void tell_call(struct api_turn *t, size_t index, const struct run_handed 
 
 static void usage_chunk(struct api_turn *t, const struct run_end *end, struct buf *out)
 {
-	CH_AUTO_BUF struct buf json;
+	CH_AUTO_BUF struct buf json = { 0 };
 	struct jw w = JW(&json);
 
 	buf_init(&json, 65536);
@@ -199,7 +199,7 @@ static void chat_end(struct api_turn *t, const struct run_end *end, struct buf *
 
 static void chat_fail(struct api_turn *t, int status, const char *message, const char *code, struct buf *out)
 {
-	CH_AUTO_BUF struct buf json;
+	CH_AUTO_BUF struct buf json = { 0 };
 
 	buf_init(&json, 65536);
 	api_openai.write(&json, status, message, code);

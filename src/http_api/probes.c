@@ -29,7 +29,7 @@ void probe_health(struct http_call *call, const struct http_request *rq, void *a
 
 void probe_ready(struct http_call *call, const struct http_request *rq, void *arg)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct jw w = JW(&body);
 	struct gw *gw = arg;
 	bool is_ready = !gw->is_stopping;
@@ -50,7 +50,7 @@ void probe_ready(struct http_call *call, const struct http_request *rq, void *ar
 
 void probe_startup(struct http_call *call, const struct http_request *rq, void *arg)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct jw w = JW(&body);
 	struct gw *gw = arg;
 

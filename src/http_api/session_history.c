@@ -49,7 +49,7 @@ struct reader {
 
 static void put_event(struct reader *r, const struct tr_entry *e)
 {
-	CH_AUTO_BUF struct buf json;
+	CH_AUTO_BUF struct buf json = { 0 };
 	struct jw w = JW(&json);
 
 	buf_init(&json, HISTORY_BYTES + (1u << 20));
@@ -91,7 +91,7 @@ static ch_status read_range(struct reader *r, const char *session_id, const stru
 /* The array of messages is written once and stands under both names. */
 static ch_status put_page(struct reader *r, struct sess *s, struct buf *out, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf list;
+	CH_AUTO_BUF struct buf list = { 0 };
 	struct tr_range range = { .before_seq = r->cursor, .limit = (size_t)r->limit, .max_bytes = HISTORY_BYTES };
 	struct jw w = JW(out);
 	ch_status st;
@@ -123,7 +123,7 @@ static void refuse(struct reader *r, int status, const char *message)
 
 static CH_FIBER void reply_page(struct reader *r, struct sess *s)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct ch_err err;
 
 	buf_init(&out, API_OUT_MAX);
@@ -163,7 +163,7 @@ static CH_FIBER ch_status send_out(struct reader *r, struct buf *out)
 
 static CH_FIBER ch_status send_history(struct reader *r, struct sess *s, struct buf *out, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf json;
+	CH_AUTO_BUF struct buf json = { 0 };
 	ch_status st;
 
 	buf_init(&json, API_OUT_MAX);
@@ -195,7 +195,7 @@ static CH_FIBER ch_status send_news(struct reader *r, struct buf *out, struct ch
 
 static CH_FIBER ch_status follow(struct reader *r, struct sess *s, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	ch_status st;
 
 	buf_init(&out, API_OUT_MAX);

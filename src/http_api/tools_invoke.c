@@ -14,7 +14,7 @@
 
 static void refuse(struct http_call *call, int status, const char *type, const char *message)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 
 	buf_init(&body, 1u << 20);
 	api_gateway.write(&body, status, message, type);
@@ -97,7 +97,7 @@ static void record(struct gw *gw, struct arena *a, const struct tool_invocation 
 
 static void reply_result(struct http_call *call, const struct tool_invoked *done)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct jw w = JW(&body);
 
 	buf_init(&body, API_OUT_MAX);

@@ -154,7 +154,7 @@ static void write_config(struct gw *gw, struct jw *w, struct arena *a)
 
 void ui_config(struct http_call *call, const struct http_request *rq, void *arg)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct jw w = JW(&body);
 	struct gw *gw = arg;
 

@@ -142,7 +142,7 @@ static ch_status take_answer(struct oauth_attempt *t, const char *text, struct c
 
 static void reply_page(struct http_call *call, int status, const char *title, const char *words)
 {
-	CH_AUTO_BUF struct buf page;
+	CH_AUTO_BUF struct buf page = { 0 };
 
 	buf_init(&page, 4096);
 	buf_printf(&page,

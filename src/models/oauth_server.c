@@ -106,7 +106,7 @@ enum guard_policy oauth_guard(struct arena *a, const struct oauth_server *s, con
 
 static const char *scope_of(struct arena *a, const struct json *scopes)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	json_each(v, scopes) {
@@ -145,7 +145,7 @@ static CH_FIBER ch_status get_json(struct http_client *http, const struct oauth_
 				   struct arena *a, struct json **ret, struct ch_err *err)
 {
 	CH_AUTO(http_resp_free) struct http_resp *r = NULL;
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	int64_t deadline_ms = fiber_deadline(OAUTH_REQUEST_MS);
 	const struct http_out rq = { .url = url,
 				     .guard = oauth_guard(a, s, url),

@@ -224,7 +224,7 @@ static void render_error(struct buf *out, const char *type, const char *message)
 
 void http_reply_error(struct http_call *c, int status, const char *type, const char *message)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 
 	buf_init(&body, HTTP_HEADER_MAX);
 	render_error(&body, type, message);
@@ -234,7 +234,7 @@ void http_reply_error(struct http_call *c, int status, const char *type, const c
 void http_refuse(struct http_conn *c, int status, const char *message)
 {
 	struct http_server *s = c->server;
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 
 	buf_init(&body, HTTP_HEADER_MAX);
 	render_error(&body, "invalid_request", message);

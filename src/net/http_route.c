@@ -47,7 +47,7 @@ const struct http_route *http_route_find(const struct http_route *routes, const 
 /* Joined in one allocation: a peer chooses how often a header is repeated. */
 static const char *join_all(const struct http_request *rq, const char *name)
 {
-	CH_AUTO_BUF struct buf joined;
+	CH_AUTO_BUF struct buf joined = { 0 };
 
 	buf_init(&joined, 2 * HTTP_HEADER_MAX);
 	for (size_t i = 0; i < rq->header_count; i++) {

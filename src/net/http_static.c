@@ -160,7 +160,7 @@ static const char *plain_etag(struct arena *a, const char *etag)
 
 void http_static_asset(struct http_call *c, const struct http_request *rq, const struct http_asset *asset)
 {
-	CH_AUTO_BUF struct buf plain;
+	CH_AUTO_BUF struct buf plain = { 0 };
 	bool as_gzip = asset->is_gzip && accepts_gzip(rq);
 	const char *etag = asset->is_gzip && !as_gzip ? plain_etag(rq->arena, asset->etag) : asset->etag;
 
@@ -263,7 +263,7 @@ static ch_status fail_read(const struct piece *p, struct ch_err *err)
 /* Small files: read and answered in one go. */
 static ch_status reply_whole(struct http_call *c, const struct file *f, const char *type, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf bytes;
+	CH_AUTO_BUF struct buf bytes = { 0 };
 	size_t size = (size_t)f->info.st_size;
 
 	buf_init(&bytes, WHOLE_MAX);

@@ -117,7 +117,7 @@ static void send_control(struct ws_conn *c, enum ws_opcode op, const char *paylo
 
 static void send_close(struct ws_conn *c, uint16_t code, const char *reason)
 {
-	CH_AUTO_BUF struct buf frame;
+	CH_AUTO_BUF struct buf frame = { 0 };
 	uv_buf_t bytes;
 
 	buf_init(&frame, 256);
@@ -289,7 +289,7 @@ void ws_send_text(struct ws_conn *c, const char *text, size_t len)
 
 static void send_joined(struct ws_conn *c, const struct ws_part *parts, size_t count)
 {
-	CH_AUTO_BUF struct buf joined;
+	CH_AUTO_BUF struct buf joined = { 0 };
 
 	buf_init(&joined, CONN_QUEUE_MAX);
 	for (size_t i = 0; i < count; i++)

@@ -66,7 +66,7 @@ static const char branches_sql[] = TREE
 /* The text of a message on one line; NULL when it has none. */
 static const char *one_line(struct arena *a, const struct tr_entry *e)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct json *message;
 	const struct json *content;
 	size_t len;

@@ -36,7 +36,7 @@ static void bind_rules(const struct pass *p, struct db_stmt *s)
 
 static ch_status number(const struct pass *p, const char *where, int64_t *ret, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf sql;
+	CH_AUTO_BUF struct buf sql = { 0 };
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	bool row;
 	ch_status st;

@@ -113,7 +113,7 @@ struct put { struct sess_store *st; struct arena *a; struct map *names; };
 static ch_status refuse_members(struct put *p, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
-	CH_AUTO_BUF struct buf left;
+	CH_AUTO_BUF struct buf left = { 0 };
 	bool found;
 	ch_status st = db_prep(sess_store_db(p->st),
 			       "SELECT category, count(*) FROM sessions WHERE category IN (SELECT name FROM session_groups) "
@@ -164,7 +164,7 @@ static bool is_section(struct put *p, const char *id)
 
 static ch_status write_sections(struct put *p, const struct json *order, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	CH_AUTO(map_free) struct map *seen = map_new();
 	struct jw w = JW(&text);
 	ch_status st;

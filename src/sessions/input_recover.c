@@ -158,7 +158,7 @@ static void write_marker(struct buf *out, const struct input_row *in, const char
 static ch_status append_marker(struct recovery *r, struct sess *s, const char *window,
 			       const struct input_row *in, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf message;
+	CH_AUTO_BUF struct buf message = { 0 };
 	struct tr_entry entry = {
 		.type = "message",
 		.role = "assistant",

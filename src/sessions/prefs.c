@@ -98,7 +98,7 @@ static ch_status delete_one(struct db *db, const char *profile_id, const char *n
 
 static ch_status put_one(struct db *db, const char *profile_id, const struct json *value, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct db_stmt *row;
 	ch_status st;
 

@@ -54,7 +54,7 @@ static ch_status find(struct sess_store *st, const struct search_query *q, const
 /* Without the marks of the index, cut at the limit. */
 static const char *clean(struct arena *a, const char *text)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	size_t chars = 0, n = text ? strlen(text) : 0, at = 0;
 
 	buf_init(&b, n + sizeof("…"));
@@ -95,7 +95,7 @@ static ch_status passage(struct sess_store *st, const char *expression, struct a
 ch_status search_messages(struct sess_store *st, const struct search_query *q, struct arena *a,
 			  const struct search_hit **ret_hits, size_t *ret_count, bool *ret_more, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf expression;
+	CH_AUTO_BUF struct buf expression = { 0 };
 	struct found found[SEARCH_LIMIT_MAX + 1];
 	size_t limit = CH_MIN(CH_MAX(q->limit, (size_t)1), (size_t)SEARCH_LIMIT_MAX), n = 0;
 	struct search_hit *hits = arena_alloc(a, limit * sizeof(*hits));

@@ -61,7 +61,7 @@ static bool has_word(const char *s, size_t n)
 /* As a phrase: nothing in it is an operator. */
 static void put_phrase(struct buf *out, const char *s, size_t n, bool is_prefix)
 {
-	CH_AUTO_BUF struct buf split;
+	CH_AUTO_BUF struct buf split = { 0 };
 
 	buf_init(&split, out->max_bytes);
 	search_split(s, n, &split);

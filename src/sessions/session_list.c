@@ -120,7 +120,7 @@ static void bind_where(struct db_stmt *s, const struct sess_query *q, const stru
 static ch_status count_matches(struct db *db, const struct sess_query *q, const struct buf *pattern,
 			       size_t *ret_total, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf sql;
+	CH_AUTO_BUF struct buf sql = { 0 };
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	bool row;
 	ch_status st;
@@ -144,7 +144,7 @@ static ch_status prepare_walk(struct db *db, const struct sess_query *q, struct 
 			      struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf sql;
+	CH_AUTO_BUF struct buf sql = { 0 };
 	bool is_indexed = !q->owner_first && (q->order == SESS_BY_UPDATE || q->order == SESS_BY_PLACE);
 	const char *order_by;
 	ch_status st;
@@ -195,7 +195,7 @@ ch_status sess_list(struct sess_store *st, const struct sess_query *q, size_t *r
 		    bool (*each)(void *arg, const struct sess *s), void *arg, struct ch_err *err)
 {
 	struct db *db = sess_store_db(st);
-	CH_AUTO_BUF struct buf pattern;
+	CH_AUTO_BUF struct buf pattern = { 0 };
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	size_t walked;
 	bool complete;
@@ -225,7 +225,7 @@ ch_status sess_list(struct sess_store *st, const struct sess_query *q, size_t *r
 
 ch_status sess_count_matches(struct sess_store *st, const struct sess_query *q, size_t *ret_total, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf pattern;
+	CH_AUTO_BUF struct buf pattern = { 0 };
 	ch_status status;
 
 	buf_init(&pattern, 4096);

@@ -41,7 +41,7 @@ static ch_status restart_row(struct sess *s, const char *session_id, struct ch_e
 static ch_status append_divider(struct sess *s, const char *reason, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf message, meta;
+	CH_AUTO_BUF struct buf message = { 0 }, meta = { 0 };
 	struct jw w = JW(&message), m = JW(&meta);
 	struct tr_entry entry = { .type = "reset", .role = "system", .created_at = now_wall_ms() };
 	ch_status st;

@@ -195,7 +195,7 @@ static ch_status next_numbers(struct db *db, const char *session_id, struct tr_e
 
 static ch_status insert_entry(struct db *db, const struct tr_entry *entry, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct db_stmt *row;
 	ch_status st;
 

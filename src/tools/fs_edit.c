@@ -72,7 +72,7 @@ static void diff_side(struct buf *out, char sign, const char *text, size_t len, 
 static char *diff(struct arena *a, const struct job *j, size_t *ret_len)
 {
 	size_t room = DIFF_LINES_MAX;
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	const char *text;
 
 	buf_init(&out, EDIT_FILE_MAX * 2);

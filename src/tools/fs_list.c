@@ -127,7 +127,7 @@ static void tell(struct tool_ctx *ctx, const struct job *j, const char *rel, str
 {
 	struct arena *a = ctx->arena;
 	struct json *entries = json_new_arr(a);
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, LIST_ENTRIES_MAX * 4096ul);
 	for (size_t i = 0; i < j->found.len; i++) {

@@ -211,7 +211,7 @@ static void give_text(struct tool_ctx *ctx, struct job *j, struct tool_result *r
 	size_t len = j->out.len;
 	const char *text = buf_str(&j->out);
 	bool is_clean = utf8_valid(text, len);
-	CH_AUTO_BUF struct buf all;
+	CH_AUTO_BUF struct buf all = { 0 };
 
 	if (!is_clean)
 		text = utf8_repair(a, text, len, &len);

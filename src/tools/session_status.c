@@ -23,7 +23,7 @@ static void line(struct buf *out, const struct json *v)
 static ch_status status_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret,
 			    struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf text, lines;
+	CH_AUTO_BUF struct buf text = { 0 }, lines = { 0 };
 	struct json *status = NULL;
 	ch_status st;
 

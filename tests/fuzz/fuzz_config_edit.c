@@ -206,7 +206,7 @@ static bool read_input(struct arena *a, const char *data, size_t size, struct in
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	span_list edited = VEC_INIT;
 	struct text result;
 	struct input in;

@@ -126,7 +126,7 @@ static void run(const uint8_t *data, size_t size, size_t step, struct buf *trace
 	more(&in);
 	for (int i = 0; i < REQUESTS_MAX && outcome == FINE; i++) {
 		CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-		CH_AUTO_BUF struct buf body;
+		CH_AUTO_BUF struct buf body = { 0 };
 		struct http1_head h;
 
 		buf_init(&body, BODY_MAX);
@@ -142,7 +142,7 @@ static void run(const uint8_t *data, size_t size, size_t step, struct buf *trace
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	CH_AUTO_BUF struct buf whole, stepped;
+	CH_AUTO_BUF struct buf whole = { 0 }, stepped = { 0 };
 
 	buf_init(&whole, SIZE_MAX);
 	buf_init(&stepped, SIZE_MAX);

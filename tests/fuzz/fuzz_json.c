@@ -52,7 +52,7 @@ static void same_value(const struct json *v, const struct oracle *o)
 /* What was written reads back equal, compact or indented, and writes the same again. */
 static void round_trip(struct arena *a, const struct json *v)
 {
-	CH_AUTO_BUF struct buf compact, again, indented;
+	CH_AUTO_BUF struct buf compact = { 0 }, again = { 0 }, indented = { 0 };
 	struct json *back;
 
 	buf_init(&compact, SIZE_MAX);

@@ -22,7 +22,7 @@ static bool all_finite(const struct json *v)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf once, twice;
+	CH_AUTO_BUF struct buf once = { 0 }, twice = { 0 };
 	struct ch_err err = { 0 };
 	struct json *v, *back, *strict;
 	ch_status st;

@@ -115,7 +115,7 @@ static void compare_steps(const uint8_t *data, size_t size, size_t step, bool st
 static void compare_wslay(const uint8_t *data, size_t size, const struct trace *whole, uint16_t code,
 			  bool is_pending)
 {
-	CH_AUTO_BUF struct buf theirs;
+	CH_AUTO_BUF struct buf theirs = { 0 };
 	uint16_t their_code;
 
 	buf_init(&theirs, SIZE_MAX);

@@ -100,7 +100,7 @@ static void put_path_part(struct buf *out, const char *text)
 /* Where http_api/media.c serves the n-th picture of a message. */
 static const char *image_url(struct history_show *h, const char *message_id, size_t n)
 {
-	CH_AUTO_BUF struct buf url;
+	CH_AUTO_BUF struct buf url = { 0 };
 
 	buf_init(&url, 8192);
 	buf_puts(&url, "/api/chat/media/");

@@ -39,8 +39,8 @@ static void put_identity(struct jw *w, const struct gw_conn *c)
 /* Adds the sender to the session's participants; true when it was new. */
 static bool add_participant(struct sess *s, const struct gw_conn *c)
 {
-	CH_AUTO_BUF struct buf me;
-	CH_AUTO_BUF struct buf all;
+	CH_AUTO_BUF struct buf me = { 0 };
+	CH_AUTO_BUF struct buf all = { 0 };
 	struct jw w = JW(&me);
 	size_t n = s->participants ? strlen(s->participants) : 0;
 
@@ -383,7 +383,7 @@ static const struct gw_param inject_params[] = {
 /* An assistant message that no model wrote. */
 static const char *injected_message(struct arena *a, const char *text, const char *label)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, TR_MESSAGE_MAX);

@@ -89,7 +89,7 @@ static bool on_entry(void *arg, const struct tr_entry *e)
 
 static void put_cursor(struct history *h, int64_t last_seq)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct jw w = JW(&text);
 	char *encoded;
 

@@ -24,7 +24,7 @@ static void put_choice(struct jw *w, const char *value)
 static void put_levels(const struct listing *l, struct jw *w)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct jw levels = JW(&text);
 	struct json *parsed;
 

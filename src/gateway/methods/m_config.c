@@ -38,7 +38,7 @@ static void write_tree(struct jw *w, const char *key, const struct json *redacte
 /* The file's text with secrets replaced. Text that cannot be redacted is not shown. */
 static void write_raw(struct gw_call *call, struct jw *w, const struct config *c)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	size_t len = 0;
 	const char *raw = config_raw(c, &len);
 

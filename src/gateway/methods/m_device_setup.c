@@ -66,7 +66,7 @@ static const char *encode(struct gw_call *call, const struct setup *s)
 {
 	struct bootstrap b = { .url = s->place.url, .tls_fingerprint = s->place.tls_fingerprint,
 			       .expires_at = s->issued.expires_at };
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 	char *code;
 

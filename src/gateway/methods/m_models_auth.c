@@ -233,7 +233,7 @@ static void write_capabilities(struct jw *w, const struct names *names)
 
 static ch_status run_status(struct gw_call *call, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 	struct status_call s = { .call = call, .w = &w, .now_wall = now_wall_ms(),
 				 .is_admin = gw_conn_has(call->conn, GW_SCOPE_ADMIN) };

@@ -152,7 +152,7 @@ static ch_status put_watched(struct gw_call *call, struct jw *w, struct ch_err *
 
 static ch_status run_viewers(struct gw_call *call, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf keys;
+	CH_AUTO_BUF struct buf keys = { 0 };
 	struct jw k = JW(&keys);
 	const char *now;
 	ch_status st;

@@ -117,7 +117,7 @@ static ch_status put_editor(struct gw_call *call, struct jw *w, const struct tr_
 {
 	struct json *message;
 	const struct json *content;
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	ch_status st = json_parse(call->arena, cut->message, cut->message_len, JSON_STRICT, &message, err);
 
 	if (st)

@@ -382,7 +382,7 @@ static void put_outcome(struct gw_call *call, struct jw *w, const struct json *t
 static CH_FIBER ch_status run_patch_many(struct gw_call *call, struct ch_err *err)
 {
 	const struct json *patch = json_get(call->params, "patch");
-	CH_AUTO_BUF struct buf outcomes;
+	CH_AUTO_BUF struct buf outcomes = { 0 };
 	struct jw w = JW(&outcomes);
 	ch_status st = check_patch(patch, err);
 

@@ -217,7 +217,7 @@ static bool hears_sessions(const struct gw_conn *c, void *arg)
 
 static void tell_operation(const struct operation *op, const char *phase, bool is_done, const char *reason)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 	struct gw_event ev = { .name = "session.operation", .flags = GW_EV_DROP_IF_SLOW, .filter = hears_sessions };
 

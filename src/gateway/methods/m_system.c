@@ -150,7 +150,7 @@ static void write_heartbeat(struct gw_call *call, struct jw *w)
 
 static int64_t resident_bytes(void)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	const char *pages;
 	int64_t n = 0;
 
@@ -235,7 +235,7 @@ static ch_status run_status(struct gw_call *call, struct ch_err *err)
 /* The first "model name" of /proc/cpuinfo, or NULL. */
 static const char *cpu_model(struct arena *a)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	const char *line, *value;
 
 	if (file_read("/proc/cpuinfo", CPUINFO_MAX, &text, NULL))
@@ -248,7 +248,7 @@ static const char *cpu_model(struct arena *a)
 /* MemAvailable of /proc/meminfo; 0 when unknown. */
 static int64_t memory_available(void)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	const char *p;
 	int64_t kib = 0;
 

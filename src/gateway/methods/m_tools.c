@@ -190,7 +190,7 @@ static const char *actor_name(const struct gw_conn *c)
 static ch_status invoke_once(struct gw_call *call, const struct tool_invocation *in, const char *key, struct ch_err *err)
 {
 	struct replay *kept = call->gw->hub->replay;
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	const char *known = NULL;
 	ch_status st;
 
@@ -223,7 +223,7 @@ static ch_status run_invoke(struct gw_call *call, struct ch_err *err)
 	struct tool_invocation in = { .name = json_get_str(call->params, "name"),
 				      .args = json_get(call->params, "args"),
 				      .is_confirmed = json_get_bool(call->params, "confirm", false) };
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	char id[UUID_LEN];
 	ch_status st = find_place(call, &agent, &in.session_key, err);
 

@@ -271,7 +271,7 @@ static bool write_log(void *arg, const struct tr_entry *e)
 static ch_status run_logs(struct gw_call *call, struct ch_err *err)
 {
 	CH_AUTO(sess_unref) struct sess *s = NULL;
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct jw list = JW(&text), *w;
 	struct logs l = { .w = &list, .arena = call->arena };
 	int64_t limit = json_get_int(call->params, "limit", LOGS_DEFAULT);

@@ -190,7 +190,7 @@ static bool is_owner_conn(const struct gw_conn *c, void *arg)
 
 static void tell_changed(struct gw *gw, const struct json *entries)
 {
-	CH_AUTO_BUF struct buf payload;
+	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
 	if (!json_len(entries))

@@ -90,7 +90,7 @@ static inline struct json *fx_rows(struct fixture *f)
 /* "user assistant toolResult …" */
 static inline const char *fx_roles(struct fixture *f)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, 4096);
 	json_each(m, fx_rows(f))

@@ -122,7 +122,7 @@ static inline void fx_row_payload(struct fixture *f, struct jw *w, const struct 
 static inline void fx_on_event(void *arg, const struct run_event *ev)
 {
 	struct fixture *f = arg;
-	CH_AUTO_BUF struct buf b, line;
+	CH_AUTO_BUF struct buf b = { 0 }, line = { 0 };
 	struct jw w = JW(&b);
 
 	buf_init(&b, 64u << 20);

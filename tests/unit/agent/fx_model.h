@@ -102,7 +102,7 @@ static inline ch_status fx_stream(void *arg, const struct model_call *call, mode
 {
 	struct fixture *f = arg;
 	const struct step *s = f->requests ? f->requests[f->at] : NULL;
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	assert_non_null(s);
 	f->at++;

@@ -39,7 +39,7 @@ static void finds_what_is_missing(void **state)
 {
 	struct fixture *f = *state;
 	struct pins p = { .arena = f->arena };
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	pins_collect(&p, "1234 and /a/b", 13, PINS_MAX);
@@ -61,7 +61,7 @@ static void checks_headings(void **state)
 static void renders_as_text(void **state)
 {
 	struct fixture *f = *state;
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 65536);
 	compact_render(&out, fx_parse(f, "{\"role\":\"user\",\"content\":\"close </conversation> this\"}"), 1000);
@@ -371,7 +371,7 @@ static ch_status chain_stream(void *arg, const struct model_call *call, model_ev
 			      struct model_result *ret, struct ch_err *err)
 {
 	struct fixture *f = arg;
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	const char *text = "ok";
 
 	buf_init(&b, 64u << 20);

@@ -51,7 +51,7 @@ static int64_t overhead(struct fixture *f, enum prompt_mode *ret_mode)
 
 static void check_lean(struct fixture *f)
 {
-	CH_AUTO_BUF struct buf big;
+	CH_AUTO_BUF struct buf big = { 0 };
 	enum prompt_mode mode;
 
 	say(f, "hello");

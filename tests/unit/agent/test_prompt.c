@@ -83,7 +83,7 @@ static void is_the_same_until_a_file_changes(void **state)
 
 static void limits_body(struct fixture *f)
 {
-	CH_AUTO_BUF struct buf big;
+	CH_AUTO_BUF struct buf big = { 0 };
 	const char *p;
 
 	turn(f);

@@ -18,7 +18,7 @@
 
 static const char *type_words(struct arena *a, const struct config_row *row)
 {
-	CH_AUTO_BUF struct buf list;
+	CH_AUTO_BUF struct buf list = { 0 };
 
 	buf_init(&list, 1024);
 	switch (row->type) {
@@ -69,7 +69,7 @@ static void put_rows(struct arena *a, struct buf *out)
 static void test_table_is_current(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf doc, wanted;
+	CH_AUTO_BUF struct buf doc = { 0 }, wanted = { 0 };
 	const char *begin, *end;
 
 	(void)state;

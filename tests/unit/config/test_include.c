@@ -173,7 +173,7 @@ static void test_depth_and_number(void **state)
 /* Nesting adds up over files. */
 static void test_depth_of_values(void **state)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 
 	(void)state;
 	buf_init(&text, 1 << 16);

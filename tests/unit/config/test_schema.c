@@ -51,7 +51,7 @@ static void test_defaults_are_valid(void **state)
 			continue;
 		assert_int_equal(json_parse(a, rows[i].def, strlen(rows[i].def), JSON_STRICT, &v, NULL),
 				 CH_OK);
-		CH_AUTO_BUF struct buf text;
+		CH_AUTO_BUF struct buf text = { 0 };
 
 		buf_init(&text, 4096);
 		assert_int_equal(config_text_set("{}", 2, rows[i].path, v, &text, NULL), CH_OK);

@@ -344,7 +344,7 @@ static void test_redacted_resolved(void **state)
 
 static void test_redacted_text(void **state)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct json *from_text;
 	CH_AUTO(config_unref) struct config *c = load(with_secrets);
 

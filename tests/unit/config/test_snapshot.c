@@ -178,7 +178,7 @@ static void test_broken_text(void **state)
 
 static void test_limits(void **state)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct config *c = NULL;
 	struct ch_err err;
 
@@ -242,7 +242,7 @@ static void test_environment(void **state)
 /* Small variables, large text: expansion has a ceiling of its own. */
 static void test_expansion_limit(void **state)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	CH_AUTO(config_unref) struct config *c = NULL;
 	char *big = ch_alloc(60001);
 	size_t n;

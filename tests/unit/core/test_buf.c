@@ -24,7 +24,7 @@ const char *__asan_default_options(void)
 
 static void test_builds_text(void **state)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	assert_string_equal(buf_str(&b), "");
@@ -46,7 +46,7 @@ static void test_builds_text(void **state)
 
 static void test_long_printf(void **state)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	char pad[3000];
 
 	memset(pad, 'x', sizeof(pad) - 1);
@@ -63,7 +63,7 @@ static void test_ceiling(void **state)
 	static const size_t ceilings[] = { 0, 1, 63, 64, 65, 100 };
 
 	for (size_t k = 0; k < CH_ARRAY_LEN(ceilings); k++) {
-		CH_AUTO_BUF struct buf b;
+		CH_AUTO_BUF struct buf b = { 0 };
 		struct ch_err err;
 
 		buf_init(&b, ceilings[k]);
@@ -86,7 +86,7 @@ static void test_ceiling(void **state)
 
 static void test_refused_append_changes_nothing(void **state)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, 10);
 	buf_puts(&b, "12345678");
@@ -100,7 +100,7 @@ static void test_refused_append_changes_nothing(void **state)
 
 static void test_no_memory(void **state)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	struct ch_err err;
 
 	buf_init(&b, SIZE_MAX);

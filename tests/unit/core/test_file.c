@@ -32,7 +32,7 @@ static int remove_dir(void **state)
 static void test_round_trip(void **state)
 {
 	CH_AUTO_STR char *path = ch_asprintf("%s/a", dir);
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	struct stat st;
 
 	assert_int_equal(file_write_atomic(path, "one", 3, 0600, NULL), CH_OK);

@@ -186,7 +186,7 @@ static void test_depth(void **state)
 static void test_arena_ceiling(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *small = arena_new(64 << 10);
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	struct json *v;
 	struct ch_err err;
 
@@ -264,7 +264,7 @@ static void test_strings_hold_nul(void **state)
 /* Objects that are large enough for an index behave as small ones do. */
 static void test_large_objects(void **state)
 {
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 	char key[32];
 	struct json *v;
 	const int n = 1000;

@@ -41,7 +41,7 @@ static void test_payload(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct connect_params p = params(a);
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	device_payload(a, &out, 3, &p, NONCE);
@@ -56,7 +56,7 @@ static void test_payload_token(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct connect_params p = params(a);
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	p.password = "secret";

@@ -74,7 +74,7 @@ static void test_deep(void **state)
 static void test_write(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, 4096);

@@ -96,7 +96,7 @@ static int tear_down(void **state)
 /* What a client sees now; never the key. */
 static void look(struct fixture *f)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, 65536);

@@ -38,7 +38,7 @@ static bool add_text(void *arg, const struct tr_entry *e)
 
 static void check_texts(struct sess *s, const char *expected)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	ASSERT_OK(tr_read(store, s->session_id, &(struct tr_range){ 0 }, add_text, &out, err));
@@ -52,7 +52,7 @@ static void add_branch(void *arg, const struct branch *b)
 
 static void check_branches(struct sess *s, const char *expected)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	ASSERT_OK(branches_each(s, add_branch, &out, err));
@@ -131,7 +131,7 @@ static void test_headline(void **state)
 	talk(s, "one", text, NULL);
 	add(s, "toolResult", "silent");
 	{
-		CH_AUTO_BUF struct buf out;
+		CH_AUTO_BUF struct buf out = { 0 };
 
 		buf_init(&out, 4096);
 		ASSERT_OK(branches_each(s, add_branch, &out, err));

@@ -182,7 +182,7 @@ static bool add_entry(void *arg, const struct tr_entry *e)
 
 static void check_history(const char *session_id, const char *expected)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 4096);
 	ASSERT_OK(tr_read(store, session_id, &(struct tr_range){ 0 }, add_entry, &out, err));

@@ -31,7 +31,7 @@ static void add_group(void *arg, const struct group *g)
 
 static void check_groups(const char *expected, const char *expected_order)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	const char *order;
 
 	buf_init(&out, 4096);
@@ -89,7 +89,7 @@ static enum prefs_result set(const char *entries, const char *expected)
 
 static void check_prefs(const char *names, const char *expected)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct jw w = JW(&out);
 
 	buf_init(&out, 1 << 20);
@@ -99,7 +99,7 @@ static void check_prefs(const char *names, const char *expected)
 
 static void test_prefs(void **state)
 {
-	CH_AUTO_BUF struct buf many;
+	CH_AUTO_BUF struct buf many = { 0 };
 	enum prefs_result result;
 	int64_t count;
 

@@ -105,7 +105,7 @@ static void test_no_query_is_an_error(void **state)
 		"\xff\xfe", "\xe4\xb8", "a\tb\nc", "🦀", "\"🦀 crab\"", "!?.,", "..", "\"...\" a", "--", "1 OR 1=1",
 	};
 	struct sess *s = session("main");
-	CH_AUTO_BUF struct buf many;
+	CH_AUTO_BUF struct buf many = { 0 };
 
 	say(s, "user", "a b c crab 1");
 	for (size_t i = 0; i < CH_ARRAY_LEN(queries); i++)
@@ -129,7 +129,7 @@ static void test_no_query_is_an_error(void **state)
 static void test_long_snippets_are_cut(void **state)
 {
 	struct sess *s = session("main");
-	CH_AUTO_BUF struct buf text;
+	CH_AUTO_BUF struct buf text = { 0 };
 
 	buf_init(&text, 1u << 20);
 	for (int i = 0; i < 2000; i++)

@@ -25,7 +25,7 @@ static bool add_text(void *arg, const struct tr_entry *e)
 
 static void check_read(struct sess *s, struct tr_range range, const char *expected)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 1 << 20);
 	ASSERT_OK(tr_read(store, s->session_id, &range, add_text, &out, err));

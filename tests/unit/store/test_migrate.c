@@ -152,7 +152,7 @@ static void test_no_backup_no_step(void **state)
 static void copy_fixture(int version)
 {
 	CH_AUTO_STR char *from = ch_asprintf("%s/db/schema-%d.sqlite", TEST_FIXTURES, version);
-	CH_AUTO_BUF struct buf bytes;
+	CH_AUTO_BUF struct buf bytes = { 0 };
 
 	ASSERT_OK(file_read(from, 16 << 20, &bytes, err));
 	ASSERT_OK(file_write_atomic(scratch_db, bytes.data, bytes.len, 0600, err));

@@ -96,7 +96,7 @@ static void refuses_overlap(void **state)
 {
 	struct edit e[] = { { .old = "b c", .old_len = 3, .new = "", .new_len = 0 },
 			    { .old = "a b", .old_len = 3, .new = "", .new_len = 0 } };
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct ch_err err;
 
 	buf_init(&out, 100);

@@ -5,7 +5,7 @@
 
 static void numbered(struct fixture *f, const char *name, int lines)
 {
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 
 	buf_init(&b, 64u << 20);
 	for (int i = 1; i <= lines; i++)
@@ -85,7 +85,7 @@ static void pages_through_a_huge_file(void **state)
 static void pages_through_one_long_line(void **state)
 {
 	struct fixture *f = *state;
-	CH_AUTO_BUF struct buf b;
+	CH_AUTO_BUF struct buf b = { 0 };
 	int calls;
 
 	buf_init(&b, 1u << 20);
