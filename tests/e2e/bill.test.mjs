@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { textOf } from './lib/client.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
+import { until } from './lib/wait.mjs';
 
 /* Three providers in one: /a/v1, /b/v1, /c/v1. What each says is set by the test; what it served is counted. */
 class Providers {
@@ -147,10 +148,7 @@ billTest('a budget holds before the request', { budgets: { perSessionUsd: 0.05, 
 		assert.equal(p.asked.length, asked);
 		/* The command of the message helps at once. */
 		assert.equal((await gw.cli(['config', 'set', 'budgets.perSessionUsd', '1'])).code, 0);
-		await c.event('sessions.changed', () => true);
-		for (let i = 0; i < 50 && (end = await c.turn(key, 'and now')).state !== 'final'; i++)
-			;
-		assert.equal(end.state, 'final');
+		await until(async () => (await c.turn(key, 'and now')).state === 'final', 'the raised budget to be noticed', 10000);
 		assert.match((await gw.cli(['usage'])).stdout, /budgets\.perSessionUsd|budgets\.perDayTokens/);
 	});
 
