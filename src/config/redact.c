@@ -152,10 +152,11 @@ static struct json *as_shown(struct arena *a, const struct json *vars, const str
 			     const struct json *written)
 {
 	const struct json *w = json_first(written);
+	const char *text = json_str(written);
 	struct json *copy, *part;
 
 	if (json_is(resolved, JSON_STR))
-		return json_clone(a, json_str(written) && puts_in_secret(vars, written->str) ? written : resolved);
+		return json_clone(a, text && puts_in_secret(vars, text) ? written : resolved);
 	if (!json_is(resolved, JSON_OBJ) && !json_is(resolved, JSON_ARR))
 		return json_clone(a, resolved);
 	if (resolved->type == JSON_ARR && json_len(resolved) != json_len(written))
