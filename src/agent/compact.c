@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/str.h"
+#include "sessions/text.h"
 
 #define WORTH_TOKENS 100                 /* what is shorter than its summary would be stays as it is */
 #define KEEP_TOKENS 20000                /* keepRecentTokens */
@@ -82,20 +83,6 @@ static const char *plan(struct compact_job *job)
 	return job->cut ? NULL : "Nothing to compact (session too small)";
 }
 
-static const char *text_of(const struct json *message, struct arena *a)
-{
-	const struct json *content = json_get(message, "content");
-	CH_AUTO_BUF struct buf b = { 0 };
-
-	buf_init(&b, TR_MESSAGE_MAX);
-	if (json_str(content))
-		return json_str(content);
-	json_each(block, content)
-		if (str_eq(json_get_str(block, "type"), "text"))
-			buf_printf(&b, "%s%s", b.len ? "\n" : "", json_get_str(block, "text"));
-	return arena_strndup(a, buf_str(&b), b.len);
-}
-
 /* The cut goes through a turn: what it is about must not be left to the writer. */
 static void pin_open_ask(struct compact_job *job)
 {
@@ -105,7 +92,7 @@ static void pin_open_ask(struct compact_job *job)
 		return;
 	for (size_t i = 0; i < job->cut; i++, m = m->next)
 		if (history_starts_turn(job->ask->history, i))
-			job->open_ask = text_of(m, job->arena);
+			job->open_ask = tr_text(job->arena, m, "\n");
 	if (job->open_ask)
 		job->open_ask = arena_strndup(job->arena, job->open_ask,
 					      utf8_cut(job->open_ask, strlen(job->open_ask), OPEN_ASK_BYTES));
@@ -131,7 +118,7 @@ static void pin_identifiers(struct compact_job *job)
 
 			if (!str_eq(json_get_str(newest[i], "role"), by_agent ? "assistant" : "user"))
 				continue;
-			text = text_of(newest[i], job->arena);
+			text = tr_text(job->arena, newest[i], "\n");
 			pins_collect(&job->pins, text, strlen(text), PINS_MAX);
 		}
 	}

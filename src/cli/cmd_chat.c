@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "core/rand.h"
 #include "core/str.h"
+#include "sessions/text.h"
 
 #define TURN_TIMEOUT_MS 600000
 
@@ -39,20 +40,6 @@ static void on_sigint(uv_signal_t *h, int signum)
 		_exit(130);
 	t->interrupted = true;
 	fiber_cancel(t->fiber);
-}
-
-static const char *message_text(struct arena *a, const struct json *message)
-{
-	const struct json *content = json_get(message, "content");
-	CH_AUTO_BUF struct buf text = { 0 };
-
-	if (json_str(content))
-		return json_str(content);
-	buf_init(&text, RPC_MESSAGE_MAX);
-	json_each(block, content)
-		if (str_eq(json_get_str(block, "type"), "text"))
-			buf_puts(&text, json_str_or(json_get(block, "text"), ""));
-	return arena_strdup(a, buf_str(&text));
 }
 
 /* Model text may hold anything: newlines and tabs pass, other control bytes are shown. */
@@ -85,7 +72,7 @@ static void print_tool(struct turn *t, const struct json *data)
 static void print_progress(struct turn *t, const struct json *payload)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const char *text = message_text(a, json_get(payload, "message"));
+	const char *text = tr_text(a, json_get(payload, "message"), "");
 	size_t n = strlen(text);
 
 	if (!t->stream || n <= t->printed)
@@ -278,11 +265,11 @@ static CH_FIBER ch_status run_agent(struct cli *c, struct ch_err *err)
 		json_set(c->arena, doc, "ok", json_new_bool(c->arena, true));
 		json_set(c->arena, doc, "runId", json_new_str(c->arena, t.run_id));
 		json_set(c->arena, doc, "sessionKey", json_new_str(c->arena, t.session_key));
-		json_set(c->arena, doc, "text", json_new_str(c->arena, message_text(c->arena, t.final)));
+		json_set(c->arena, doc, "text", json_new_str(c->arena, tr_text(c->arena, t.final, "")));
 		json_set(c->arena, doc, "message", t.final ? t.final : json_new_null(c->arena));
 		cli_print_json(doc);
 	} else if (!st && !t.printed) {
-		print_model_text(&t, message_text(c->arena, t.final));
+		print_model_text(&t, tr_text(c->arena, t.final, ""));
 		cli_print("\n");
 	} else if (t.printed) {
 		cli_print("\n");

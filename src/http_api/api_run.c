@@ -11,6 +11,7 @@
 #include "core/rand.h"
 #include "core/str.h"
 #include "http_api/api.h"
+#include "sessions/text.h"
 
 #define OPEN_AFTER_MS 5000               /* a proxy between gives up on an answer without a head */
 #define PING_MS 15000
@@ -55,21 +56,6 @@ static ch_status split(struct api_turn *t, struct split *ret, struct ch_err *err
 		return ch_fail(err, CH_E_INVALID, "The last message must be the user's or a tool's.");
 	*ret = s;
 	return CH_OK;
-}
-
-static const char *text_of(struct api_turn *t, const struct json *message)
-{
-	CH_AUTO_BUF struct buf out = { 0 };
-
-	buf_init(&out, API_BODY_MAX);
-	json_each(b, json_get(message, "content")) {
-		if (!str_eq(json_get_str(b, "type"), "text"))
-			continue;
-		if (out.len)
-			buf_putc(&out, '\n');
-		buf_puts(&out, json_get_str(b, "text"));
-	}
-	return arena_strdup(t->arena, buf_str(&out));
 }
 
 static ch_status images_of(struct api_turn *t, const struct json *message, struct json **ret, struct ch_err *err)
@@ -342,7 +328,7 @@ static ch_status submit(struct api_turn *t, struct run_follower *follower, struc
 	x.history_new = s.fresh;
 	if (str_eq(json_get_str(s.input, "role"), "toolResult"))
 		x.result = s.input;
-	in.text = x.result ? "" : text_of(t, s.input);
+	in.text = x.result ? "" : tr_text(t->arena, s.input, "\n");
 	in.attachments = images;
 	return agent_submit(t->gw->agents, &in, t->arena, &sent, err);
 }

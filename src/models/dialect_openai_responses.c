@@ -603,41 +603,28 @@ static ch_status responses_end(struct dialect_parser *p, model_event_fn fn, void
 	return p->is_complete ? CH_OK : error_cut(ret, err);
 }
 
+/* The three differ in what they send and under which key; what comes back is the same. */
+#define READS_RESPONSES \
+	.stream = STREAM_SSE, .parser_new = responses_parser_new, .feed = responses_feed, .end = responses_end, \
+	.is_complete = responses_is_complete, .parser_free = responses_parser_free, .classify = error_read_body
+
 const struct dialect dialect_openai_responses = {
 	.api = "openai-responses",
-	.stream = STREAM_SSE,
 	.auth = AUTH_BEARER,
 	.build = responses_build,
-	.parser_new = responses_parser_new,
-	.feed = responses_feed,
-	.end = responses_end,
-	.is_complete = responses_is_complete,
-	.parser_free = responses_parser_free,
-	.classify = error_read_body,
+	READS_RESPONSES,
 };
 
 const struct dialect dialect_azure_responses = {
 	.api = "azure-openai-responses",
-	.stream = STREAM_SSE,
 	.auth = AUTH_API_KEY_HEADER,
 	.build = azure_build,
-	.parser_new = responses_parser_new,
-	.feed = responses_feed,
-	.end = responses_end,
-	.is_complete = responses_is_complete,
-	.parser_free = responses_parser_free,
-	.classify = error_read_body,
+	READS_RESPONSES,
 };
 
 const struct dialect dialect_chatgpt_responses = {
 	.api = "openai-chatgpt-responses",
-	.stream = STREAM_SSE,
 	.auth = AUTH_BEARER,
 	.build = chatgpt_build,
-	.parser_new = responses_parser_new,
-	.feed = responses_feed,
-	.end = responses_end,
-	.is_complete = responses_is_complete,
-	.parser_free = responses_parser_free,
-	.classify = error_read_body,
+	READS_RESPONSES,
 };

@@ -11,6 +11,7 @@
 #include "core/rand.h"
 #include "core/str.h"
 #include "sessions/session_priv.h"
+#include "sessions/text.h"
 
 /* ---- what there is ---- */
 
@@ -66,25 +67,13 @@ static const char branches_sql[] = TREE
 /* The text of a message on one line; NULL when it has none. */
 static const char *one_line(struct arena *a, const struct tr_entry *e)
 {
-	CH_AUTO_BUF struct buf out = { 0 };
 	struct json *message;
-	const struct json *content;
-	size_t len;
+	size_t len = 0;
+	char *text;
 
 	if (json_parse(a, e->message, e->message_len, JSON_STRICT, &message, NULL))
 		return NULL;
-	buf_init(&out, TR_MESSAGE_MAX);
-	content = json_get(message, "content");
-	if (json_str(content))
-		buf_append(&out, content->str, content->len);
-	json_each(block, content)
-		if (str_eq(json_get_str(block, "type"), "text"))
-			buf_puts(&out, json_str_or(json_get(block, "text"), ""));
-	if (buf_status(&out, NULL, "headline") || !out.len)
-		return NULL;
-	char *text = str_trim(a, buf_str(&out));
-
-	len = 0;
+	text = str_trim(a, tr_text(a, message, ""));
 	for (const char *p = text; *p; p++) {
 		bool is_space = strchr(" \t\r\n", *p) != NULL;
 

@@ -9,6 +9,7 @@
 #include "gateway/methods/methods.h"
 #include "gateway/methods/session_common.h"
 #include "gateway/render.h"
+#include "sessions/text.h"
 
 #define LIST_LIMIT_DEFAULT 200
 #define LIST_LIMIT_MAX 5000              /* session.maintenance.maxEntries: more are never kept */
@@ -371,14 +372,7 @@ static const char *text_of(struct arena *a, const struct tr_entry *e)
 
 	if (json_parse(a, e->message, e->message_len, JSON_STRICT, &message, NULL))
 		return "";
-	const struct json *content = json_get(message, "content");
-
-	if (json_str(content))
-		return json_str(content);
-	json_each(block, content)
-		if (str_eq(json_get_str(block, "type"), "text"))
-			return json_str_or(json_get(block, "text"), "");
-	return "";
+	return tr_text(a, message, "\n");
 }
 
 static bool on_preview_entry(void *arg, const struct tr_entry *e)

@@ -7,6 +7,7 @@
 #include "gateway/methods/methods.h"
 #include "gateway/methods/session_common.h"
 #include "sessions/branch.h"
+#include "sessions/text.h"
 
 #define EDITOR_IMAGES_MAX 10
 
@@ -116,25 +117,16 @@ static void put_images(struct jw *w, const struct json *content)
 static ch_status put_editor(struct gw_call *call, struct jw *w, const struct tr_entry *cut, struct ch_err *err)
 {
 	struct json *message;
-	const struct json *content;
-	CH_AUTO_BUF struct buf text = { 0 };
+	const char *text;
 	ch_status st = json_parse(call->arena, cut->message, cut->message_len, JSON_STRICT, &message, err);
 
 	if (st)
 		return ch_wrap(err, "the message in the transcript");
-	buf_init(&text, TR_MESSAGE_MAX);
-	content = json_get(message, "content");
-	if (json_str(content))
-		buf_append(&text, content->str, content->len);
-	json_each(block, content)
-		if (str_eq(json_get_str(block, "type"), "text"))
-			buf_puts(&text, json_str_or(json_get(block, "text"), ""));
-	if (text.len) {
-		jw_key(w, "editorText");
-		jw_strn(w, text.data, text.len);
-	}
-	put_images(w, content);
-	return buf_status(&text, err, "editorText");
+	text = tr_text(call->arena, message, "");
+	if (*text)
+		jw_kstr(w, "editorText", text);
+	put_images(w, json_get(message, "content"));
+	return CH_OK;
 }
 
 static ch_status run_rewind(struct gw_call *call, struct ch_err *err)

@@ -6,6 +6,7 @@
 #include "gateway/methods/methods.h"
 #include "gateway/render.h"
 #include "gateway/usage_report.h"
+#include "sessions/text.h"
 #include "sessions/transcript.h"
 
 #define SESSIONS_DEFAULT 50
@@ -232,23 +233,11 @@ static ch_status run_timeseries(struct gw_call *call, struct ch_err *err)
 
 struct logs { struct jw *w; struct arena *arena; };
 
-static void write_text(struct jw *w, const struct json *content)
-{
-	const char *text = json_str(content);
-
-	json_each(b, content) {
-		if (!text && str_eq(json_get_str(b, "type"), "text"))
-			text = json_get_str(b, "text");
-	}
-	text = text ? text : "";
-	jw_key(w, "content");
-	jw_strn(w, text, utf8_cut(text, strlen(text), LOG_TEXT_MAX));
-}
-
 static bool write_log(void *arg, const struct tr_entry *e)
 {
 	struct logs *l = arg;
 	struct json *m = NULL;
+	const char *text;
 	int64_t tokens;
 
 	if (!e->message || json_parse(l->arena, e->message, e->message_len, JSON_STRICT, &m, NULL))
@@ -258,7 +247,9 @@ static bool write_log(void *arg, const struct tr_entry *e)
 	jw_obj(l->w);
 	jw_kint(l->w, "timestamp", e->created_at);
 	jw_kstr(l->w, "role", e->role);
-	write_text(l->w, json_get(m, "content"));
+	text = tr_text(l->arena, m, "\n");
+	jw_key(l->w, "content");
+	jw_strn(l->w, text, utf8_cut(text, strlen(text), LOG_TEXT_MAX));
 	tokens = json_get_int(json_get(m, "usage"), "totalTokens", 0);
 	if (tokens)
 		jw_kint(l->w, "tokens", tokens);
