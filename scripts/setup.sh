@@ -12,7 +12,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make meson ninja-build pkg-config libuv1-dev libssl-dev libcurl4-openssl-dev \
-		libsqlite3-dev libhttp-parser-dev zlib1g-dev ca-certificates ;;
+		libsqlite3-dev libhttp-parser-dev zlib1g-dev libgumbo-dev libpcre2-dev libseccomp-dev bubblewrap ca-certificates ;;
 	ui) command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || echo nodejs npm ;;
 	unit) echo libcmocka-dev libjansson-dev libwslay-dev clang libclang-rt-14-dev llvm python3 ;;
 	test) packages_of unit; echo chromium tmux procps sqlite3 ;;

@@ -22,6 +22,7 @@
 
 struct agent_host;
 struct run_extras;
+struct tool_host;
 
 /* -- what is told upwards -- */
 
@@ -122,6 +123,8 @@ struct agent_host_opts {
 	void *config_arg;
 	const char *state_dir;
 	const char *git;                 /* the program, for new workspaces; NULL: none. Borrowed */
+	/* The services of tools/tool.h; what the agent gives itself is filled in here. Copied; NULL: none. */
+	const struct tool_host *services;
 	struct agent_ops ops;
 	/* Starts the gateway anew when it is quiet; NULL: nobody starts it again. */
 	CH_MUST_USE ch_status (*restart)(void *arg, const char *session_key, struct ch_err *err);

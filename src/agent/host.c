@@ -63,6 +63,11 @@ static size_t max_concurrent(struct agent_host *h)
 	return n > 0 ? (size_t)n : (size_t)CH_MAX(LANES_MIN, LANES_PER_CPU * cpus);
 }
 
+static struct config *tool_config(void *host)
+{
+	return host_config(host);
+}
+
 struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 {
 	struct agent_host *h = ch_alloc(sizeof(*h));
@@ -79,7 +84,14 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 		h->lanes = lanes_new(max_concurrent(h));
 		h->owns_lanes = true;
 	}
-	h->tool_host = (struct tool_host){ .arg = h, .session_status = tool_session_status };
+	if (opts->services)
+		h->tool_host = *opts->services;
+	h->tool_host.arg = h;
+	h->tool_host.session_status = tool_session_status;
+	h->tool_host.config = tool_config;
+	h->tool_host.state_dir = h->opts.state_dir;
+	h->tool_host.loop = opts->loop;
+	h->tool_host.sessions = opts->sessions;
 	h->announcer = loop_timer_new(opts->loop, host_announce, h);
 	fiber_cond_init(&h->idle);
 	return h;

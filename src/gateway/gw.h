@@ -201,6 +201,7 @@ struct gw {
 	char *log_path;
 	struct tls_ctx *tls;                 /* NULL: plain HTTP */
 	struct gw_watch *watches;            /* gateway/watch.h */
+	struct gw_services *services;        /* gateway/services.h: approvals, processes and what else tools use */
 	struct gw_wizard *wizard;            /* methods/m_wizard.c; NULL: none yet */
 	char reload_error[CH_ERR_TEXT_MAX];  /* of the last reading of credentials; "": none */
 	/* Starting anew (methods/m_restart.c). */

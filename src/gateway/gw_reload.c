@@ -13,6 +13,7 @@
 #include "gateway/gw_parts.h"
 #include "gateway/hub.h"
 #include "gateway/render.h"
+#include "gateway/services.h"
 
 #define LOG_MAX_BYTES (100 << 20)
 #define LOG_KEEP 3
@@ -103,6 +104,7 @@ CH_FIBER static bool apply(struct gw *gw)
 	log_set_level(level_of(c, "logging.level", LOG_INFO), console_level(c, gw->is_verbose));
 	models_config_changed(gw->models);
 	agent_config_changed(gw->agents);
+	gw_services_config_changed(gw);
 	gw_render_forget(gw->render);
 	hub_health_changed(gw->hub);
 	return true;

@@ -19,6 +19,7 @@
 #include "gateway/hub.h"
 #include "gateway/pair.h"
 #include "gateway/render.h"
+#include "gateway/services.h"
 #include "models/auth.h"
 #include "net/http_client.h"
 
@@ -150,15 +151,22 @@ CH_FIBER static ch_status start_agents(struct gw *gw, struct ch_err *err)
 		.restart = gw_restart_by_command, .restart_arg = gw,
 	};
 
+	ch_status st;
+
 	gw->http = http_client_new(gw->loop);
+	st = gw_services_open(gw, err);
+	if (st)
+		return st;
 	gw->models = models_new(&(struct models_opts){ .loop = gw->loop, .db = gw->db, .http = gw->http,
 						       .config = current_config, .arg = gw });
 	models_discover(gw->models);
 	opts.models = gw->models;
+	opts.services = &gw->services->host;
 	gw->hub = hub_new(gw);
 	gw->render = gw_render_new(gw);
 	gw->agents = agent_host_new(&opts);
-	return agent_host_recover(gw->agents, err);
+	st = agent_host_recover(gw->agents, err);
+	return st ? st : gw_services_join(gw, err);
 }
 
 static ch_status start_http(struct gw *gw, const struct gw_opts *opts, struct ch_err *err)
@@ -258,6 +266,8 @@ CH_FIBER void gw_stop(struct gw *gw, const char *reason, int64_t deadline_ms)
 	gw->is_stopping = true;
 	if (gw->agents)
 		agent_host_drain(gw->agents, deadline_ms);
+	if (gw->services)
+		gw_services_drain(gw, deadline_ms);
 	if (gw->models)
 		auth_drain(gw->models, fiber_deadline(QUIET_MS));
 	if (gw->hub) {
@@ -280,6 +290,7 @@ void gw_free(struct gw *gw)
 		http_server_free(gw->server);
 	tls_ctx_free(gw->tls);
 	agent_host_free(gw->agents);
+	gw_services_free(gw);
 	gw_wizard_free(gw);
 	gw_render_free(gw->render);
 	hub_free(gw->hub);

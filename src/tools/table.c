@@ -27,3 +27,14 @@ const struct tool *tool_find(const char *name)
 			return tools[i];
 	return NULL;
 }
+
+/* Sorted by id. */
+static const struct tool_source *const sources[] = {
+	NULL,
+};
+
+const struct tool_source *const *tool_sources(size_t *ret_count)
+{
+	*ret_count = CH_ARRAY_LEN(sources) - 1;
+	return sources;
+}
