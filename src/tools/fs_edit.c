@@ -162,6 +162,7 @@ const struct tool tool_edit = {
 	.risk = TOOL_WRITES,
 	.timeout_ms = 20000,
 	.out_max_bytes = 4096,
+	.group = "fs",
 	.meta = edit_meta,
 	.run = edit_run,
 };

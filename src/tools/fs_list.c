@@ -193,6 +193,7 @@ const struct tool tool_list = {
 	.risk = TOOL_READS,
 	.timeout_ms = 20000,
 	.out_max_bytes = 64u << 10,
+	.group = "fs",
 	.is_parallel = true,
 	.meta = list_meta,
 	.run = list_run,

@@ -317,6 +317,7 @@ const struct tool tool_read = {
 	.risk = TOOL_READS,
 	.timeout_ms = 20000,
 	.out_max_bytes = 64u << 10,
+	.group = "fs",
 	.is_parallel = true,
 	.meta = read_meta,
 	.run = read_run,

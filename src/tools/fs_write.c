@@ -69,6 +69,7 @@ const struct tool tool_write = {
 	.risk = TOOL_WRITES,
 	.timeout_ms = 20000,
 	.out_max_bytes = 4096,
+	.group = "fs",
 	.meta = write_meta,
 	.run = write_run,
 };

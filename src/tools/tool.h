@@ -81,6 +81,14 @@ struct tool_host {
 	struct config *(*config)(void *arg);
 	/* Durable when it returns CH_OK (agent/wake.h). */
 	CH_MUST_USE ch_status (*wake)(void *arg, const struct tool_wake *w, struct ch_err *err);
+	/*
+	 * Which files hold text from outside (agent/taint). `path` is the file's real place: relative to ctx->workspace, or
+	 * absolute when it lies in another root. note_written: the file is about to hold (true) or now holds (false) what
+	 * is_tainted says; durable when it returns CH_OK. is_tainted_file: *ret_source on ctx->arena says where from, or NULL.
+	 */
+	CH_MUST_USE ch_status (*note_written)(void *arg, const struct tool_ctx *ctx, const char *path, bool is_tainted,
+					      struct ch_err *err);
+	bool (*is_tainted_file)(void *arg, const struct tool_ctx *ctx, const char *path, const char **ret_source);
 	const struct tool_sessions_ops *sessions_ops;
 	const char *state_dir;
 	struct loop *loop;
