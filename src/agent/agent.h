@@ -68,6 +68,16 @@ struct agent_ops {
 
 /* -- what is asked -- */
 
+/* Who speaks in an input that no person typed. */
+struct run_origin {
+	const char *kind;                /* as the protocol's provenance: "internal_system", "inter_session" */
+	const char *tool;                /* what made it: "exec", "subagent_announce", "sessions_send", … */
+	const char *session_key;         /* the session that it came from, or NULL */
+	bool is_hidden;                  /* for the model only: pages do not show it */
+	bool is_tainted;                 /* text from outside is in it */
+	const char *taint_source;        /* where that came from, or NULL */
+};
+
 struct run_input {
 	const char *session_key;         /* canonical */
 	const char *run_id;              /* the idempotency key */
@@ -86,6 +96,11 @@ struct run_input {
 	bool sender_is_admin;            /* may do what commands with SLASH_ADMIN do */
 	bool session_is_new;             /* the caller has just made the session for this input */
 	bool is_plain;                   /* slash commands are text like any other */
+	const struct run_origin *origin; /* NULL: a person typed it. Else it starts within WAKE_BURST (agent/wake.h) and is
+					  * not refused for shutting down: the next start takes it up */
+	/* Called in the transaction that accepts it (not when it was known already); NULL: nothing. */
+	CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err);
+	void *also_arg;
 	const struct run_extras *extras; /* agent/extras.h: what a client of an HTTP API brings along, or NULL */
 };
 

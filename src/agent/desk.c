@@ -164,7 +164,7 @@ static struct run *first_steered(const struct desk *d)
 {
 	struct run *r = d->head;
 
-	while (r && (r->mode != QUEUE_STEER || r->command || !r->was_queued))
+	while (r && (r->mode != QUEUE_STEER || r->command || (!r->was_queued && !r->origin)))
 		r = r->next;
 	return r;
 }
@@ -263,6 +263,8 @@ static void rename_drained(struct run *r)
 /* Messages that wait for a turn of their own may be followed by more of them. */
 static int64_t quiet_left_ms(const struct desk *d, const struct run *r)
 {
+	if (r->origin)
+		return wake_held_ms(d);
 	if (!r->was_queued || r->command || r->mode == QUEUE_STEER)
 		return 0;
 	return d->queued_ms + r->debounce_ms - now_mono_ms();
@@ -277,6 +279,8 @@ void desk_go(struct desk *d)
 		return;
 	queue_wake(d);
 	r = d->head;
+	while (r && r->origin && r->next && wake_held_ms(d) > 0)
+		r = r->next;     /* what a person said is not held with the events before it */
 	if (!r)
 		return;
 	wait_ms = quiet_left_ms(d, r);
@@ -286,6 +290,8 @@ void desk_go(struct desk *d)
 	}
 	desk_remove(d, r);
 	rename_drained(r);
+	if (r->origin)
+		wake_begins(d);
 	if (!r->command)
 		queue_fill(d, r);
 	d->active = r;           /* the queue's reference */

@@ -68,6 +68,11 @@ static struct config *tool_config(void *host)
 	return host_config(host);
 }
 
+static ch_status tool_wake(void *host, const struct tool_wake *w, struct ch_err *err)
+{
+	return agent_wake(host, w, err);
+}
+
 struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 {
 	struct agent_host *h = ch_alloc(sizeof(*h));
@@ -89,6 +94,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.arg = h;
 	h->tool_host.session_status = tool_session_status;
 	h->tool_host.config = tool_config;
+	h->tool_host.wake = tool_wake;
 	h->tool_host.state_dir = h->opts.state_dir;
 	h->tool_host.loop = opts->loop;
 	h->tool_host.sessions = opts->sessions;
@@ -183,7 +189,7 @@ ch_status agent_host_recover(struct agent_host *h, struct ch_err *err)
 	for (size_t i = 0; i < stale.keys.len && !st; i++)
 		st = unmark(h, stale.keys.at[i], err);
 	vec_done(&stale.keys);
-	return st;
+	return st ? st : wake_recover(h, err);
 }
 
 static void abort_all(struct agent_host *h)

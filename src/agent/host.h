@@ -9,6 +9,7 @@
 #define CH_AGENT_HOST_H
 
 #include "agent/run.h"
+#include "agent/wake.h"
 #include "core/map.h"
 #include "tools/tool.h"
 
@@ -31,6 +32,8 @@ struct desk {
 	struct history *history;         /* NULL: not read yet */
 	int64_t used_ms;
 	int64_t compact_failed_ms;       /* when a summary failed last (monotonic); 0: not since then */
+	int64_t wakes[WAKE_BURST];       /* when the last turns for events began (monotonic), a ring */
+	size_t wake_at;                  /* its oldest */
 };
 
 struct agent_host {

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "agent/wake.h"
 #include "core/str.h"
 
 #define TITLE_GRAPHEMES 60
@@ -16,6 +17,19 @@ static void image_data(struct jw *w, const struct json *content)
 
 	comma = text && str_starts(text, "data:") ? strchr(text, ',') : NULL;
 	jw_kstr(w, "data", comma ? comma + 1 : text);
+}
+
+/* "display" false is what clients and chat.history go by. */
+static void put_provenance(struct jw *w, const struct run_origin *o)
+{
+	jw_kobj(w, "provenance");
+	jw_kstr(w, "kind", o->kind);
+	jw_kstr_opt(w, "sourceSessionKey", o->session_key);
+	jw_kstr(w, "sourceChannel", "internal");
+	jw_kstr_opt(w, "sourceTool", o->tool);
+	jw_end(w);
+	if (o->is_hidden)
+		jw_kbool(w, "display", false);
 }
 
 void msg_user(struct buf *out, const struct run_input *in, int64_t ts, bool is_command)
@@ -50,6 +64,8 @@ void msg_user(struct buf *out, const struct run_input *in, int64_t ts, bool is_c
 	jw_kstr(&w, "idempotencyKey", key);
 	if (is_command)
 		jw_kbool(&w, "excludeFromContext", true);
+	if (in->origin)
+		put_provenance(&w, in->origin);
 	jw_end(&w);
 }
 
@@ -86,6 +102,8 @@ void msg_user_meta(struct buf *out, const struct run_input *in, bool is_command)
 	}
 	if (is_command)
 		jw_kbool(&w, "contextFreeCommand", true);
+	if (in->origin)
+		wake_put_origin(&w, in->origin);
 	jw_end(&w);
 }
 

@@ -11,6 +11,7 @@
 #include "agent/messages.h"
 #include "agent/note.h"
 #include "agent/run_events.h"
+#include "agent/wake.h"
 #include "core/log.h"
 #include "core/str.h"
 
@@ -33,7 +34,7 @@ static struct run *oldest(const struct desk *d)
 {
 	struct run *r = d->head;
 
-	while (r && (!r->was_queued || r->command))
+	while (r && (!r->was_queued || r->command || r->origin))
 		r = r->next;
 	return r;
 }
@@ -97,7 +98,9 @@ void queue_make_room(struct desk *d, const struct queue_settings *q)
 
 static bool goes_with(const struct run *r, const struct run *other)
 {
-	return other->was_queued && !other->command && other->mode == QUEUE_COLLECT && !other->has_attachments &&
+	if (r->origin && other->origin)
+		return str_eq(other->model, r->model) && str_eq(other->thinking, r->thinking);
+	return !r->origin && !other->origin && other->was_queued && !other->command && other->mode == QUEUE_COLLECT && !other->has_attachments &&
 	       !other->extras && str_eq(other->thread, r->thread) && str_eq(other->model, r->model) && str_eq(other->thinking, r->thinking) &&
 	       str_eq(other->extra_system, r->extra_system) && run_overrides_equal(&other->over, &r->over);
 }
@@ -123,16 +126,17 @@ static void put_collected(struct desk *d, struct run *r, struct buf *out)
 {
 	size_t n = 1;
 
-	if (r->mode != QUEUE_COLLECT || r->has_attachments || r->extras || !d->head || !goes_with(r, d->head)) {
+	if ((r->mode != QUEUE_COLLECT && !r->origin) || r->has_attachments || r->extras || !d->head || !goes_with(r, d->head)) {
 		buf_puts(out, r->text);
 		return;
 	}
-	buf_printf(out, "[Messages that came while you were busy]\n\n(1) %s", r->text);
+	buf_printf(out, "[%s that came while you were busy]\n\n(1) %s", r->origin ? "Events" : "Messages", r->text);
 	while (d->head && goes_with(r, d->head) && out->len + strlen(d->head->text) < MERGED_MAX) {
 		struct run *next = d->head;
 
 		desk_remove(d, next);
 		next->desk = NULL;
+		wake_merge(r, next);
 		vec_push(&r->merged, next);
 		buf_printf(out, "\n\n(%zu) %s", ++n, next->text);
 	}

@@ -92,7 +92,8 @@ struct run {
 	const struct directives *directives;     /* of a message that is nothing else */
 	const char *thread;              /* channel, peer and thread the answer goes to; NULL: the session itself */
 	bool has_attachments;
-	bool sender_is_admin;
+	bool sender_is_admin, sender_is_owner;
+	const struct run_origin *origin; /* NULL: a person's input */
 	const struct slash_command *command;     /* this is a command, not a turn */
 	const char *command_args;
 	size_t stopped;                  /* runs that this command ended */

@@ -50,11 +50,18 @@ void ev_queued(struct run *r)
 	rf_session(r, "agent.input.settled", NULL);
 }
 
+/* Pages do not show the input. */
+static bool is_hidden(const struct run *r)
+{
+	return r->origin && r->origin->is_hidden;
+}
+
 void ev_absorbed(struct run *r, struct run *into, const struct tr_entry *entry)
 {
 	struct run_event ev = { .kind = RUN_EV_ROW, .agent_id = r->agent_id, .entry = entry };
 
-	rf_emit(r, &ev);
+	if (!is_hidden(r))
+		rf_emit(r, &ev);
 	ev_queued(r);
 }
 
@@ -97,7 +104,7 @@ void ev_row(struct run *r, const struct tr_entry *entry)
 
 void ev_started(struct run *r, const struct tr_entry *entry)
 {
-	if (str_eq(entry->role, "user"))
+	if (str_eq(entry->role, "user") && !is_hidden(r))
 		ev_row(r, entry);
 	rf_timing(r, "agent-run-started");
 	if (r->route.failed_len <= r->route.at)  /* else all of them rest, and none is begun with */

@@ -6,6 +6,7 @@
 #include "agent/command.h"
 #include "agent/messages.h"
 #include "agent/queue.h"
+#include "agent/wake.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/str.h"
@@ -110,6 +111,8 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
 	r->sender_is_admin = in->sender_is_admin;
+	r->sender_is_owner = in->sender_is_owner;
+	r->origin = wake_origin_copy(a, in->origin);
 	if (in->sender_is_owner && !in->is_plain && config_bool(host_config(h), "commands.text", true))
 		understand(r, &said);
 	st = extras_take(r, in->extras, err);
@@ -164,9 +167,11 @@ static ch_status accept_rows(struct agent_host *h, struct run *r, const struct r
 	}
 	if (!r->command) {
 		sess_set_str(r->sess, &r->sess->status, "running");      /* saved with the input */
-		r->sess->last_interaction_at = r->accepted_at;
+		if (!r->origin)
+			r->sess->last_interaction_at = r->accepted_at;
 	}
-	return input_accept(r->sess, &row, a, ret_known, err);
+	st = input_accept(r->sess, &row, a, ret_known, err);
+	return st || !in->also ? st : in->also(in->also_arg, err);
 }
 
 static ch_status accept_tx(struct agent_host *h, struct run *r, const struct run_input *in, struct arena *a,
@@ -239,6 +244,10 @@ static enum submit_status place(struct desk *d, struct run *r, const struct queu
 		desk_push(d, r, false);
 		return SUBMIT_STARTED;
 	}
+	if (!is_going && !r->origin && wake_all_held(d)) {
+		desk_push(d, r, true);           /* events wait for their turn; a person does not wait behind them */
+		return SUBMIT_STARTED;
+	}
 	if (r->mode == QUEUE_INTERRUPT) {
 		*ret_interrupted = is_going;
 		if (is_going)
@@ -248,7 +257,8 @@ static enum submit_status place(struct desk *d, struct run *r, const struct queu
 	}
 	r->was_queued = true;
 	r->debounce_ms = q->debounce_ms;
-	queue_make_room(d, q);
+	if (!r->origin)
+		queue_make_room(d, q);
 	desk_push(d, r, false);
 	return SUBMIT_QUEUED;
 }
@@ -266,7 +276,7 @@ static void enqueue(struct agent_host *h, struct desk *d, struct run *r, const s
 /* Only the policy "new" turns a newcomer away; the others make room. Commands and interrupting ones do not wait. */
 static ch_status check_room(const struct desk *d, const struct run *r, const struct queue_settings *q, struct ch_err *err)
 {
-	if (r->command || q->mode == QUEUE_INTERRUPT || q->drop != QUEUE_DROP_NEW || (int64_t)d->queued < q->cap)
+	if (r->command || r->origin || q->mode == QUEUE_INTERRUPT || q->drop != QUEUE_DROP_NEW || (int64_t)d->queued < q->cap)
 		return CH_OK;
 	return ch_fail(err, CH_E_BUSY, "%zu messages are already waiting in this session; wait, or abort the run", d->queued);
 }
@@ -305,7 +315,7 @@ ch_status agent_submit(struct agent_host *h, const struct run_input *in, struct 
 	d = desk_open(h, in->session_key);
 	live = map_find(h->runs, in->run_id);
 	is_live = live && str_eq(live->session_key, in->session_key);
-	if (!is_live && h->is_draining)
+	if (!is_live && h->is_draining && !in->origin)
 		return ch_fail(err, CH_E_BUSY, "the gateway is shutting down; try again when it is back");
 	st = run_from_input(h, in, &r, err);
 	if (!st && !is_live)

@@ -34,7 +34,7 @@ static void session_started(struct run *r)
 {
 	struct sess *s = r->sess;
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	size_t n = strlen(r->text);
+	size_t n = r->origin && r->origin->is_hidden ? 0 : strlen(r->text);
 
 	sess_set_str(s, &s->status, "running");
 	sess_set_str(s, &s->last_run_id, NULL);
@@ -44,7 +44,8 @@ static void session_started(struct run *r)
 	s->runtime_ms = 0;
 	s->aborted_last_run = 0;
 	s->system_sent = 1;
-	s->last_interaction_at = r->accepted_at;
+	if (!r->origin)
+		s->last_interaction_at = r->accepted_at;
 	s->updated_at = r->started_at;
 	if (!s->session_started_at)
 		s->session_started_at = r->started_at;

@@ -112,6 +112,8 @@ CH_FIBER static ch_status load_auth(struct gw *gw, const char *override_token, s
 
 static bool tell_interrupted(void *arg, const struct input_row *in)
 {
+	if (in->state == INPUT_QUEUED)
+		return true;     /* an event; the agents take it up */
 	log_warn("gateway", "run=%s session=%s was cut by the last stop; its history says so", in->run_id,
 		 in->session_key);
 	return true;

@@ -280,6 +280,21 @@ ch_status input_end(struct sess_store *st, const char *session_key, const char *
 	return status || changes ? status : explain(st, session_key, run_id, err);
 }
 
+ch_status input_forget(struct sess_store *st, const char *session_key, const char *run_id, struct ch_err *err)
+{
+	struct db_stmt *row;
+	int64_t changes;
+	ch_status status = db_prep(sess_store_db(st), "DELETE FROM inputs WHERE session_key = ?1 AND run_id = ?2 AND "
+				   "state = 'queued'", &row, err);
+
+	if (status)
+		return status;
+	db_bind_text(row, 1, session_key);
+	db_bind_text(row, 2, run_id);
+	status = db_run(row, &changes, err);
+	return status || changes ? status : explain(st, session_key, run_id, err);
+}
+
 ch_status input_prune(struct sess_store *st, int64_t before_ms, struct ch_err *err)
 {
 	struct db_stmt *row;

@@ -12,6 +12,8 @@
 
 #include "sessions/transcript.h"
 
+#define INPUT_ORIGIN "origin"            /* member of meta: what made an input that no person typed (agent/wake.h) */
+
 enum input_state { INPUT_QUEUED, INPUT_RUNNING, INPUT_DONE, INPUT_FAILED, INPUT_ABORTED,
 		   INPUT_ABSORBED, INPUT_CANCELED, INPUT_INTERRUPTED };
 const char *input_state_name(enum input_state st);
@@ -54,11 +56,14 @@ CH_MUST_USE ch_status input_pending(struct sess_store *st, const char *session_k
  * Start-up: marks left-overs interrupted and writes what the history must show (a cut turn keeps its
  * user message once, under the idempotency key "<run_id>:user", and a visible marker under
  * "<run_id>:interrupted"). A turn whose answer was complete and only not yet marked so becomes done.
+ * Queued ones with an INPUT_ORIGIN stay queued and are told as that.
  * Sessions that were running are settled. One durable transaction; then each (may be NULL) is told of
  * every left-over, in order of acceptance, with its new state.
  */
 CH_MUST_USE ch_status input_recover(struct sess_store *st, bool (*each)(void *arg, const struct input_row *in),
 				    void *arg, struct ch_err *err);
+/* Forgets a queued one, as if it had never come; what takes its place is accepted in the same transaction. */
+CH_MUST_USE ch_status input_forget(struct sess_store *st, const char *session_key, const char *run_id, struct ch_err *err);
 /* Forgets ended ones that ended before this. */
 CH_MUST_USE ch_status input_prune(struct sess_store *st, int64_t before_ms, struct ch_err *err);
 

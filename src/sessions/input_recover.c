@@ -177,6 +177,15 @@ static ch_status append_marker(struct recovery *r, struct sess *s, const char *w
 	return append_once(s, window, &entry, r->arena, err);
 }
 
+/* No person typed it, so nobody would type it again: it keeps its place, and agent/wake.h takes it up. */
+static bool is_event(struct recovery *r, const struct input_row *in)
+{
+	struct json *meta;
+
+	return in->meta && strstr(in->meta, "\"" INPUT_ORIGIN "\"") &&
+	       !json_parse(r->arena, in->meta, strlen(in->meta), JSON_STRICT, &meta, NULL) && json_get(meta, INPUT_ORIGIN);
+}
+
 static ch_status recover_input(struct recovery *r, struct input_row *in, struct ch_err *err)
 {
 	CH_AUTO(sess_unref) struct sess *s = NULL;
@@ -184,6 +193,8 @@ static ch_status recover_input(struct recovery *r, struct input_row *in, struct 
 	bool answered = false;
 	ch_status st = sess_find(r->store, in->session_key, &s, err);
 
+	if (!st && in->state == INPUT_QUEUED && is_event(r, in))
+		return CH_OK;
 	if (!st && in->state == INPUT_RUNNING)
 		st = was_answered(r, in, &answered, err);
 	if (st)

@@ -152,6 +152,12 @@ static bool may_hold(const struct tr_entry *e, const char *word)
 	return memmem(e->message, e->message_len, word, strlen(word)) != NULL;
 }
 
+/* Strings escape their quotes, so in a user's message only the member itself reads like this. */
+bool history_is_hidden(const struct tr_entry *e)
+{
+	return str_eq(e->role, "user") && may_hold(e, "\"display\":false");
+}
+
 /* Most messages go out as they are stored; only what has something to change is taken apart. */
 void history_show_message(struct history_show *h, struct jw *w, const struct tr_entry *e)
 {

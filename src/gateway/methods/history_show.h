@@ -22,6 +22,8 @@ struct history_show {
 
 void history_show_init(struct history_show *h, struct arena *a, size_t max_chars);
 void history_show_done(struct history_show *h);
+/* An event that is for the model only (agent/wake.h). */
+bool history_is_hidden(const struct tr_entry *e);
 void history_show_message(struct history_show *h, struct jw *w, const struct tr_entry *e);
 /* The member `activity`, when there is any. */
 void history_show_activity(struct history_show *h, struct jw *w);

@@ -69,6 +69,8 @@ static bool on_entry(void *arg, const struct tr_entry *e)
 		h->first_seq = e->seq;
 	h->last_seq = e->seq;
 	h->count++;
+	if (history_is_hidden(e))
+		return true;
 	if (h->as_events) {
 		jw_obj(h->w);
 		jw_kstr(h->w, "sessionKey", h->sess->key);
