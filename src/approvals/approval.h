@@ -27,6 +27,8 @@
 #define APPROVAL_TEXT_MAX (256u << 10)
 #define APPROVAL_TTL_MS (30 * 60 * 1000LL)
 #define APPROVAL_KEEP_MS (30LL * 86400000)
+#define APPROVALS_KEPT_MAX 1000                  /* … and at most so many: a loop of asking must not fill the disk */
+#define APPROVAL_ID_MAX 128
 
 enum approval_kind { APPROVAL_EXEC, APPROVAL_PLUGIN };
 enum approval_status { APPROVAL_PENDING, APPROVAL_ALLOWED, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_CANCELLED };
@@ -64,6 +66,7 @@ struct approval {
 
 struct approval_ask {
 	enum approval_kind kind;
+	const char *id;                  /* NULL: a new one; CH_E_EXISTS when there is one of that id */
 	const char *agent_id, *session_key, *session_id, *run_id, *tool_call_id;
 	const struct json *request;      /* `request` of exec.approval.requested / plugin.approval.requested */
 	const struct json *presentation; /* ApprovalPresentation of the protocol's schema */
@@ -105,6 +108,10 @@ CH_FIBER CH_MUST_USE ch_status approval_wait(struct approvals *ap, const char *i
 CH_MUST_USE ch_status approval_resolve(struct approvals *ap, const char *id, enum approval_decision decision,
 				       const struct approval_resolver *by, struct arena *a, struct approval *ret,
 				       struct ch_err *err);
+/* As approval_wait(), for who only looks on: at most until the deadline, then the row as it is. */
+CH_FIBER CH_MUST_USE ch_status approval_watch(struct approvals *ap, const char *id, int64_t deadline_ms, struct arena *a,
+					      struct approval *ret, struct ch_err *err);
+/* One that is allowed and not claimed is given up by this: nothing will carry it out. */
 CH_MUST_USE ch_status approval_cancel(struct approvals *ap, const char *id, const char *reason, struct ch_err *err);
 /* All pending ones of a run. */
 CH_MUST_USE ch_status approval_cancel_run(struct approvals *ap, const char *run_id, const char *reason, struct ch_err *err);
@@ -115,6 +122,9 @@ CH_MUST_USE ch_status approval_done(struct approvals *ap, const char *id, struct
 
 CH_MUST_USE ch_status approval_find(struct approvals *ap, const char *id, struct arena *a, struct approval *ret,
 				    struct ch_err *err);
+/* By the id or the only pending one that begins so; CH_E_CONFLICT: several do. */
+CH_MUST_USE ch_status approval_match(struct approvals *ap, const char *prefix, struct arena *a, struct approval *ret,
+				     struct ch_err *err);
 /* Pending ones, oldest first; session_key NULL: all. Borrowed for the call. */
 CH_MUST_USE ch_status approval_pending(struct approvals *ap, const char *session_key,
 				       bool (*each)(void *arg, const struct approval *row), void *arg, struct ch_err *err);

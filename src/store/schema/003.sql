@@ -10,6 +10,7 @@ CREATE TABLE approvals (
 	kind TEXT NOT NULL CHECK (kind IN ('exec', 'plugin', 'system-agent')),
 	status TEXT NOT NULL CHECK (status IN ('pending', 'allowed', 'denied', 'expired', 'cancelled')),
 	decision TEXT,                           -- "allow-once", "allow-always", "deny"
+	decisions INTEGER NOT NULL,              -- which may be chosen: enum approval_decision
 	reason TEXT,                             -- why it ended: "user", "timeout", "run-aborted", …
 	agent_id TEXT,
 	session_key TEXT,
