@@ -1,5 +1,5 @@
 /*
- * tools/file.c - whole files of the workspace: loaded with a ceiling, replaced atomically.
+ * tools/file.c - whole files below a root: loaded with a ceiling, replaced atomically.
  */
 #include "tools/file.h"
 
@@ -14,7 +14,6 @@
 
 #define NEW_FILE_MODE 0644
 #define TMP_RANDOM_BYTES 9
-#define TMP_NAME_MAX 40
 #define LOAD_CHUNK_BYTES 2048
 
 void ws_stamp_of(const struct stat *st, struct ws_stamp *ret)
@@ -28,13 +27,14 @@ void ws_stamp_of(const struct stat *st, struct ws_stamp *ret)
 	};
 }
 
-ch_status ws_load(int workspace_fd, const char *rel, struct buf *ret, struct ws_stamp *ret_stamp, struct ch_err *err)
+ch_status ws_load_in(const struct ws_root *root, const char *rel, struct buf *ret, struct ws_stamp *ret_stamp,
+		     struct ch_err *err)
 {
 	WS_AUTO_FD int fd = -1;
 	struct stat st;
 	ch_status rc;
 
-	rc = wk_open_file(workspace_fd, rel, &fd, &st, err);
+	rc = wk_open_file(root, rel, &fd, &st, err);
 	if (rc)
 		return rc;
 	if (st.st_size > 0 && (uint64_t)st.st_size > ret->max_bytes)
@@ -59,19 +59,42 @@ ch_status ws_load(int workspace_fd, const char *rel, struct buf *ret, struct ws_
 	return CH_OK;
 }
 
-/* The place a name stands for once links are followed: its directory and last part. */
-struct target {
-	int dir;
-	char name[256];
-	bool exists;
-	struct stat st;
-};
+ch_status ws_load(int workspace_fd, const char *rel, struct buf *ret, struct ws_stamp *ret_stamp, struct ch_err *err)
+{
+	struct ws_root root = ws_root_of(workspace_fd);
 
-static ch_status split(int workspace_fd, const char *rel, struct target *t, struct ch_err *err)
+	return ws_load_in(&root, rel, ret, ret_stamp, err);
+}
+
+/* -- where a name leads -- */
+
+void ws_target_done(struct ws_target *t)
+{
+	wk_close(&t->dir);
+}
+
+/* A name in a directory that may be looked into can still be one that is kept. */
+static ch_status check_name(const struct ws_root *root, const struct ws_target *t, const char *rel, struct ch_err *err)
+{
+	CH_AUTO_STR char *real = NULL, *whole = NULL;
+
+	if (!root->guard)
+		return CH_OK;
+	real = ch_alloc(2 * WS_PATH_MAX);
+	if (!wk_real_path(t->dir, real, 2 * WS_PATH_MAX))
+		return ch_fail(err, CH_E_DENIED, "'%s' cannot be told where it leads", rel);
+	whole = ch_asprintf("%s/%s", str_eq(real, "/") ? "" : real, t->name);
+	if (wk_is_guarded(root->guard, whole))
+		return ch_fail(err, CH_E_DENIED, "'%s' is kept from file tools", rel);
+	return CH_OK;
+}
+
+static ch_status split(const struct ws_root *root, const char *rel, struct ws_target *t, struct ch_err *err)
 {
 	char dir[WS_PATH_MAX];
 	const char *slash = strrchr(rel, '/'), *name = slash ? slash + 1 : rel;
 	size_t n = slash ? (size_t)(slash - rel) : 0;
+	ch_status rc;
 
 	if (!*name || str_eq(name, ".") || str_eq(name, ".."))
 		return ch_fail(err, CH_E_INVALID, "'%s' names a directory, not a file", rel);
@@ -80,56 +103,69 @@ static ch_status split(int workspace_fd, const char *rel, struct target *t, stru
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	memcpy(dir, rel, n);
 	dir[n] = '\0';
-	return wk_open(workspace_fd, n ? dir : ".", O_RDONLY | O_DIRECTORY, &t->dir, err);
+	rc = wk_open(root, n ? dir : ".", O_RDONLY | O_DIRECTORY, &t->dir, err);
+	return rc ? rc : check_name(root, t, rel, err);
 }
 
-/* A link's final place, as a name relative to the workspace. */
-static ch_status follow(int workspace_fd, const char *rel, char *ret_rel, size_t cap, struct ch_err *err)
+/* A link's final place, as a name relative to the root. */
+static ch_status follow_link(const struct ws_root *root, const char *rel, char *ret_rel, size_t cap, struct ch_err *err)
 {
 	WS_AUTO_FD int fd = -1;
-	CH_AUTO_STR char *root = ch_alloc(WS_PATH_MAX), *place = ch_alloc(2 * WS_PATH_MAX);
-	char link[40];
-	ssize_t root_len, place_len;
+	CH_AUTO_STR char *base = ch_alloc(WS_PATH_MAX), *place = ch_alloc(2 * WS_PATH_MAX);
+	const char *rest;
 	ch_status rc;
 
-	rc = wk_open(workspace_fd, rel, O_PATH, &fd, err);
+	rc = wk_open(root, rel, O_PATH, &fd, err);
 	if (rc == CH_E_NOT_FOUND)
 		return ch_fail(err, CH_E_INVALID, "'%s' is a link to something that does not exist", rel);
 	if (rc)
 		return rc;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", workspace_fd);
-	root_len = readlink(link, root, WS_PATH_MAX);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	place_len = readlink(link, place, 2 * WS_PATH_MAX);
-	if (root_len <= 0 || place_len <= root_len + 1 || place_len == 2 * WS_PATH_MAX ||
-	    memcmp(place, root, (size_t)root_len) != 0 || place[root_len] != '/' || (size_t)(place_len - root_len) > cap)
+	if (!wk_real_path(root->fd, base, WS_PATH_MAX) || !wk_real_path(fd, place, 2 * WS_PATH_MAX))
 		return ch_fail(err, CH_E_DENIED, "'%s' is a link whose place cannot be told", rel);
-	memcpy(ret_rel, place + root_len + 1, (size_t)(place_len - root_len - 1));
-	ret_rel[place_len - root_len - 1] = '\0';
+	rest = wk_below(place, base);
+	if (!rest || strlen(rest) >= cap)
+		return ch_fail(err, CH_E_DENIED, "'%s' is a link whose place cannot be told", rel);
+	memcpy(ret_rel, rest, strlen(rest) + 1);
 	return CH_OK;
 }
 
-static ch_status find_target(int workspace_fd, const char *rel, bool may_follow, struct target *t, struct ch_err *err)
+ch_status ws_target_find(const struct ws_root *root, const char *rel, enum ws_follow follow, struct ws_target *ret,
+			 struct ch_err *err)
 {
 	char place[WS_PATH_MAX];
 	ch_status rc;
 
-	rc = split(workspace_fd, rel, t, err);
+	rc = split(root, rel, ret, err);
 	if (rc)
 		return rc;
-	t->exists = !fstatat(t->dir, t->name, &t->st, AT_SYMLINK_NOFOLLOW);
-	if (!t->exists && errno != ENOENT)
+	ret->exists = !fstatat(ret->dir, ret->name, &ret->st, AT_SYMLINK_NOFOLLOW);
+	if (!ret->exists && errno != ENOENT)
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot look at '%s'", rel);
-	if (!t->exists || S_ISREG(t->st.st_mode))
+	if (!ret->exists || S_ISREG(ret->st.st_mode) || (S_ISLNK(ret->st.st_mode) && follow == WS_NO_FOLLOW))
 		return CH_OK;
-	if (!S_ISLNK(t->st.st_mode) || !may_follow)
+	if (!S_ISLNK(ret->st.st_mode))
 		return ch_fail(err, CH_E_INVALID, "'%s' exists and is not a regular file", rel);
-	rc = follow(workspace_fd, rel, place, sizeof(place), err);
+	rc = follow_link(root, rel, place, sizeof(place), err);
 	if (rc)
 		return rc;
-	wk_close(&t->dir);
-	return find_target(workspace_fd, place, false, t, err); /* once: the place has no links left */
+	wk_close(&ret->dir);
+	rc = ws_target_find(root, place, WS_NO_FOLLOW, ret, err); /* once: the place has no links left */
+	if (!rc && ret->exists && !S_ISREG(ret->st.st_mode))
+		rc = ch_fail(err, CH_E_CONFLICT, "'%s' was replaced while it was looked at; try again", rel);
+	return rc;
 }
+
+bool ws_target_is(const struct ws_target *t, const struct ws_stamp *expect)
+{
+	struct ws_stamp now = { .is_set = true };
+
+	if (t->exists)
+		ws_stamp_of(&t->st, &now);
+	return now.existed == expect->existed && now.ino == expect->ino && now.size == expect->size &&
+	       now.mtime_ns == expect->mtime_ns;
+}
+
+/* -- writing -- */
 
 static bool write_all(int fd, const char *p, size_t n)
 {
@@ -146,55 +182,74 @@ static bool write_all(int fd, const char *p, size_t n)
 	return true;
 }
 
-static bool still_is(const struct target *t, const struct ws_stamp *expect)
+void ws_tmp_name(char ret_name[WS_TMP_NAME_MAX])
 {
-	struct ws_stamp now = { .is_set = true };
+	char token[16];
 
-	if (t->exists)
-		ws_stamp_of(&t->st, &now);
-	return now.existed == expect->existed && now.ino == expect->ino && now.size == expect->size &&
-	       now.mtime_ns == expect->mtime_ns;
+	rand_token(TMP_RANDOM_BYTES, token);
+	snprintf(ret_name, WS_TMP_NAME_MAX, ".%s.chela-tmp", token);
 }
 
-static ch_status write_and_rename(const struct target *t, const char *tmp, const char *data, size_t len,
-				  const char *rel, struct ch_err *err)
+mode_t ws_target_mode(const struct ws_target *t)
+{
+	return t->exists && S_ISREG(t->st.st_mode) ? t->st.st_mode & 0777 : NEW_FILE_MODE;
+}
+
+ch_status ws_write_beside(const struct ws_target *t, const char *data, size_t len, mode_t mode, const char *shown,
+			  char ret_tmp[WS_TMP_NAME_MAX], struct ch_err *err)
 {
 	WS_AUTO_FD int fd = -1;
-	mode_t mode = t->exists ? t->st.st_mode & 0777 : NEW_FILE_MODE;
+	int failed;
 
-	fd = openat(t->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ws_tmp_name(ret_tmp);
+	fd = openat(t->dir, ret_tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return ch_fail_errno(err, CH_E_IO, errno, "cannot write beside '%s'", rel);
-	if (!write_all(fd, data, len) || fchmod(fd, mode) || fsync(fd))
-		return ch_fail_errno(err, CH_E_IO, errno, "cannot write '%s'", rel);
-	if (renameat(t->dir, tmp, t->dir, t->name))
-		return ch_fail_errno(err, CH_E_IO, errno, "cannot put '%s' in place", rel);
+		return ch_fail_errno(err, CH_E_IO, errno, "cannot write beside '%s'", shown);
+	if (write_all(fd, data, len) && !fchmod(fd, mode) && !fsync(fd))
+		return CH_OK;
+	failed = errno;
+	unlinkat(t->dir, ret_tmp, 0);
+	return ch_fail_errno(err, CH_E_IO, failed, "cannot write '%s'", shown);
+}
+
+static ch_status put_in_place(const struct ws_target *t, const char *tmp, const char *rel, struct ch_err *err)
+{
+	if (renameat(t->dir, tmp, t->dir, t->name)) {
+		int failed = errno;
+
+		unlinkat(t->dir, tmp, 0);
+		return ch_fail_errno(err, CH_E_IO, failed, "cannot put '%s' in place", rel);
+	}
 	if (fsync(t->dir))
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot make the new '%s' durable", rel);
 	return CH_OK;
 }
 
-ch_status ws_replace(int workspace_fd, const char *rel, const char *data, size_t len, const struct ws_stamp *expect,
-		     bool *ret_created, struct ch_err *err)
+ch_status ws_replace_in(const struct ws_root *root, const char *rel, const char *data, size_t len, const struct ws_stamp *expect,
+			bool *ret_created, struct ch_err *err)
 {
-	struct target t = { .dir = -1 };
-	char tmp[TMP_NAME_MAX], token[16];
+	WS_AUTO_TARGET struct ws_target t = { .dir = -1 };
+	char tmp[WS_TMP_NAME_MAX];
 	ch_status rc;
 
-	rc = wk_make_parents(workspace_fd, rel, err);
+	rc = wk_make_parents(root, rel, NULL, err);
 	if (!rc)
-		rc = find_target(workspace_fd, rel, true, &t, err);
-	if (!rc && expect && expect->is_set && !still_is(&t, expect))
+		rc = ws_target_find(root, rel, WS_FOLLOW, &t, err);
+	if (!rc && expect && expect->is_set && !ws_target_is(&t, expect))
 		rc = ch_fail(err, CH_E_CONFLICT, "'%s' was changed meanwhile by somebody else; read it again", rel);
-	if (!rc) {
-		rand_token(TMP_RANDOM_BYTES, token);
-		snprintf(tmp, sizeof(tmp), ".%s.chela-tmp", token);
-		rc = write_and_rename(&t, tmp, data, len, rel, err);
-		if (rc)
-			unlinkat(t.dir, tmp, 0); /* gone already when the rename was done */
-	}
-	wk_close(&t.dir);
+	if (!rc)
+		rc = ws_write_beside(&t, data, len, ws_target_mode(&t), rel, tmp, err);
+	if (!rc)
+		rc = put_in_place(&t, tmp, rel, err);
 	if (!rc)
 		*ret_created = !t.exists;
 	return rc;
+}
+
+ch_status ws_replace(int workspace_fd, const char *rel, const char *data, size_t len, const struct ws_stamp *expect,
+		     bool *ret_created, struct ch_err *err)
+{
+	struct ws_root root = ws_root_of(workspace_fd);
+
+	return ws_replace_in(&root, rel, data, len, expect, ret_created, err);
 }

@@ -8,6 +8,7 @@
 #include "core/work.h"
 #include "tools/edit_match.h"
 #include "tools/file.h"
+#include "tools/fs_place.h"
 #include "tools/table.h"
 
 #define EDIT_FILE_MAX (4u << 20)         /* bytes of a file that can be edited */
@@ -15,8 +16,8 @@
 #define DIFF_LINES_MAX 200               /* shown to people; the file has the rest */
 
 struct job {
-	int workspace_fd;
-	const char *rel;
+	struct ws_place place;
+	const char *shown;               /* the path as the model wrote it */
 	struct edit *edits;
 	size_t count;
 	struct buf before, after;
@@ -31,19 +32,20 @@ static ch_status edit_file(struct job *j)
 	bool created;
 	ch_status st;
 
-	st = ws_load(j->workspace_fd, j->rel, &j->before, &stamp, &j->err);
+	st = ws_load_in(&j->place.root, j->place.rel, &j->before, &stamp, &j->err);
 	if (st)
 		return st;
 	if (memchr(buf_str(&j->before), '\0', j->before.len))
-		return ch_fail(&j->err, CH_E_INVALID, "'%s' is a binary file", j->rel);
+		return ch_fail(&j->err, CH_E_INVALID, "'%s' is a binary file", j->shown);
 	st = edit_apply(buf_str(&j->before), j->before.len, j->edits, j->count, &j->after, &j->err);
 	if (st)
-		return ch_wrap(&j->err, "'%s' is unchanged", j->rel);
+		return ch_wrap(&j->err, "'%s' is unchanged", j->shown);
 	j->is_unchanged = j->before.len == j->after.len &&
 			  !memcmp(buf_str(&j->before), buf_str(&j->after), j->after.len);
 	if (j->is_unchanged)
 		return CH_OK;
-	return ws_replace(j->workspace_fd, j->rel, buf_str(&j->after), j->after.len, &stamp, &created, &j->err);
+	return ws_replace_in(&j->place.root, j->place.rel, buf_str(&j->after), j->after.len, &stamp, &created,
+			     &j->err);
 }
 
 static void edit_on_thread(void *arg)
@@ -96,12 +98,12 @@ static void tell(struct tool_ctx *ctx, const struct job *j, struct tool_result *
 	char *text;
 
 	if (j->is_unchanged) {
-		tool_result_textf(ctx, ret, "No changes: %s already is as the edits want it.", j->rel);
+		tool_result_textf(ctx, ret, "No changes: %s already is as the edits want it.", j->shown);
 		return;
 	}
 	for (size_t i = 0; i < j->count; i++)
 		tolerant += j->edits[i].is_tolerant;
-	tool_result_textf(ctx, ret, "Edited %s: %zu replacement%s%s.", j->rel, j->count, j->count == 1 ? "" : "s",
+	tool_result_textf(ctx, ret, "Edited %s: %zu replacement%s%s.", j->shown, j->count, j->count == 1 ? "" : "s",
 			  tolerant ? ", some found without regard to white space" : "");
 	text = diff(a, j, &len);
 	ret->details = json_new_obj(a);
@@ -109,32 +111,47 @@ static void tell(struct tool_ctx *ctx, const struct job *j, struct tool_result *
 	json_set(a, ret->details, "firstChangedLine", json_new_int(a, (int64_t)j->edits[0].line));
 }
 
-static CH_FIBER ch_status edit_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret,
-				   struct ch_err *err)
+static void take_edits(struct tool_ctx *ctx, const struct json *list, struct job *j)
 {
-	const struct json *list = json_get(args, "edits");
-	struct job j = { .workspace_fd = ctx->workspace_fd };
-	ch_status rc;
-
-	rc = wk_relative(ctx, json_get(args, "path"), &j.rel, err);
-	if (rc)
-		return rc;
-	j.edits = arena_alloc(ctx->arena, CH_MAX(json_len(list), 1) * sizeof(*j.edits));
+	j->edits = arena_alloc(ctx->arena, CH_MAX(json_len(list), 1) * sizeof(*j->edits));
 	json_each(e, list) {
 		const struct json *old = json_get(e, "oldText"), *new = json_get(e, "newText");
 
-		j.edits[j.count++] = (struct edit){ .old = json_str(old), .old_len = old->len,
-						    .new = json_str(new), .new_len = new->len };
+		j->edits[j->count++] = (struct edit){ .old = json_str(old), .old_len = old->len,
+						      .new = json_str(new), .new_len = new->len };
 	}
+}
+
+/* A part of the file stays, so a mark of the file stays, too. */
+static CH_FIBER ch_status edit_placed(struct tool_ctx *ctx, struct job *j, struct ch_err *err)
+{
+	ch_status rc = ws_note_before_write(ctx, &j->place, err);
+
+	if (!rc)
+		rc = work_run(edit_on_thread, j, err);
+	if (!rc && j->st)
+		rc = ch_fail(err, j->st, "%s", j->err.text);
+	return rc;
+}
+
+static CH_FIBER ch_status edit_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret,
+				   struct ch_err *err)
+{
+	struct job j = { .shown = json_get_str(args, "path") };
+	ch_status rc;
+
+	rc = ws_place(ctx, json_get(args, "path"), WS_WRITE, &j.place, err);
+	if (rc)
+		return rc;
+	take_edits(ctx, json_get(args, "edits"), &j);
 	buf_init(&j.before, EDIT_FILE_MAX);
 	buf_init(&j.after, EDIT_FILE_MAX);
-	rc = work_run(edit_on_thread, &j, err);
-	if (!rc && j.st)
-		rc = ch_fail(err, j.st, "%s", j.err.text);
+	rc = edit_placed(ctx, &j, err);
 	if (!rc)
 		tell(ctx, &j, ret);
 	buf_done(&j.before);
 	buf_done(&j.after);
+	ws_place_done(&j.place);
 	return rc;
 }
 

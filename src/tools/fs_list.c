@@ -16,7 +16,7 @@
 #include "core/str.h"
 #include "core/vec.h"
 #include "core/work.h"
-#include "tools/path.h"
+#include "tools/fs_place.h"
 #include "tools/table.h"
 
 #define LIST_ENTRIES_MAX 1000            /* of one call */
@@ -30,6 +30,7 @@ struct entry {
 
 struct job {
 	int fd;                          /* the directory; the job closes it */
+	const struct ws_guard *guard;
 	int depth;
 	VEC(struct entry) found;
 	bool more;
@@ -63,6 +64,14 @@ static char *shown_name(const char *prefix, const char *name)
 	return ch_asprintf("%s%s%s", prefix, prefix[0] ? "/" : "", clean);
 }
 
+/* Named, but not looked into. */
+static bool is_kept(const struct job *j, int fd)
+{
+	char real[2 * WS_PATH_MAX];
+
+	return j->guard && (!wk_real_path(fd, real, sizeof(real)) || wk_is_guarded(j->guard, real));
+}
+
 static void list_dir(struct job *j, int fd, const char *prefix, int depth);
 
 /* depth is at most LIST_DEPTH_MAX, so is the recursion. */
@@ -81,8 +90,10 @@ static void list_one(struct job *j, DIR *dir, const char *prefix, const char *na
 	if (!S_ISDIR(st.st_mode) || depth <= 1)
 		return;
 	fd = openat(dirfd(dir), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0 && !is_kept(j, fd))
 		list_dir(j, fd, e.path, depth - 1);
+	else
+		wk_close(&fd);
 }
 
 static void list_dir(struct job *j, int fd, const char *prefix, int depth)
@@ -153,21 +164,27 @@ static void tell(struct tool_ctx *ctx, const struct job *j, const char *rel, str
 	json_set(a, ret->details, "entries", entries);
 }
 
+static CH_FIBER ch_status list_placed(struct tool_ctx *ctx, const struct ws_place *p, struct job *j, struct ch_err *err)
+{
+	ch_status rc = wk_open(&p->root, p->rel, O_RDONLY | O_DIRECTORY, &j->fd, err);
+
+	j->guard = p->root.guard;
+	return rc ? rc : work_run(list_on_thread, j, err);
+}
+
 static CH_FIBER ch_status list_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret,
 				   struct ch_err *err)
 {
 	struct job j = { .fd = -1, .depth = (int)json_get_int(args, "depth", 1), .found = VEC_INIT };
-	const char *rel = ".";
-	ch_status rc = CH_OK;
+	WS_AUTO_PLACE struct ws_place place = { 0 };
+	const struct json *path = json_get(args, "path");
+	ch_status rc;
 
-	if (json_get(args, "path"))
-		rc = wk_relative(ctx, json_get(args, "path"), &rel, err);
+	rc = ws_place(ctx, path ? path : json_new_str(ctx->arena, "."), WS_READ, &place, err);
 	if (!rc)
-		rc = wk_open(ctx->workspace_fd, rel, O_RDONLY | O_DIRECTORY, &j.fd, err);
+		rc = list_placed(ctx, &place, &j, err);
 	if (!rc)
-		rc = work_run(list_on_thread, &j, err);
-	if (!rc)
-		tell(ctx, &j, rel, ret);
+		tell(ctx, &j, json_str_or(path, "."), ret);
 	wk_close(&j.fd);
 	for (size_t i = 0; i < j.found.len; i++)
 		ch_free(j.found.at[i].path);

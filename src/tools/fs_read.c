@@ -16,7 +16,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 #include "core/work.h"
-#include "tools/path.h"
+#include "tools/fs_near.h"
 #include "tools/table.h"
 
 #define READ_TEXT_MAX (48u << 10)        /* of one call: what a model can use at once */
@@ -28,8 +28,7 @@
 #define SNIFF_BYTES 8192
 
 struct job {
-	const char *rel;
-	int workspace_fd;
+	const char *rel;                 /* as the model wrote it */
 	int64_t offset, limit;           /* lines; offset counts from 1 */
 	int64_t cursor_line, cursor_byte;        /* with a cursor; else 1, 0 */
 	uint64_t cursor_stamp;
@@ -255,38 +254,62 @@ static ch_status give(struct tool_ctx *ctx, struct job *j, struct tool_result *r
 	return CH_OK;
 }
 
+/* A directory, or a name that is not there: an answer that helps to the next call. True when it was given. */
+static bool give_help(struct tool_ctx *ctx, const struct ws_place *p, const char *shown, ch_status rc, struct tool_result *ret)
+{
+	const char *help;
+
+	if (rc == CH_E_INVALID && (help = near_directory(ctx->arena, p)))
+		tool_result_textf(ctx, ret, "'%s' is %s. Read one of its files; list and find show more.", shown, help);
+	else if (rc == CH_E_NOT_FOUND && (help = near_names(ctx->arena, p)))
+		tool_result_textf(ctx, ret, "'%s' does not exist. Similar names: %s", shown, help);
+	else
+		return false;
+	ret->is_error = true;
+	return true;
+}
+
+static CH_FIBER ch_status read_file(struct tool_ctx *ctx, struct job *j, int fd, const struct stat *st, struct tool_result *ret,
+				    struct ch_err *err)
+{
+	struct opened o = { .job = j, .fd = fd };
+	ch_status rc = CH_OK;
+
+	j->size = st->st_size;
+	j->stamp = stamp_of(st);
+	if (st->st_size <= READ_INLINE_MAX)
+		read_opened(j, fd);
+	else
+		rc = work_run(read_on_thread, &o, err);
+	return rc ? rc : give(ctx, j, ret, err);
+}
+
 static CH_FIBER ch_status read_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret,
 				   struct ch_err *err)
 {
 	struct job j = {
-		.workspace_fd = ctx->workspace_fd,
+		.rel = json_get_str(args, "path"),
 		.offset = json_get_int(args, "offset", 1),
 		.limit = json_get_int(args, "limit", READ_LINES_MAX),
 		.cursor_line = 1,
 	};
+	WS_AUTO_PLACE struct ws_place place = { 0 };
 	WS_AUTO_FD int fd = -1;
-	struct opened o;
 	struct stat st;
 	ch_status rc;
 
-	rc = wk_relative(ctx, json_get(args, "path"), &j.rel, err);
+	rc = ws_place(ctx, json_get(args, "path"), WS_READ, &place, err);
 	if (!rc)
 		rc = parse_cursor(&j, json_get_str(args, "cursor"), err);
-	if (!rc)
-		rc = wk_open_file(ctx->workspace_fd, j.rel, &fd, &st, err);
 	if (rc)
 		return rc;
 	if (j.has_cursor)
 		j.offset = j.cursor_line;
-	j.size = st.st_size;
-	j.stamp = stamp_of(&st);
-	o = (struct opened){ .job = &j, .fd = fd };
-	if (st.st_size <= READ_INLINE_MAX)
-		read_opened(&j, fd);
-	else
-		rc = work_run(read_on_thread, &o, err);
-	if (!rc)
-		rc = give(ctx, &j, ret, err);
+	rc = wk_open_file(&place.root, place.rel, &fd, &st, err);
+	if (rc)
+		return give_help(ctx, &place, j.rel, rc, ret) ? CH_OK : rc;
+	ws_note_read(ctx, fd);
+	rc = read_file(ctx, &j, fd, &st, ret, err);
 	buf_done(&j.out);
 	return rc;
 }

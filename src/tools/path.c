@@ -1,5 +1,5 @@
 /*
- * tools/path.c - names inside the workspace, resolved by the kernel.
+ * tools/path.c - names below a directory, resolved by the kernel.
  */
 #include "tools/path.h"
 
@@ -14,6 +14,7 @@
 
 #define EAGAIN_TRIES 16          /* a rename beside a ".." makes openat2 ask for another try */
 #define MAKE_DIR_MODE 0755
+#define WS_REAL_MAX 2048         /* of a real path; deeper ones are refused where it matters */
 
 void wk_close(int *fd)
 {
@@ -22,14 +23,18 @@ void wk_close(int *fd)
 	*fd = -1;
 }
 
-/* The part of path below root, or NULL when it is not below. */
-static const char *below(const char *path, const char *root)
+struct ws_root ws_root_of(int fd)
+{
+	return (struct ws_root){ .fd = fd, .path = "the workspace" };
+}
+
+const char *wk_below(const char *path, const char *root)
 {
 	size_t n = strlen(root);
 
-	while (n > 1 && root[n - 1] == '/')
+	while (n > 0 && root[n - 1] == '/')
 		n--;
-	if (strncmp(path, root, n) != 0 || (path[n] && path[n] != '/' && n > 1))
+	if (strncmp(path, root, n) != 0 || (path[n] && path[n] != '/'))
 		return NULL;
 	path += n;
 	while (*path == '/')
@@ -37,54 +42,83 @@ static const char *below(const char *path, const char *root)
 	return *path ? path : ".";
 }
 
-/* Where the descriptor really is; a workspace may be reached through a link. */
-static bool real_root(int fd, char *ret_path, size_t cap)
+bool wk_real_path(int fd, char *ret_path, size_t cap)
 {
 	char link[40];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, ret_path, cap - 1);
-	if (n <= 0)
+	if (n <= 0 || (size_t)n >= cap - 1)
 		return false;
 	ret_path[n] = '\0';
 	return true;
 }
 
-static ch_status relative_of_absolute(struct tool_ctx *ctx, const char *path, const char **ret_rel,
-				      struct ch_err *err)
-{
-	char *root = arena_alloc(ctx->arena, WS_PATH_MAX);
-	const char *rel;
+/* -- what is nobody's business -- */
 
-	rel = below(path, ctx->workspace);
-	if (!rel && real_root(ctx->workspace_fd, root, WS_PATH_MAX))
-		rel = below(path, root);
-	if (!rel)
-		return ch_fail(err, CH_E_DENIED, "'%s' is outside the workspace '%s'; only paths inside it can be used",
-			       path, ctx->workspace);
-	*ret_rel = rel;
+static const char *const system_places[] = {
+	"/proc", "/sys", "/dev", "/run/secrets", "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers",
+	"/etc/sudoers.d",
+};
+/* Where people's programs keep keys, below a home directory. */
+static const char *const credentials[] = {
+	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".config/gh", ".config/op", ".config/rclone",
+	".local/share/keyrings", ".password-store", ".mozilla", ".config/google-chrome", ".config/chromium", ".netrc",
+	".git-credentials", ".npmrc", ".pypirc", ".pgpass", ".my.cnf", ".vault-token", ".cargo/credentials", ".cargo/credentials.toml",
+	".terraform.d", ".openclaw", ".chela", ".claude", ".codex", ".bash_history", ".zsh_history",
+};
+
+/* Do the parts of name stand in path one after the other, anywhere? */
+static bool has_parts(const char *path, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = path; (p = strstr(p, name)); p++)
+		if (p > path && p[-1] == '/' && (!p[n] || p[n] == '/'))
+			return true;
+	return false;
+}
+
+static bool is_credential(const struct ws_guard *g, const char *path)
+{
+	const char *rest = g->home ? wk_below(path, g->home) : NULL;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(credentials); i++) {
+		if (g->anywhere ? has_parts(path, credentials[i])
+				: rest && str_starts(rest, credentials[i]) &&
+				  (!rest[strlen(credentials[i])] || rest[strlen(credentials[i])] == '/'))
+			return true;
+	}
+	return false;
+}
+
+bool wk_is_guarded(const struct ws_guard *g, const char *real_path)
+{
+	if (!g)
+		return false;
+	if (g->state_dir && wk_below(real_path, g->state_dir))
+		return true;
+	for (size_t i = 0; i < CH_ARRAY_LEN(system_places); i++)
+		if (wk_below(real_path, system_places[i]))
+			return true;
+	return is_credential(g, real_path);
+}
+
+static ch_status check_guard(const struct ws_root *root, int fd, const char *rel, struct ch_err *err)
+{
+	char real[WS_REAL_MAX];
+
+	if (!root->guard)
+		return CH_OK;
+	if (!wk_real_path(fd, real, sizeof(real)))
+		return ch_fail(err, CH_E_DENIED, "'%s' cannot be told where it leads", rel);
+	if (wk_is_guarded(root->guard, real))
+		return ch_fail(err, CH_E_DENIED, "'%s' is kept from file tools: it belongs to the system, to this program, or holds credentials", rel);
 	return CH_OK;
 }
 
-ch_status wk_relative(struct tool_ctx *ctx, const struct json *arg, const char **ret_rel, struct ch_err *err)
-{
-	const char *path = json_str(arg);
-
-	if (!path || !*path)
-		return ch_fail(err, CH_E_INVALID, "the path is empty");
-	if (strlen(path) != arg->len)
-		return ch_fail(err, CH_E_INVALID, "the path holds a NUL byte");
-	if (arg->len >= WS_PATH_MAX)
-		return ch_fail(err, CH_E_INVALID, "the path is longer than %d bytes", WS_PATH_MAX - 1);
-	if (path[0] == '~')
-		return ch_fail(err, CH_E_DENIED, "'~' is not expanded; use a path relative to the workspace '%s'",
-			       ctx->workspace);
-	if (path[0] == '/')
-		return relative_of_absolute(ctx, path, ret_rel, err);
-	*ret_rel = path;
-	return CH_OK;
-}
+/* -- opening -- */
 
 static ch_status open_failed(struct ch_err *err, int e, const char *rel)
 {
@@ -107,23 +141,29 @@ static ch_status open_failed(struct ch_err *err, int e, const char *rel)
 	}
 }
 
-ch_status wk_open(int workspace_fd, const char *rel, int flags, int *ret_fd, struct ch_err *err)
+ch_status wk_open(const struct ws_root *root, const char *rel, int flags, int *ret_fd, struct ch_err *err)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+		.resolve = (root->is_whole ? RESOLVE_IN_ROOT : RESOLVE_BENEATH) | RESOLVE_NO_MAGICLINKS | root->extra,
 	};
 	long fd = -1;
+	ch_status rc;
 
 	if (!(flags & O_PATH))
 		how.flags |= O_NOCTTY | O_NONBLOCK;
 	for (int i = 0; i < EAGAIN_TRIES; i++) {
-		fd = syscall(SYS_openat2, workspace_fd, rel, &how, sizeof(how)); /* O_CLOEXEC is in how */
+		fd = syscall(SYS_openat2, root->fd, rel, &how, sizeof(how)); /* O_CLOEXEC is in how */
 		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
 	if (fd < 0)
 		return open_failed(err, errno, rel);
+	rc = check_guard(root, (int)fd, rel, err);
+	if (rc) {
+		close((int)fd);
+		return rc;
+	}
 	*ret_fd = (int)fd;
 	return CH_OK;
 }
@@ -145,7 +185,7 @@ static const char *kind_name(mode_t mode)
 	}
 }
 
-ch_status wk_open_file(int workspace_fd, const char *rel, int *ret_fd, struct stat *ret_st, struct ch_err *err)
+ch_status wk_open_file(const struct ws_root *root, const char *rel, int *ret_fd, struct stat *ret_st, struct ch_err *err)
 {
 	WS_AUTO_FD int probe = -1;
 	struct stat seen, st;
@@ -153,14 +193,14 @@ ch_status wk_open_file(int workspace_fd, const char *rel, int *ret_fd, struct st
 	int fd;
 
 	/* Looked at through O_PATH first: opening a FIFO or a device can block or have effects. */
-	rc = wk_open(workspace_fd, rel, O_PATH, &probe, err);
+	rc = wk_open(root, rel, O_PATH, &probe, err);
 	if (rc)
 		return rc;
 	if (fstat(probe, &seen))
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot look at '%s'", rel);
 	if (!S_ISREG(seen.st_mode))
 		return ch_fail(err, CH_E_INVALID, "'%s' is %s, not a regular file", rel, kind_name(seen.st_mode));
-	rc = wk_open(workspace_fd, rel, O_RDONLY, &fd, err);
+	rc = wk_open(root, rel, O_RDONLY, &fd, err);
 	if (rc)
 		return rc;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
@@ -173,7 +213,7 @@ ch_status wk_open_file(int workspace_fd, const char *rel, int *ret_fd, struct st
 }
 
 /* Makes one directory whose parent exists. */
-static ch_status make_one(int workspace_fd, char *prefix, struct ch_err *err)
+static ch_status make_one(const struct ws_root *root, char *prefix, struct ch_err *err)
 {
 	WS_AUTO_FD int parent = -1;
 	char *slash = strrchr(prefix, '/');
@@ -183,7 +223,7 @@ static ch_status make_one(int workspace_fd, char *prefix, struct ch_err *err)
 
 	if (slash)
 		*slash = '\0';
-	rc = wk_open(workspace_fd, slash ? prefix : ".", O_PATH | O_DIRECTORY, &parent, err);
+	rc = wk_open(root, slash ? prefix : ".", O_PATH | O_DIRECTORY, &parent, err);
 	if (slash)
 		*slash = '/';
 	if (rc)
@@ -194,10 +234,10 @@ static ch_status make_one(int workspace_fd, char *prefix, struct ch_err *err)
 	return CH_OK;
 }
 
-ch_status wk_make_parents(int workspace_fd, const char *rel, struct ch_err *err)
+ch_status wk_make_parents(const struct ws_root *root, const char *rel, size_t *ret_made, struct ch_err *err)
 {
 	char prefix[WS_PATH_MAX];
-	size_t n = strlen(rel);
+	size_t n = strlen(rel), made = 0;
 
 	if (n >= sizeof(prefix))
 		return ch_fail(err, CH_E_INVALID, "the path is longer than %zu bytes", sizeof(prefix) - 1);
@@ -209,14 +249,18 @@ ch_status wk_make_parents(int workspace_fd, const char *rel, struct ch_err *err)
 			continue;
 		memcpy(prefix, rel, i);
 		prefix[i] = '\0';
-		rc = wk_open(workspace_fd, prefix, O_PATH | O_DIRECTORY, &fd, err);
+		rc = wk_open(root, prefix, O_PATH | O_DIRECTORY, &fd, err);
 		if (rc == CH_E_NOT_FOUND) {
-			rc = make_one(workspace_fd, prefix, err);
+			rc = make_one(root, prefix, err);
+			if (!rc && !made)
+				made = i;
 			if (!rc)
-				rc = wk_open(workspace_fd, prefix, O_PATH | O_DIRECTORY, &fd, err);
+				rc = wk_open(root, prefix, O_PATH | O_DIRECTORY, &fd, err);
 		}
 		if (rc)
 			return rc;
 	}
+	if (ret_made)
+		*ret_made = made;
 	return CH_OK;
 }
