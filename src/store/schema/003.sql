@@ -63,7 +63,8 @@ CREATE TABLE questions (
 	resolution_id TEXT,
 	resolved_by TEXT,                        -- JSON
 	answers TEXT,                            -- JSON; secret answers are never here
-	questions TEXT NOT NULL                  -- JSON
+	questions TEXT NOT NULL,                 -- JSON
+	wakes INTEGER NOT NULL DEFAULT 0         -- the session hears of an answer that nobody waited for
 );
 CREATE INDEX questions_pending ON questions (created_at) WHERE status = 'pending';
 
