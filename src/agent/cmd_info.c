@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/policy.h"
+#include "agent/home.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -107,29 +107,33 @@ static size_t first_sentence(const char *text)
 
 static ch_status do_tools(struct run *r, const char *args, struct buf *out, struct ch_err *err)
 {
+	CH_AUTO(home_unref) struct home *home = NULL;
+	CH_AUTO(policy_unref) struct policy *policy = NULL;
 	bool is_verbose = str_ieq(args, "verbose");
-	const struct tool *const *all;
-	bool *allowed;
-	size_t n, shown = 0;
+	size_t shown = 0;
+	ch_status st;
 
 	if (*args && !is_verbose && !str_ieq(args, "compact"))
 		return ch_fail(err, CH_E_INVALID, "/tools takes 'compact' or 'verbose', not '%.60s'", args);
-	all = tool_table(&n);
-	allowed = arena_alloc(r->arena, n * sizeof(*allowed));
-	policy_tools(host_config(r->host), r->agent_id, allowed);
+	st = home_open(r->host, r->agent_id, &home, err);
+	if (st)
+		return st;
+	policy = policy_of_session(r->host, home, r->session_key, r->sess, NULL,
+				   &(struct policy_want){ .is_owner = r->sender_is_owner });
 	buf_printf(out, "Tools of agent `%s`:%s", r->agent_id, is_verbose ? "\n\n" : " ");
-	for (size_t i = 0; i < n; i++) {
-		if (!allowed[i])
+	for (size_t i = 0; i < policy->tools->len; i++) {
+		const struct tool *t = policy_tool(policy, policy->tools->at[i].tool->name);
+
+		if (!t)
 			continue;
 		if (is_verbose)
-			buf_printf(out, "- `%s` - %.*s\n", all[i]->name, (int)first_sentence(all[i]->description),
-				   all[i]->description);
+			buf_printf(out, "- `%s` - %.*s\n", t->name, (int)first_sentence(t->description), t->description);
 		else
-			buf_printf(out, "%s`%s`", shown ? ", " : "", all[i]->name);
+			buf_printf(out, "%s`%s`", shown ? ", " : "", t->name);
 		shown++;
 	}
 	if (!shown)
-		buf_puts(out, "none; the configuration allows none.");
+		buf_puts(out, "none; `chela tools explain` says why.");
 	return CH_OK;
 }
 

@@ -15,6 +15,7 @@ ch_status compact_session(struct agent_host *h, struct sess *s, const struct com
 			  struct compact_done *ret, struct ch_err *err)
 {
 	CH_AUTO(home_unref) struct home *home = NULL;
+	CH_AUTO(policy_unref) struct policy *policy = NULL;
 	CH_AUTO(prompt_unref) struct prompt *prompt = NULL;
 	CH_AUTO(history_free) struct history *history = history_new();
 	struct model_entry model = { 0 };
@@ -27,8 +28,11 @@ ch_status compact_session(struct agent_host *h, struct sess *s, const struct com
 	st = h->model_ops.resolve(h->model_ops.arg, agent_wanted_model(s, a), s->agent_id, a, &model, &source, err);
 	if (!st)
 		st = home_open(h, s->agent_id, &home, err);
-	if (!st)
-		st = home_prompt(h, home, prompt_mode_for(host_config(h), s->agent_id, &model), true, &prompt, err);
+	if (st)
+		return st;
+	policy = policy_of_session(h, home, s->key, s, &model, &(struct policy_want){ .is_owner = true });
+	st = home_prompt(h, home, policy, prompt_mode_for(host_config(h), s->agent_id, &model), true, &prompt,
+			 err);
 	if (!st)
 		st = history_load(history, s, err);
 	if (!st)

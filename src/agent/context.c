@@ -48,11 +48,14 @@ static ch_status gather_prompt(struct agent_host *h, struct sess *s, struct aren
 {
 	CH_AUTO(home_unref) struct home *home = NULL;
 	const struct config *c = host_config(h);
+	CH_AUTO(policy_unref) struct policy *policy = NULL;
 	enum prompt_mode mode = prompt_mode_for(c, s->agent_id, &r->model);
 	ch_status st = home_open(h, s->agent_id, &home, err);
 
-	if (!st)
-		st = home_prompt(h, home, mode, true, &r->prompt, err);
+	if (st)
+		return st;
+	policy = policy_of_session(h, home, s->key, s, &r->model, &(struct policy_want){ .is_owner = true });
+	st = home_prompt(h, home, policy, mode, true, &r->prompt, err);
 	if (st)
 		return st;
 	r->workspace = arena_strdup(a, home->workspace);

@@ -1,17 +1,17 @@
 /*
- * agent/dispatch.c - the tool calls of one reply: checked, run, bounded, told.
+ * agent/dispatch.c - the tool calls of one reply: which may run, in which order, and what is told of them.
  *
- * Each call runs in a fiber of its own, so that a deadline or an abort ends it where it waits.
+ * The turn's policy says which; a call is run by dispatch_one.c.
  */
 #include "agent/dispatch.h"
 
 #include <string.h>
 
+#include "agent/dispatch_one.h"
 #include "agent/home.h"
 #include "agent/run_events.h"
 #include "agent/verbose.h"
 #include "core/clock.h"
-#include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
 
@@ -20,51 +20,16 @@
 struct slot {
 	struct run *r;
 	struct run_call *call;
-	const struct tool *tool;
-	struct fiber *fiber;
-	struct tool_ctx ctx;
+	struct one_call one;
 	int64_t started_at;
-	bool is_late;                    /* its deadline passed */
 };
-
-static struct json *text_content(struct arena *a, const char *text)
-{
-	struct json *content = json_new_arr(a), *block = json_new_obj(a);
-
-	json_set(a, block, "type", json_new_str(a, "text"));
-	json_set(a, block, "text", json_new_str(a, text));
-	json_push(content, block);
-	return content;
-}
 
 static void answer_error(struct run *r, struct run_call *call, const char *text)
 {
-	call->content = text_content(r->round, text);
+	call->content = one_text(r->round, text);
 	call->details = NULL;
 	call->is_error = true;
 	call->is_done = true;
-}
-
-/* Cuts the texts so that together they have at most max bytes. */
-static void cut_output(struct arena *a, struct json *content, size_t max)
-{
-	size_t left = max;
-
-	json_each(block, content) {
-		struct json *text = json_get(block, "text");
-		size_t keep;
-
-		if (!json_is(text, JSON_STR))
-			continue;
-		if (text->len <= left) {
-			left -= text->len;
-			continue;
-		}
-		keep = utf8_cut(text->str, text->len, left);
-		json_set(a, block, "text", json_new_str(a, arena_printf(a, "%.*s\n[cut here: %zu more bytes]", (int)keep,
-									text->str, text->len - keep)));
-		left = 0;
-	}
 }
 
 static void remember_used(struct run *r, const char *name)
@@ -75,95 +40,57 @@ static void remember_used(struct run *r, const char *name)
 	vec_push(&r->tools_used, name);
 }
 
-/* What the tool gave becomes the call's result; a status that is no success is an answer too. */
-static void take_result(struct slot *s, ch_status st, struct tool_result *res, const struct ch_err *err)
-{
-	struct run *r = s->r;
-	struct run_call *call = s->call;
-
-	if (s->is_late || st == CH_E_TIMEOUT) {
-		answer_error(r, call, arena_printf(r->round, "%s did not finish within %lld seconds.", call->name,
-						   (long long)(s->tool->timeout_ms / 1000)));
-	} else if (st) {
-		answer_error(r, call, err->text);
-	} else {
-		call->content = json_len(res->content) ? res->content : text_content(r->round, "(no output)");
-		call->details = res->details;
-		call->is_error = res->is_error;
-		call->is_done = true;
-		cut_output(r->round, call->content, s->tool->out_max_bytes);
-	}
-}
-
 static void on_update(void *arg, const char *text, size_t len)
 {
 	struct slot *s = arg;
 
 	if (!s->r->abort_origin)
-		ev_tool_update(s->r, s->tool, s->call, text, len);
+		ev_tool_update(s->r, s->one.tool, s->call, text, len);
 }
 
-static void call_fiber(void *arg)
+/* Nobody's time runs while a person thinks, the turn's neither. */
+static void on_approval(void *arg, const char *approval_id, const char *status)
 {
 	struct slot *s = arg;
 	struct run *r = s->r;
-	struct tool_result res = { 0 };
-	struct ch_err err = { 0 };
-	ch_status st;
 
-	st = tool_check_args(s->tool, s->call->args, &err);
-	if (!st && s->tool->risk != TOOL_READS)
-		r->has_side_effects = true;
-	if (!st)
-		st = s->tool->run(&s->ctx, s->call->args, &res, &err);
-	if (st == CH_E_CANCELED && r->abort_origin)
-		return;          /* closed with the others when the run ends */
-	take_result(s, st, &res, &err);
+	run_pause(r, !status);
+	if (!r->abort_origin)
+		ev_approval(r, s->call, approval_id, status);
+}
+
+static void on_done(void *arg)
+{
+	struct slot *s = arg;
+	struct run *r = s->r;
+	struct run_call *call = s->call;
+
+	call->content = s->one.content;
+	call->details = s->one.details;
+	call->is_error = s->one.is_error;
+	call->is_done = true;
 	if (r->abort_origin)
 		return;
-	ev_tool_end(r, s->tool, s->call, s->call->content, s->call->details, s->call->is_error, s->started_at);
-	verbose_ended(r, s->tool, s->call);
+	ev_tool_end(r, s->one.tool, call, call->content, call->details, call->is_error, s->started_at);
+	verbose_ended(r, s->one.tool, call);
 }
 
 static void launch(struct slot *s)
 {
 	struct run *r = s->r;
+	const struct tool *t = s->one.tool;
 
 	s->started_at = now_wall_ms();
-	s->ctx = (struct tool_ctx){
-		.agent_id = r->agent_id, .session_key = r->session_key, .run_id = r->event_id,
-		.tool_call_id = s->call->id, .workspace = r->home->workspace, .workspace_fd = r->home->fd,
-		.deadline_ms = fiber_deadline(s->tool->timeout_ms), .arena = r->round, .host = &r->host->tool_host,
-		.on_update = on_update, .update_arg = s,
+	s->one.ctx = (struct tool_ctx){
+		.agent_id = r->agent_id, .session_key = r->session_key, .session_id = r->session_id, .run_id = r->event_id,
+		.tool_call_id = s->call->id, .workspace = r->home->workspace, .workspace_fd = r->home->fd, .arena = r->round,
+		.on_update = on_update, .on_approval = on_approval, .update_arg = s,
 	};
-	ev_tool_start(r, s->tool, s->call, s->started_at);
-	verbose_started(r, s->tool, s->call);
-	s->fiber = fiber_spawn(r->host->opts.loop, "tool", FIBER_JOINABLE, call_fiber, s);
-}
-
-/* The tool's waits fail from now on, so it ends; what it holds on the pool is waited for. */
-static void stop_and_join(struct slot *s)
-{
-	fiber_cancel(s->fiber);
-	fiber_mask(+1);
-	while (fiber_join(s->fiber, FIBER_FOREVER)) {
-		/* For ever: the fiber uses our frame. Only a spurious status brings us round again. */
-	}
-	fiber_mask(-1);
-	s->fiber = NULL;
-}
-
-static ch_status join(struct slot *s)
-{
-	ch_status st = fiber_join(s->fiber, s->ctx.deadline_ms);
-
-	if (!st) {
-		s->fiber = NULL;
-		return CH_OK;
-	}
-	s->is_late = st == CH_E_TIMEOUT;
-	stop_and_join(s);
-	return st == CH_E_TIMEOUT ? CH_OK : st;
+	ev_tool_start(r, t, s->call, s->started_at);
+	verbose_started(r, t, s->call);
+	if (t->risk != TOOL_READS)
+		r->has_side_effects = true;
+	one_start(&s->one);
 }
 
 static ch_status run_batch(struct run *r, struct run_call *calls, size_t n, struct ch_err *err)
@@ -172,20 +99,23 @@ static ch_status run_batch(struct run *r, struct run_call *calls, size_t n, stru
 	ch_status st = CH_OK;
 
 	for (size_t i = 0; i < n; i++) {
-		slots[i] = (struct slot){ .r = r, .call = &calls[i], .tool = tool_find(calls[i].name) };
+		slots[i] = (struct slot){ .r = r, .call = &calls[i] };
+		slots[i].one = (struct one_call){ .host = r->host, .policy = r->policy, .args = calls[i].args,
+						  .tool = policy_tool(r->policy, calls[i].name), .on_done = on_done,
+						  .arg = &slots[i] };
 		launch(&slots[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (st)
-			stop_and_join(&slots[i]);
+			one_stop(&slots[i].one);
 		else
-			st = join(&slots[i]);
+			st = one_join(&slots[i].one);
 	}
 	if (st)
 		return ch_fail(err, st, "canceled");
 	for (size_t i = 0; i < n; i++)
 		if (!calls[i].is_error)
-			remember_used(r, slots[i].tool->name);
+			remember_used(r, slots[i].one.tool->name);
 	return CH_OK;
 }
 
@@ -201,15 +131,15 @@ static const char *tool_names(const struct run *r)
 	return arena_strdup(r->round, out.len ? buf_str(&out) : "none");
 }
 
-/* The tool, when there is one of that name and the configuration lets the agent have it. */
+/* The tool, when the policy gives it and the model was told of it. */
 static const struct tool *usable(const struct run *r, const char *name)
 {
-	return prompt_has_tool(r->prompt, name) ? tool_find(name) : NULL;
+	return prompt_has_tool(r->prompt, name) ? policy_tool(r->policy, name) : NULL;
 }
 
 static void refuse(struct run *r, struct run_call *call, const char *text)
 {
-	const struct tool *t = tool_find(call->name);
+	const struct tool *t = tool_set_find(r->policy->tools, call->name);
 	int64_t now = now_wall_ms();
 
 	ev_tool_start(r, t, call, now);
@@ -217,31 +147,35 @@ static void refuse(struct run *r, struct run_call *call, const char *text)
 	ev_tool_end(r, t, call, call->content, NULL, true, now);
 }
 
+/* Why the call cannot run, on the arena; NULL: it can. */
+static const char *refusal(struct run *r, const struct run_call *call)
+{
+	struct arena *a = r->round;
+	const struct tool *t = usable(r, call->name);
+	struct ch_err err;
+
+	if (call->args_error && (t || extras_has_tool(r, call->name)))
+		return arena_printf(a, MALFORMED_ARGS, call->args_error, call->args_text);
+	if (!t && policy_tool(r->policy, call->name))
+		return arena_printf(a, "The tool '%s' was not offered in this turn. The tools are: %s.", call->name, tool_names(r));
+	if (!t)
+		return arena_printf(a, "%s The tools are: %s.", policy_why_not(r->policy, a, call->name), tool_names(r));
+	if (r->same_calls >= RUN_SAME_CALLS_MAX)
+		return arena_printf(a, "This same call was made %d times in a row; its answer will not change. Do something else, or "
+				    "tell the user what is in the way.", r->same_calls);
+	if (tool_check_args(t, call->args, &err))
+		return arena_strdup(a, err.text);
+	return NULL;
+}
+
 /* True when the call may run; otherwise it has been answered. */
 static bool admit(struct run *r, struct run_call *call)
 {
-	struct arena *a = r->round;
+	const char *why = refusal(r, call);
 
-	if (extras_has_tool(r, call->name)) {
-		refuse(r, call, arena_printf(a, MALFORMED_ARGS, call->args_error, call->args_text));
-		return false;
-	}
-	if (!usable(r, call->name)) {
-		refuse(r, call, arena_printf(a, "%s '%.80s'. The tools are: %s.",
-					     tool_find(call->name) ? "The configuration does not allow the tool"
-								   : "There is no tool", call->name, tool_names(r)));
-		return false;
-	}
-	if (call->args_error) {
-		refuse(r, call, arena_printf(a, MALFORMED_ARGS, call->args_error, call->args_text));
-		return false;
-	}
-	if (r->same_calls >= RUN_SAME_CALLS_MAX) {
-		refuse(r, call, arena_printf(a, "This same call was made %d times in a row; its answer will not change. Do "
-					     "something else, or tell the user what is in the way.", r->same_calls));
-		return false;
-	}
-	return true;
+	if (why)
+		refuse(r, call, why);
+	return !why;
 }
 
 /* Counts calls that repeat the one before, letter by letter. */
@@ -262,7 +196,7 @@ static bool is_parallel(const struct run *r, const struct run_call *call)
 {
 	const struct tool *t = usable(r, call->name);
 
-	return t && t->is_parallel && !call->args_error;
+	return t && t->is_parallel && !call->args_error && !tool_check_args(t, call->args, NULL);
 }
 
 ch_status dispatch_calls(struct run *r, struct ch_err *err)

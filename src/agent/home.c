@@ -30,6 +30,7 @@ void prompt_unref(struct prompt *p)
 		return;
 	arena_unref(p->arena);
 	ch_free(p->tools);
+	tool_set_unref(p->tool_set);
 	ch_free(p->text);
 	ch_free(p);
 }
@@ -42,6 +43,7 @@ void home_unref(struct home *home)
 		close(home->fd);
 	forget_prompts(home);
 	config_unref(home->config);
+	tool_set_unref(home->tools);
 	home_files_free(home->files);
 	ch_free(home->agent_id);
 	ch_free(home->workspace);
@@ -271,8 +273,8 @@ static void add_files(const struct home *home, const struct config *c, const str
 	}
 }
 
-static ch_status build(struct agent_host *h, struct home *home, enum prompt_mode mode, bool with_files,
-		       struct prompt **ret, struct ch_err *err)
+static ch_status build(struct agent_host *h, struct home *home, const struct policy *policy, enum prompt_mode mode,
+		       bool with_files, struct prompt **ret, struct ch_err *err)
 {
 	CH_AUTO(prompt_unref) struct prompt *p = ch_alloc(sizeof(*p));
 	struct config *c = host_config(h);
@@ -281,8 +283,11 @@ static ch_status build(struct agent_host *h, struct home *home, enum prompt_mode
 
 	p->refs = 1;
 	p->mode = mode;
+	p->with_files = with_files;
+	p->policy_hash = policy->hash;
+	p->tool_set = tool_set_ref(policy->tools);
 	buf_init(&out, PROMPT_MAX);
-	prompt_add_tools(p, c, home->agent_id);
+	prompt_add_tools(p, policy);
 	prompt_stable(&out, h, home, p);
 	p->files_at = out.len;
 	if (with_files)
@@ -298,9 +303,8 @@ static ch_status build(struct agent_host *h, struct home *home, enum prompt_mode
 
 static void forget_prompts(struct home *home)
 {
-	for (size_t i = 0; i < PROMPT_MODES; i++)
-		for (size_t k = 0; k < CH_ARRAY_LEN(home->prompt[i]); k++)
-			prompt_unref(CH_TAKE(home->prompt[i][k]));
+	for (size_t i = 0; i < HOME_PROMPTS_MAX; i++)
+		prompt_unref(CH_TAKE(home->prompts[i]));
 }
 
 /* The first talk is over when what it asks for was written down. */
@@ -313,11 +317,46 @@ static ch_status end_ritual(struct agent_host *h, struct home *home, struct ch_e
 	return attest_configured(sess_store_db(h->opts.sessions), home->workspace, err);
 }
 
-ch_status home_prompt(struct agent_host *h, struct home *home, enum prompt_mode mode, bool with_files,
-		      struct prompt **ret, struct ch_err *err)
+struct tool_set *home_tools(struct agent_host *h, struct home *home)
 {
 	struct config *c = host_config(h);
-	struct prompt **kept = &home->prompt[mode][with_files];
+	struct tool_set *kept = home->tools;
+
+	if (!kept || kept->config != c || kept->stamp != tool_set_stamp(&h->tool_host, home->agent_id, home->workspace)) {
+		home->tools = tool_set_new(&h->tool_host, c, home->agent_id, home->workspace);
+		tool_set_unref(kept);
+	}
+	return tool_set_ref(home->tools);
+}
+
+/* The one that was built for the same, moved to the front; NULL: there is none. */
+static struct prompt *find_kept(struct home *home, const struct policy *policy, enum prompt_mode mode, bool with_files)
+{
+	for (size_t i = 0; i < HOME_PROMPTS_MAX && home->prompts[i]; i++) {
+		struct prompt *p = home->prompts[i];
+
+		if (p->policy_hash != policy->hash || p->mode != mode || p->with_files != with_files)
+			continue;
+		memmove(&home->prompts[1], &home->prompts[0], i * sizeof(*home->prompts));
+		home->prompts[0] = p;
+		return p;
+	}
+	return NULL;
+}
+
+/* Takes the reference; the one that was not used for longest makes room. */
+static void keep(struct home *home, struct prompt *p)
+{
+	prompt_unref(home->prompts[HOME_PROMPTS_MAX - 1]);
+	memmove(&home->prompts[1], &home->prompts[0], (HOME_PROMPTS_MAX - 1) * sizeof(*home->prompts));
+	home->prompts[0] = p;
+}
+
+ch_status home_prompt(struct agent_host *h, struct home *home, const struct policy *policy, enum prompt_mode mode,
+		      bool with_files, struct prompt **ret, struct ch_err *err)
+{
+	struct config *c = host_config(h);
+	struct prompt *p;
 	ch_status st;
 
 	if (home_files_refresh(home->files, home->fd) || home->config != c) {
@@ -328,12 +367,14 @@ ch_status home_prompt(struct agent_host *h, struct home *home, enum prompt_mode 
 		config_unref(home->config);
 		home->config = config_ref(c);
 	}
-	if (!*kept) {
-		st = build(h, home, mode, with_files, kept, err);
+	p = find_kept(home, policy, mode, with_files);
+	if (!p) {
+		st = build(h, home, policy, mode, with_files, &p, err);
 		if (st)
 			return st;
+		keep(home, p);
 	}
-	(*kept)->refs++;
-	*ret = *kept;
+	p->refs++;
+	*ret = p;
 	return CH_OK;
 }

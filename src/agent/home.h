@@ -8,6 +8,7 @@
 #define CH_AGENT_HOME_H
 
 #include "agent/host.h"
+#include "agent/policy.h"
 
 /*
  * The stable front of a request: byte-identical until a file or the configuration changes. A turn
@@ -18,14 +19,17 @@ enum prompt_mode {
 	PROMPT_LEAN,                     /* for small models on this machine: PROMPT_LEAN_TOKENS at most, tools and files included */
 };
 #define PROMPT_LEAN_TOKENS 1500
-#define PROMPT_MODES 2
+#define HOME_PROMPTS_MAX 8               /* kept of an agent: its sessions may have different tools */
 
 struct prompt {
 	int refs;
 	enum prompt_mode mode;
+	bool with_files;
+	uint64_t policy_hash;            /* which tools the policy gives */
+	struct tool_set *tool_set;       /* what `tools` point into */
 	char *text;
 	size_t files_at;                 /* where the workspace's files begin in text; its length: there are none */
-	struct model_tool *tools;        /* those that the configuration lets the agent have */
+	struct model_tool *tools;        /* those that the policy gives and the mode has room for */
 	size_t tool_count;
 	int64_t tokens;                  /* of text and tools, estimated */
 	int64_t tool_tokens;             /* of the tools alone */
@@ -39,8 +43,9 @@ struct home {
 	int refs;
 	char *agent_id, *workspace;
 	int fd;                          /* O_PATH directory */
-	struct prompt *prompt[PROMPT_MODES][2];  /* without and with the workspace's files; NULL: to be built */
+	struct prompt *prompts[HOME_PROMPTS_MAX];        /* used last first; NULL behind them */
 	struct config *config;           /* what they were built with */
+	struct tool_set *tools;          /* the newest; NULL: not asked for yet */
 	struct home_files *files;        /* home_files.c */
 };
 /*
@@ -51,8 +56,10 @@ CH_MUST_USE ch_status home_open(struct agent_host *h, const char *agent_id, stru
 void home_unref(struct home *home);
 CH_AUTO_DEFINE(home_unref, struct home)
 /* The prompt as of now; looks at the files' times, reads what changed. A reference. */
-CH_MUST_USE ch_status home_prompt(struct agent_host *h, struct home *home, enum prompt_mode mode, bool with_files,
-				  struct prompt **ret, struct ch_err *err);
+CH_MUST_USE ch_status home_prompt(struct agent_host *h, struct home *home, const struct policy *policy, enum prompt_mode mode,
+				  bool with_files, struct prompt **ret, struct ch_err *err);
+/* All tools that the agent could have, as of now. A reference. */
+struct tool_set *home_tools(struct agent_host *h, struct home *home);
 /* agents.entries.<id>.<key>, else agents.defaults.<key>. */
 int64_t home_setting(const struct config *c, const char *agent_id, const char *key, int64_t def);
 bool home_setting_bool(const struct config *c, const char *agent_id, const char *key, bool def);
@@ -108,7 +115,7 @@ void prompt_stable(struct buf *out, const struct agent_host *h, const struct hom
 void prompt_volatile(struct buf *out, const struct run *r);
 
 /* -- prompt_tools.c -- */
-/* The tools that the configuration lets the agent have, as the mode shows them. */
-void prompt_add_tools(struct prompt *p, const struct config *c, const char *agent_id);
+/* The tools that the policy gives, as the mode shows them. */
+void prompt_add_tools(struct prompt *p, const struct policy *policy);
 
 #endif

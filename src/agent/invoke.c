@@ -1,27 +1,17 @@
 /*
- * agent/invoke.c - see invoke.h. The tool runs in a fiber of its own, so that its deadline or the caller's
- * leaving ends it where it waits.
+ * agent/invoke.c - see invoke.h.
  */
 #include "agent/invoke.h"
 
+#include "agent/dispatch_one.h"
 #include "agent/home.h"
-#include "agent/policy.h"
 #include "core/fiber.h"
 #include "core/str.h"
 
-/* Not from outside a turn, unless gateway.tools.allow names them: they run programs or steer the gateway. */
+/* Not from outside a turn, unless gateway.tools.allow names them, nor what runs programs: they steer the gateway. */
 static const char *const not_from_here[] = {
 	"apply_patch", "cron", "exec", "fs_delete", "fs_move", "fs_write", "gateway",
-	"nodes", "sessions_send", "sessions_spawn", "shell", "spawn",
-};
-
-struct invocation {
-	const struct tool *tool;
-	const struct tool_invocation *in;
-	struct tool_ctx ctx;
-	struct tool_result result;
-	struct ch_err err;
-	ch_status st;
+	"nodes", "process", "sessions_send", "sessions_spawn", "shell", "spawn",
 };
 
 static bool is_listed(const struct config *c, const char *path, const char *name)
@@ -32,128 +22,67 @@ static bool is_listed(const struct config *c, const char *path, const char *name
 	return false;
 }
 
-static bool is_exposed(const struct config *c, const char *name)
+static bool is_exposed(const struct config *c, const struct tool *t)
 {
-	if (is_listed(c, "gateway.tools.deny", name))
+	if (is_listed(c, "gateway.tools.deny", t->name))
 		return false;
-	return !str_in(name, not_from_here, CH_ARRAY_LEN(not_from_here)) ||
-	       is_listed(c, "gateway.tools.allow", name);
+	return (t->risk != TOOL_RUNS && !str_in(t->name, not_from_here, CH_ARRAY_LEN(not_from_here))) ||
+	       is_listed(c, "gateway.tools.allow", t->name);
 }
 
-const bool *agent_tools(const struct config *c, struct arena *a, const char *agent_id)
+static void settle(const struct one_call *one, struct tool_invoked *ret)
 {
-	size_t count;
-	bool *allowed;
-
-	(void)tool_table(&count);
-	allowed = arena_alloc(a, (count + 1) * sizeof(*allowed));
-	policy_tools(c, agent_id, allowed);
-	return allowed;
+	*ret = (struct tool_invoked){ .outcome = one->has_failed ? INVOKE_FAILED : INVOKE_RAN, .content = one->content,
+				      .details = one->details, .is_error = one->is_error };
+	if (one->has_failed)
+		ret->text = json_str(json_path(one->content, "0.text"));
 }
 
-const char *agent_tool_profile(const struct config *c, const char *agent_id)
+static ch_status run_tool(struct agent_host *h, struct arena *a, const struct tool_invocation *in, const struct home *home,
+			  struct policy *policy, const struct tool *t, struct tool_invoked *ret, struct ch_err *err)
 {
-	const struct json *own = json_get(json_get(config_get(c, "agents.entries"), agent_id), "tools");
-	const char *profile = json_get_str(own, "profile");
+	struct one_call one = { .host = h, .policy = policy, .tool = t, .args = in->args };
+	ch_status st;
 
-	if (!profile)
-		profile = config_str(c, "tools.profile");
-	return str_empty(profile) ? "full" : profile;
-}
-
-static const struct tool *usable(struct agent_host *h, struct arena *a, const struct tool_invocation *in)
-{
-	const struct config *c = host_config(h);
-	const bool *allowed = agent_tools(c, a, in->agent_id);
-	size_t count;
-	const struct tool *const *all = tool_table(&count);
-
-	for (size_t i = 0; i < count; i++)
-		if (str_eq(all[i]->name, in->name))
-			return allowed[i] && is_exposed(c, in->name) ? all[i] : NULL;
-	return NULL;
-}
-
-static void run_tool(void *arg)
-{
-	struct invocation *v = arg;
-
-	v->st = v->tool->run(&v->ctx, v->in->args, &v->result, &v->err);
-}
-
-/* For ever: the fiber uses the caller's frame. Its own waits fail once it is cancelled. */
-static void stop_and_join(struct fiber *f)
-{
-	fiber_cancel(f);
-	fiber_mask(+1);
-	while (fiber_join(f, FIBER_FOREVER)) {
-		/* Only a spurious status brings us round again. */
-	}
-	fiber_mask(-1);
-}
-
-static ch_status run_bounded(struct agent_host *h, struct invocation *v, struct ch_err *err)
-{
-	struct fiber *f = fiber_spawn(h->opts.loop, "invoke", FIBER_JOINABLE, run_tool, v);
-	ch_status st = fiber_join(f, v->ctx.deadline_ms);
-
-	if (!st)
-		return CH_OK;
-	stop_and_join(f);
-	if (st != CH_E_TIMEOUT)
-		return ch_fail(err, st, "canceled");
-	v->st = ch_fail(&v->err, CH_E_TIMEOUT, "%s did not finish within %lld seconds", v->tool->name,
-			(long long)(v->tool->timeout_ms / 1000));
+	one.ctx = (struct tool_ctx){ .agent_id = in->agent_id, .session_key = in->session_key, .run_id = in->call_id,
+				     .tool_call_id = in->call_id, .workspace = home->workspace, .workspace_fd = home->fd,
+				     .arena = a };
+	one_start(&one);
+	st = one_join(&one);
+	if (st || one.is_canceled)
+		return ch_fail(err, CH_E_CANCELED, "canceled");
+	settle(&one, ret);
 	return CH_OK;
-}
-
-static void settle(struct arena *a, const struct invocation *v, struct tool_invoked *ret)
-{
-	if (v->st) {
-		*ret = (struct tool_invoked){ .outcome = INVOKE_FAILED, .text = arena_strdup(a, v->err.text) };
-		return;
-	}
-	*ret = (struct tool_invoked){ .outcome = INVOKE_RAN,
-				      .content = v->result.content ? v->result.content : json_new_arr(a),
-				      .details = v->result.details,
-				      .is_error = v->result.is_error };
 }
 
 ch_status agent_invoke_tool(struct agent_host *h, struct arena *a, const struct tool_invocation *in,
 			    struct tool_invoked *ret, struct ch_err *err)
 {
+	CH_AUTO(policy_unref) struct policy *policy = NULL;
 	CH_AUTO(home_unref) struct home *home = NULL;
 	struct tool_invocation call = *in;
-	struct invocation v = { .tool = usable(h, a, in), .in = &call };
+	const struct tool *t;
+	struct ch_err why;
 	ch_status st;
 
-	*ret = (struct tool_invoked){.outcome = INVOKE_UNKNOWN};
-	if (!v.tool)
+	*ret = (struct tool_invoked){ .outcome = INVOKE_UNKNOWN };
+	st = home_open(h, in->agent_id, &home, err);
+	if (!st)
+		st = agent_policy(h, in->agent_id, in->session_key, in->is_owner, &policy, err);
+	if (st)
+		return st;
+	t = policy_tool(policy, in->name);
+	if (!t || !is_exposed(host_config(h), t))
 		return CH_OK;
 	if (!call.args)
 		call.args = json_new_obj(a);
-	if (tool_check_args(v.tool, call.args, &v.err)) {
-		*ret = (struct tool_invoked){ .outcome = INVOKE_BAD_ARGS, .text = arena_strdup(a, v.err.text) };
+	if (tool_check_args(t, call.args, &why)) {
+		*ret = (struct tool_invoked){ .outcome = INVOKE_BAD_ARGS, .text = arena_strdup(a, why.text) };
 		return CH_OK;
 	}
-	if (v.tool->risk != TOOL_READS && !in->is_confirmed) {
+	if (t->risk != TOOL_READS && !in->is_confirmed) {
 		ret->outcome = INVOKE_UNCONFIRMED;
 		return CH_OK;
 	}
-	st = home_open(h, in->agent_id, &home, err);
-	if (st)
-		return st;
-	v.ctx = (struct tool_ctx){ .agent_id = in->agent_id,
-				   .session_key = in->session_key,
-				   .run_id = in->call_id,
-				   .tool_call_id = in->call_id,
-				   .workspace = home->workspace,
-				   .workspace_fd = home->fd,
-				   .deadline_ms = fiber_deadline(v.tool->timeout_ms),
-				   .arena = a,
-				   .host = &h->tool_host };
-	st = run_bounded(h, &v, err);
-	if (!st)
-		settle(a, &v, ret);
-	return st;
+	return run_tool(h, a, &call, home, policy, t, ret, err);
 }

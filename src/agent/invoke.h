@@ -16,6 +16,7 @@ struct tool_invocation {
 	const char *call_id;
 	const struct json *args;         /* an object, or NULL: {} */
 	bool is_confirmed;               /* a person wants what it changes */
+	bool is_owner;                   /* the caller speaks for the owner */
 };
 enum invoke_outcome {
 	INVOKE_RAN,              /* content and is_error say how */
@@ -34,10 +35,5 @@ struct tool_invoked {
 /* Fails only when the agent or its workspace is not there, or the caller is cancelled. */
 CH_FIBER CH_MUST_USE ch_status agent_invoke_tool(struct agent_host *h, struct arena *a, const struct tool_invocation *in,
 						 struct tool_invoked *ret, struct ch_err *err);
-
-/* Which tools an agent has: a flag per row of tool_table(), on the arena. */
-const bool *agent_tools(const struct config *c, struct arena *a, const char *agent_id);
-/* The name of the tool profile in force, "full" when none is chosen. */
-const char *agent_tool_profile(const struct config *c, const char *agent_id);
 
 #endif

@@ -7,15 +7,14 @@
 #include <string.h>
 
 #include "agent/home.h"
-#include "agent/policy.h"
 #include "core/mem.h"
 #include "core/str.h"
 
 #define LEAN_TOOLS_TOKENS 600
 #define SCHEMA_DEPTH_MAX 8               /* our own schemas are flatter */
 
-/* What a lean prompt takes first. */
-static const char *const core_tools[] = { "read", "write", "edit", "exec", "list" };
+/* What a lean prompt takes first, in this order; then what the person added; then the others. */
+static const char *const core_tools[] = { "read", "write", "edit", "exec", "web_search", "web_fetch", "list" };
 
 static int64_t cost(const struct model_tool *t)
 {
@@ -62,36 +61,47 @@ static struct model_tool shortened(struct arena *a, const struct tool *t)
 	return ret;
 }
 
-static void add_lean(struct prompt *p, const struct tool *const *table, const bool *allowed, size_t n)
+static void add_if_it_fits(struct prompt *p, const struct tool *t)
 {
-	p->arena = arena_new(0);
-	for (int is_rest = 0; is_rest < 2; is_rest++) {
-		for (size_t i = 0; i < n; i++) {
-			struct model_tool t;
+	struct model_tool shorter;
 
-			if (!allowed[i] || str_in(table[i]->name, core_tools, CH_ARRAY_LEN(core_tools)) == (bool)is_rest)
-				continue;
-			t = shortened(p->arena, table[i]);
-			if (p->tool_tokens + cost(&t) <= LEAN_TOOLS_TOKENS)
-				add(p, &t);
-		}
-	}
+	if (prompt_has_tool(p, t->name))
+		return;
+	shorter = shortened(p->arena, t);
+	if (p->tool_tokens + cost(&shorter) <= LEAN_TOOLS_TOKENS)
+		add(p, &shorter);
 }
 
-void prompt_add_tools(struct prompt *p, const struct config *c, const char *agent_id)
+static void add_lean(struct prompt *p, const struct policy *policy)
 {
-	const struct tool *const *t;
-	bool *allowed;
-	size_t n;
+	const struct tool_set *set = policy->tools;
 
-	t = tool_table(&n);
-	allowed = ch_calloc(n, sizeof(*allowed));
-	p->tools = ch_calloc(n, sizeof(*p->tools));
-	policy_tools(c, agent_id, allowed);
-	if (p->mode == PROMPT_LEAN)
-		add_lean(p, t, allowed, n);
-	for (size_t i = 0; p->mode == PROMPT_FULL && i < n; i++)
-		if (allowed[i])
-			add(p, &(struct model_tool){ t[i]->name, t[i]->description, t[i]->schema_json });
-	ch_free(allowed);
+	p->arena = arena_new(0);
+	for (size_t i = 0; i < CH_ARRAY_LEN(core_tools); i++) {
+		const struct tool *t = policy_tool(policy, core_tools[i]);
+
+		if (t)
+			add_if_it_fits(p, t);
+	}
+	for (int is_row = 0; is_row < 2; is_row++)
+		for (size_t i = 0; i < set->len; i++)
+			if (!set->at[i].source == (bool)is_row && policy_tool(policy, set->at[i].tool->name))
+				add_if_it_fits(p, set->at[i].tool);
+}
+
+void prompt_add_tools(struct prompt *p, const struct policy *policy)
+{
+	const struct tool_set *set = policy->tools;
+
+	p->tools = ch_calloc(CH_MAX(policy->allowed, 1), sizeof(*p->tools));
+	if (p->mode == PROMPT_LEAN) {
+		add_lean(p, policy);
+		return;
+	}
+	for (size_t i = 0; i < set->len; i++) {
+		const struct tool *t = set->at[i].tool;
+
+		if (policy_tool(policy, t->name))
+			add(p, &(struct model_tool){ t->name, t->description, t->schema_json });
+	}
 }

@@ -66,6 +66,7 @@ void run_unref(struct run *r)
 	CH_BUG_ON(r->fiber || r->desk);
 	loop_timer_free(r->timer);
 	prompt_unref(r->prompt);
+	policy_unref(r->policy);
 	home_unref(r->home);
 	sess_unref(r->sess);
 	arena_unref(r->round);
@@ -90,7 +91,7 @@ static void on_timer(void *arg)
 	r->timer_ms = 0;
 	if (r->phase != RUN_ACTIVE || r->abort_origin)
 		return;
-	if (r->deadline_ms && now >= r->deadline_ms) {
+	if (r->deadline_ms && !r->pauses && now >= r->deadline_ms) {
 		run_abort(r, "timeout", "timeout", "The run took longer than it may (agents.defaults.timeoutSeconds)");
 		return;
 	}
@@ -108,7 +109,7 @@ void run_timer_arm(struct run *r)
 
 	if (r->resume_ms && (!due || r->resume_ms < due))
 		due = r->resume_ms;
-	if (r->deadline_ms && (!due || r->deadline_ms < due))
+	if (r->deadline_ms && !r->pauses && (!due || r->deadline_ms < due))
 		due = r->deadline_ms;
 	if (!due || (r->timer_ms && r->timer_ms <= due))
 		return;          /* an early shot only looks and sets it again */
@@ -116,6 +117,20 @@ void run_timer_arm(struct run *r)
 		r->timer = loop_timer_new(r->host->opts.loop, on_timer, r);
 	r->timer_ms = due;
 	loop_timer_start(r->timer, CH_MAX(due - now_mono_ms(), 0));
+}
+
+void run_pause(struct run *r, bool is_asked)
+{
+	if (is_asked) {
+		if (!r->pauses++)
+			r->paused_at = now_mono_ms();
+		return;
+	}
+	if (!r->pauses || --r->pauses)
+		return;
+	if (r->deadline_ms)
+		r->deadline_ms += now_mono_ms() - r->paused_at;
+	run_timer_arm(r);
 }
 
 void run_abort(struct run *r, const char *origin, const char *reason, const char *error)

@@ -22,6 +22,7 @@ struct desk;
 struct directives;
 struct run;
 struct home;
+struct policy;
 struct history;
 struct prompt;
 
@@ -107,7 +108,8 @@ struct run {
 	/* the turn */
 	int64_t seq, started_at, ended_at, epoch;
 	struct home *home;
-	struct prompt *prompt;           /* with the tools that the turn may use */
+	struct policy *policy;           /* which tools the turn has, and what they are told of it */
+	struct prompt *prompt;           /* with those of them that the model is told of */
 	struct run_route route;
 	struct model_entry entry;        /* the model at hand; on the arena */
 	const char *stop_reason;
@@ -136,6 +138,8 @@ struct run {
 	struct loop_timer *timer;        /* throttled text, the resume after a retry, the run's deadline */
 	int64_t deadline_ms, resume_ms;  /* monotonic; 0: none */
 	int64_t timer_ms;                /* what the timer is set to; 0: not running */
+	int pauses;                      /* reasons why the deadline stands still: people are asked */
+	int64_t paused_at;               /* since then (monotonic), while pauses > 0 */
 
 	/* ending before its time */
 	const char *abort_origin;        /* "rpc", "timeout", …; NULL while it may go on */
@@ -155,5 +159,7 @@ CH_FIBER void run_turn(struct run *r);
 /* Marks it for ending and wakes what it waits for. Tells clients at once. */
 void run_abort(struct run *r, const char *origin, const char *reason, const char *error);
 void run_timer_arm(struct run *r);
+/* A person is asked (true) or has answered: the turn's time does not run meanwhile. Pauses add up. */
+void run_pause(struct run *r, bool is_asked);
 
 #endif

@@ -415,3 +415,16 @@ void ev_tool_end(struct run *r, const struct tool *t, const struct run_call *cal
 	rf_agent(r, &w, (struct rf_frame){ .stream = "tool" });
 	item(r, t, call, "end", is_error ? "failed" : "completed", started, now_wall_ms());
 }
+
+void ev_approval(struct run *r, const struct run_call *call, const char *approval_id, const char *status)
+{
+	struct jw w;
+
+	rf_flush_agent(r);
+	w = rf_data(r);
+	jw_kstr(&w, "phase", status ? "approval-resolved" : "waiting-approval");
+	jw_kstr(&w, "approvalId", approval_id);
+	jw_kstr(&w, "toolCallId", call->id);
+	jw_kstr_opt(&w, "status", status);
+	rf_lifecycle(r, &w);
+}

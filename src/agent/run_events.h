@@ -64,6 +64,8 @@ void ev_tool_start(struct run *r, const struct tool *t, const struct run_call *c
 void ev_tool_update(struct run *r, const struct tool *t, const struct run_call *call, const char *text, size_t len);
 void ev_tool_end(struct run *r, const struct tool *t, const struct run_call *call, const struct json *content,
 		 const struct json *details, bool is_error, int64_t started);
+/* A call waits for a person (status NULL), or goes on. */
+void ev_approval(struct run *r, const struct run_call *call, const char *approval_id, const char *status);
 
 /* -- the end -- */
 void ev_finishing(struct run *r);

@@ -110,8 +110,8 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->channel = arena_strdup(a, in->client_mode);
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
-	r->sender_is_admin = in->sender_is_admin;
 	r->sender_is_owner = in->sender_is_owner;
+	r->sender_is_admin = in->sender_is_admin;
 	r->origin = wake_origin_copy(a, in->origin);
 	if (in->sender_is_owner && !in->is_plain && config_bool(host_config(h), "commands.text", true))
 		understand(r, &said);

@@ -19,6 +19,49 @@
 #include "core/rand.h"
 #include "core/str.h"
 
+/* -- its tools -- */
+
+/* Are the workspace's files part of this turn's prompt? */
+static bool wants_files(const struct run *r)
+{
+	const char *when = home_setting_str(host_config(r->host), r->agent_id, "contextInjection");
+
+	if (str_eq(when, "never"))
+		return false;
+	return !str_eq(when, "continuation-skip") || !history_has_reply(r->desk->history);
+}
+
+static ch_status equip(struct run *r, struct ch_err *err)
+{
+	struct policy_want as = { .is_owner = r->sender_is_owner };
+	struct policy *old = r->policy;
+	struct prompt *prompt;
+	ch_status st;
+
+	r->policy = policy_of_session(r->host, r->home, r->session_key, r->sess, &r->entry, &as);
+	if (old && !old->grant.is_owner)
+		policy_disown(r->policy);
+	if (old && old->grant.is_tainted)
+		policy_taint(r->policy);
+	policy_unref(old);
+	st = home_prompt(r->host, r->home, r->policy, prompt_mode_for(host_config(r->host), r->agent_id, &r->entry),
+			 r->prompt ? r->prompt->with_files : wants_files(r), &prompt, err);
+	if (st)
+		return st;
+	prompt_unref(r->prompt);
+	r->prompt = prompt;
+	return CH_OK;
+}
+
+/* Another mode may be chosen for the session while it works, or another provider answer: then what it may do is judged anew. */
+ch_status turn_equip(struct run *r, struct ch_err *err)
+{
+	if (r->prompt && r->policy->grant.mode == tool_mode_parse(r->sess->permission_mode) &&
+	    str_eq(r->policy->provider, r->entry.provider) && str_eq(r->policy->model, r->entry.id))
+		return CH_OK;
+	return equip(r, err);
+}
+
 /* -- the rounds -- */
 
 /* One model request and what follows from it. *ret_done: the reply at hand is the last one, not yet committed
@@ -35,7 +78,9 @@ static ch_status round_of(struct turn *t, bool *ret_done, struct ch_err *err)
 		if (st)
 			return st;
 	}
-	st = turn_route_ask(t, err);
+	st = turn_equip(r, err);
+	if (!st)
+		st = turn_route_ask(t, err);
 	if (st) {
 		r->calls.len = 0;        /* of a reply that is not in the transcript */
 		return st;
@@ -101,16 +146,6 @@ static ch_status history_follow(struct run *r, const struct tr_entry *e, struct 
 	return history_load(d->history, r->sess, err);
 }
 
-/* Are the workspace's files part of this turn's prompt? */
-static bool wants_files(const struct run *r)
-{
-	const char *when = home_setting_str(host_config(r->host), r->agent_id, "contextInjection");
-
-	if (str_eq(when, "never"))
-		return false;
-	return !str_eq(when, "continuation-skip") || !history_has_reply(r->desk->history);
-}
-
 ch_status turn_volatile_prompt(struct turn *t, struct ch_err *err)
 {
 	buf_clear(&t->volatile_prompt);
@@ -127,8 +162,7 @@ static ch_status gather(struct turn *t, const struct tr_entry *user, struct ch_e
 
 	st = history_follow(r, user, err);
 	if (!st)
-		st = home_prompt(r->host, r->home, prompt_mode_for(host_config(r->host), r->agent_id, &r->entry), wants_files(r),
-				 &r->prompt, err);
+		st = turn_equip(r, err);
 	if (st)
 		return st;
 	return turn_volatile_prompt(t, err);

@@ -74,6 +74,8 @@ void turn_route_settle(struct run *r);
 const struct model_entry *turn_chosen(const struct run *r);
 
 /* -- turn.c -- */
+/* The tools that the turn has as things are now, and the prompt that tells of them. */
+CH_MUST_USE ch_status turn_equip(struct run *r, struct ch_err *err);
 CH_MUST_USE ch_status turn_volatile_prompt(struct turn *t, struct ch_err *err);
 
 /* -- turn_settle.c -- */

@@ -167,6 +167,8 @@ static ch_status go_on(struct turn *t, struct ch_err *err)
 		 r->route.failed[r->route.failed_len - 1].ref, r->route.failed[r->route.failed_len - 1].reason, r->entry.ref);
 	st = show_active(r, err);
 	if (!st)
+		st = turn_equip(r, err);
+	if (!st)
 		st = turn_volatile_prompt(t, err);       /* it names the model */
 	if (!st)
 		ev_route_resumed(r);

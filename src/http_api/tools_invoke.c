@@ -144,6 +144,7 @@ void tools_invoke(struct http_call *call, const struct http_request *rq, void *a
 	struct gw *gw = arg;
 	struct tool_invocation in = { 0 };
 	struct tool_invoked done;
+	struct http_caller who;
 	struct ch_err err;
 	ch_status st = read_body(gw, rq, &in, &err);
 
@@ -151,6 +152,8 @@ void tools_invoke(struct http_call *call, const struct http_request *rq, void *a
 		refuse(call, 400, "invalid_request", err.text);
 		return;
 	}
+	who = http_caller_of(gw, rq);
+	in.is_owner = http_caller_has(&who, GW_SCOPE_ADMIN);
 	st = agent_invoke_tool(gw->agents, rq->arena, &in, &done, &err);
 	if (st) {
 		refuse(call, st == CH_E_CANCELED ? 503 : api_status_of(st), NULL, err.text);

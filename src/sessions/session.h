@@ -26,14 +26,15 @@
 	X(queue_mode) X(fast_mode) X(spawned_by) X(parent_key)                                 \
 	X(status) X(last_run_id) X(last_run_error) X(last_preview) X(participants)             \
 	X(active_provider) X(active_model) X(extra)                                            \
-	X(auth_profile) X(fallback) X(fork_source)
+	X(auth_profile) X(fallback) X(fork_source)                                              \
+	X(taint) X(permission_mode) X(tool_cap)
 /* int64_t; times are wall ms, 0: unset; flags 0/1. */
 #define SESS_INT_MAP(X)                                                                        \
 	X(created_at) X(updated_at) X(last_interaction_at) X(session_started_at)               \
 	X(started_at) X(ended_at) X(runtime_ms)                                                \
 	X(input_tokens) X(output_tokens) X(total_tokens) X(context_tokens)                     \
 	X(archived_at) X(pinned_at) X(marked_unread_at) X(last_read_at) X(system_sent) X(aborted_last_run)               \
-	X(compaction_count) X(lifecycle_revision)
+	X(compaction_count) X(lifecycle_revision) X(tainted_at)
 
 struct sess_store;
 

@@ -3,6 +3,7 @@
  * by a client.
  */
 #include "agent/invoke.h"
+#include "agent/policy.h"
 #include "core/rand.h"
 #include "core/str.h"
 #include "gateway/audit.h"
@@ -38,47 +39,62 @@ static ch_status find_place(struct gw_call *call, const struct agent_info **ret_
 
 /* -- tools.effective -- */
 
-static void write_tool(struct jw *w, const struct tool *t)
+static void write_tool(struct jw *w, const struct tool *t, const char *source)
 {
 	jw_obj(w);
 	jw_kstr(w, "id", t->name);
 	jw_kstr(w, "label", t->label);
 	jw_kstr(w, "description", t->description);
 	jw_kstr(w, "rawDescription", t->description);
-	jw_kstr(w, "source", "core");
+	jw_kstr(w, "source", source ? "plugin" : "core");
+	jw_kstr_opt(w, "pluginId", source);
 	jw_kstr(w, "risk", risk_name(t->risk));
+	jw_end(w);
+}
+
+/* Those of the program, or those that the configuration and the workspace add; no group when there are none. */
+static void write_group(struct jw *w, const struct policy *policy, const char *id, const char *label, bool is_core)
+{
+	const struct tool_set *set = policy->tools;
+	size_t shown = 0;
+
+	for (size_t i = 0; i < set->len; i++) {
+		if (!set->at[i].source != is_core || !policy_tool(policy, set->at[i].tool->name))
+			continue;
+		if (!shown++) {
+			jw_obj(w);
+			jw_kstr(w, "id", id);
+			jw_kstr(w, "label", label);
+			jw_kstr(w, "source", id);
+			jw_karr(w, "tools");
+		}
+		write_tool(w, set->at[i].tool, set->at[i].source);
+	}
+	if (!shown)
+		return;
+	jw_end(w);
 	jw_end(w);
 }
 
 static ch_status run_effective(struct gw_call *call, struct ch_err *err)
 {
+	CH_AUTO(policy_unref) struct policy *policy = NULL;
 	const struct agent_info *agent;
-	const struct tool *const *all;
-	const bool *allowed;
 	const char *key;
-	size_t count;
 	struct jw *w;
 	ch_status st = find_place(call, &agent, &key, err);
 
+	if (!st)
+		st = agent_policy(call->gw->agents, agent->id, key, true, &policy, err);
 	if (st)
 		return st;
-	all = tool_table(&count);
-	allowed = agent_tools(gw_config(call->gw), call->arena, agent->id);
 	w = gw_reply_begin(call);
 	jw_obj(w);
 	jw_kstr(w, "agentId", agent->id);
-	jw_kstr(w, "profile", agent_tool_profile(gw_config(call->gw), agent->id));
+	jw_kstr(w, "profile", policy->profile);
 	jw_karr(w, "groups");
-	jw_obj(w);
-	jw_kstr(w, "id", "core");
-	jw_kstr(w, "label", "Built-in tools");
-	jw_kstr(w, "source", "core");
-	jw_karr(w, "tools");
-	for (size_t i = 0; i < count; i++)
-		if (allowed[i])
-			write_tool(w, all[i]);
-	jw_end(w);
-	jw_end(w);
+	write_group(w, policy, "core", "Built-in tools", true);
+	write_group(w, policy, "plugin", "Added tools", false);
 	jw_end(w);
 	jw_end(w);
 	gw_reply_end(call);
@@ -222,7 +238,8 @@ static ch_status run_invoke(struct gw_call *call, struct ch_err *err)
 	const struct agent_info *agent;
 	struct tool_invocation in = { .name = json_get_str(call->params, "name"),
 				      .args = json_get(call->params, "args"),
-				      .is_confirmed = json_get_bool(call->params, "confirm", false) };
+				      .is_confirmed = json_get_bool(call->params, "confirm", false),
+				      .is_owner = gw_conn_has(call->conn, GW_SCOPE_ADMIN) };
 	CH_AUTO_BUF struct buf out = { 0 };
 	char id[UUID_LEN];
 	ch_status st = find_place(call, &agent, &in.session_key, err);

@@ -91,6 +91,7 @@ CREATE TABLE tool_calls (
 ALTER TABLE sessions ADD COLUMN tainted_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sessions ADD COLUMN taint TEXT;              -- JSON: sources, newest last, few
 ALTER TABLE sessions ADD COLUMN permission_mode TEXT;    -- "read-only", "guarded", "workspace", "full"
+ALTER TABLE sessions ADD COLUMN tool_cap TEXT;           -- JSON: the tools that the session which started it had; NULL: none did
 -- Files that a tainted turn wrote: reading them taints.
 CREATE TABLE tainted_files (
 	workspace TEXT NOT NULL,

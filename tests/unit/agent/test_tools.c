@@ -240,8 +240,8 @@ static void policy_body(struct fixture *f)
 	fx_set_config(f, "{tools:{deny:['group:fs']},agents:{entries:{main:{tools:{deny:['none*']}}}}}");
 	fx_send(f, "r1", "go");
 	fx_wait_run(f, "r1");
-	assert_string_equal(result_text(f, 2), "The configuration does not allow the tool 'write'. The tools are: "
-					       "session_status.");
+	assert_string_equal(result_text(f, 2), "The tool 'write' is not available here: tools.deny names it (\"group:fs\"). "
+					       "The tools are: session_status.");
 	assert_non_null(strstr(f->prompts.at[0], "You can call these tools: session_status.\n"));
 	fx_set_config(f, "{tools:{profile:'minimal',alsoAllow:['RE*'],allow:['read','write']}}");
 	fx_send(f, "r2", "go");
