@@ -99,6 +99,8 @@ extern const struct cli_command cli_models_status, cli_models_set, cli_models_se
 	cli_models_aliases_add, cli_models_aliases_remove, cli_models_fallbacks_list, cli_models_fallbacks_add,
 	cli_models_fallbacks_remove, cli_models_fallbacks_clear, cli_models_refresh, cli_models_probe;
 extern const struct cli_command cli_models_list, cli_logs, cli_dashboard;
+extern const struct cli_command cli_secrets_list, cli_secrets_set, cli_secrets_get, cli_secrets_rm, cli_secrets_reload;
+extern const struct cli_command cli_secrets_store_list, cli_secrets_store_set, cli_secrets_store_get, cli_secrets_store_rm;
 extern const struct cli_command cli_agents_list, cli_agents_add, cli_agents_set_identity, cli_agents_delete;
 
 #endif

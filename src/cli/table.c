@@ -61,6 +61,15 @@ static const struct cli_command *const commands[] = {
 	&cli_config_file,
 	&cli_config_validate,
 	&cli_usage,
+	&cli_secrets_list,
+	&cli_secrets_set,
+	&cli_secrets_get,
+	&cli_secrets_rm,
+	&cli_secrets_reload,
+	&cli_secrets_store_list,
+	&cli_secrets_store_set,
+	&cli_secrets_store_get,
+	&cli_secrets_store_rm,
 	&cli_logs,
 };
 

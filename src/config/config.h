@@ -101,10 +101,16 @@ CH_AUTO_DEFINE(secret_unref, struct secret)
 const char *secret_reveal(const struct secret *s);               /* NULL for NULL */
 bool secret_equal(const struct secret *s, const char *text);     /* constant time; NULL secret equals nothing */
 /*
- * The secret at a path: a plain string, "${ENV}" or a SecretRef {source: env|file|exec, provider?, id}.
+ * The secret at a path: a plain string, "${ENV}" or a SecretRef {source: env|file|exec|store, provider?, id}.
  * CH_E_NOT_FOUND when unset. exec runs a child (absolute path, no shell, 10 s), hence a fiber.
  */
 CH_FIBER CH_MUST_USE ch_status config_secret(const struct config *c, const char *path, struct secret **ret, struct ch_err *err);
+/* Where references with source "store" read from (secrets/store.h); borrowed, outlives the snapshots that name it. */
+struct config_secrets {
+	void *arg;
+	CH_MUST_USE ch_status (*get)(void *arg, const char *name, struct secret **ret, struct ch_err *err);
+};
+void config_set_secrets(struct config *c, const struct config_secrets *s);
 /* Is this path secret (by schema or by name)? */
 bool config_path_is_secret(const char *path);
 #define CONFIG_REDACTED "__OPENCLAW_REDACTED__"
@@ -134,6 +140,7 @@ struct config_store_opts {
 	const char *state_dir;           /* for .last-good */
 	void (*on_change)(void *arg, const struct config_change *ch);  /* NULL: none */
 	void *arg;
+	const struct config_secrets *secrets;    /* for all snapshots; NULL: there is no store */
 	bool passive;                    /* the CLI: no watching, no .last-good copy */
 };
 /* Loads; a broken file falls back to the last good copy or to defaults, and says so in the issues. Never fails for the file's content. */

@@ -1,6 +1,6 @@
 /*
  * config/secret_source.c - where a credential comes from: the text itself, a
- * variable ("$NAME"), or a reference {source: env|file|exec, provider, id}.
+ * variable ("$NAME"), or a reference {source: env|file|exec|store, provider, id}.
  *
  * A file must be ours and private; a program must be ours or the system's,
  * no symbolic link, and writable by nobody else. The program gets
@@ -367,6 +367,24 @@ static CH_FIBER ch_status from_exec(const struct lookup *k, struct secret **ret)
 	return st ? st : run_program(k, program, ret);
 }
 
+/* ---- store ---- */
+
+static ch_status from_store(const struct lookup *k, struct secret **ret)
+{
+	const struct config_secrets *s = k->c->secrets;
+	ch_status st;
+
+	if (!s)
+		return ch_fail(k->err, CH_E_ABSENT, "%s: the secret store cannot be read here", k->path);
+	st = s->get(s->arg, k->id, ret, k->err);
+	return st ? ch_wrap(k->err, "%s", k->path) : CH_OK;
+}
+
+void config_set_secrets(struct config *c, const struct config_secrets *s)
+{
+	c->secrets = s;
+}
+
 /* ---- which ---- */
 
 static CH_FIBER ch_status from_reference(struct lookup *k, const struct json *ref, struct secret **ret)
@@ -390,6 +408,9 @@ static CH_FIBER ch_status from_reference(struct lookup *k, const struct json *re
 	if (str_eq(k->source, "env") &&
 	    (k->conf || str_eq(k->provider, "default") || str_eq(k->provider, of_source)))
 		return from_env(k, ret);
+	if (str_eq(k->source, "store") &&
+	    (k->conf || str_eq(k->provider, "default") || str_eq(k->provider, of_source)))
+		return from_store(k, ret);
 	if (!k->conf)
 		return ch_fail(k->err, CH_E_INVALID, "%s: secrets.providers has no %s provider '%s'", k->path,
 			       k->source, k->provider);

@@ -33,6 +33,7 @@ struct config {
 	VEC(const char *) includes;      /* NULL-ended once loaded */
 	struct json **defaults;          /* by row, parsed when first asked for */
 	uint8_t digest[SHA256_LEN];      /* over the texts of all files */
+	const struct config_secrets *secrets;    /* or NULL */
 	struct map *lists;               /* path -> const char *const * */
 };
 

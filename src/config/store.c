@@ -46,7 +46,11 @@ ch_status store_parse(struct config_store *s, const struct buf *text, uint8_t *r
 		.ret_digest = ret_digest,
 	};
 
-	return config_load(&in, ret, err);
+	ch_status st = config_load(&in, ret, err);
+
+	if (!st)
+		config_set_secrets(*ret, s->secrets);
+	return st;
 }
 
 static void add_issue(struct config_store *s, enum config_severity severity, const char *path,
@@ -122,6 +126,7 @@ static struct config *defaults(struct config_store *s)
 	struct config *c = NULL;
 
 	CH_BUG_ON(config_parse("{}", 2, NULL, &c, NULL) != CH_OK);
+	config_set_secrets(c, s->secrets);
 	return c;
 }
 
@@ -272,6 +277,7 @@ ch_status config_store_open(struct loop *l, const struct config_store_opts *opts
 	s->base = ch_strdup(slash + 1);
 	s->last_good = opts->state_dir ? ch_asprintf("%s/%s", opts->state_dir, LAST_GOOD_NAME) : NULL;
 	s->is_passive = opts->passive;
+	s->secrets = opts->secrets;
 	s->on_change = opts->on_change;
 	s->arg = opts->arg;
 	s->issue_arena = arena_new(0);

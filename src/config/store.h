@@ -13,6 +13,7 @@ struct config_store {
 	char *path, *dir, *base;         /* the file, its directory, its name */
 	char *last_good;                 /* path of the copy, NULL without a state directory */
 	bool is_passive;
+	const struct config_secrets *secrets;
 	void (*on_change)(void *arg, const struct config_change *ch);
 	void *arg;
 	uint8_t key[CONFIG_KEY_LEN];

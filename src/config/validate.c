@@ -110,7 +110,7 @@ static void check_measure(struct check *k, const struct config_row *row, const s
 
 static void check_secret(struct check *k, const struct json *v, const struct config_trail *at)
 {
-	static const char *const sources[] = { "env", "file", "exec" };
+	static const char *const sources[] = { "env", "file", "exec", "store" };
 	const char *source = json_get_str(v, "source");
 
 	if (json_is(v, JSON_STR))
@@ -118,7 +118,7 @@ static void check_secret(struct check *k, const struct json *v, const struct con
 	if (!json_is(v, JSON_OBJ))
 		expect(k, at, v, "a string or {source, provider, id}");
 	else if (!str_in(source, sources, CH_ARRAY_LEN(sources)))
-		config_issue(k->c, CONFIG_ERROR, at, "a reference needs a source: env, file or exec");
+		config_issue(k->c, CONFIG_ERROR, at, "a reference needs a source: env, file, exec or store");
 	else if (str_empty(json_get_str(v, "id")))
 		config_issue(k->c, CONFIG_ERROR, at, "a reference needs an id");
 }

@@ -20,6 +20,16 @@ void hmac_sha256(const void *key, size_t key_len, const void *p, size_t n,
 bool ct_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 bool ct_str_equal(const char *a, const char *b);
 
+#define GCM_KEY_LEN 32
+#define GCM_NONCE_LEN 12
+#define GCM_TAG_LEN 16
+/* AES-256-GCM (NIST SP 800-38D). A nonce is used once with a key. ret: n + GCM_TAG_LEN bytes. */
+void gcm_seal(const uint8_t key[GCM_KEY_LEN], const uint8_t nonce[GCM_NONCE_LEN], const char *aad, const void *p, size_t n,
+	      uint8_t *ret);
+/* n counts the tag; ret: n - GCM_TAG_LEN bytes. False: it was not sealed with this key, nonce and aad, or was changed. */
+bool gcm_open(const uint8_t key[GCM_KEY_LEN], const uint8_t nonce[GCM_NONCE_LEN], const char *aad, const void *p, size_t n,
+	      uint8_t *ret);
+
 void ed25519_generate(uint8_t ret_private[ED25519_KEY_LEN], uint8_t ret_public[ED25519_KEY_LEN]);
 /* The public half of a private key (its 32-byte seed). */
 void ed25519_public(const uint8_t private_key[ED25519_KEY_LEN], uint8_t ret_public[ED25519_KEY_LEN]);

@@ -181,6 +181,7 @@ struct gw {
 	struct loop *loop;
 	struct config_store *config;
 	struct db *db;
+	struct secret_store *secrets;        /* secrets/store.h */
 	struct sess_store *sessions;
 	struct lanes *lanes;
 	struct http_client *http;

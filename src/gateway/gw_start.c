@@ -22,6 +22,7 @@
 #include "gateway/services.h"
 #include "models/auth.h"
 #include "net/http_client.h"
+#include "secrets/store.h"
 
 #define TOKEN_BYTES 32
 #define QUIET_MS 5000                    /* for calls that were cancelled to return */
@@ -48,7 +49,11 @@ static ch_status open_config(struct gw *gw, const char *path, struct ch_err *err
 {
 	struct config_store_opts opts = {
 		.path = path, .state_dir = gw->state_dir, .on_change = gw_config_changed, .arg = gw};
+	ch_status st = secret_store_open(gw->db, gw->state_dir, &gw->secrets, err);
 
+	if (st)
+		return st;
+	opts.secrets = secret_store_source(gw->secrets);
 	return config_store_open(gw->loop, &opts, &gw->config, err);
 }
 
@@ -303,6 +308,7 @@ void gw_free(struct gw *gw)
 	sess_store_free(gw->sessions);
 	auth_free(gw->auth);
 	config_store_close(gw->config);
+	secret_store_free(gw->secrets);
 	db_close(gw->db);
 	log_close();
 	ch_free(gw->log_path);

@@ -9,6 +9,7 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 {
 	gw->services = ch_alloc(sizeof(*gw->services));
 	gw->services->host.http = gw->http;
+	gw->services->host.secrets = gw->secrets;
 	return CH_OK;
 }
 

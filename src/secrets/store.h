@@ -32,17 +32,24 @@ struct secret_entry {
 
 CH_MUST_USE ch_status secret_store_open(struct db *db, const char *state_dir, struct secret_store **ret, struct ch_err *err);
 void secret_store_free(struct secret_store *s);
-/* Durable. hosts NULL: as it was, none for a new one. */
+/*
+ * Durable. value NULL: only the hosts change (CH_E_NOT_FOUND when there is none). hosts NULL: they stay as they were. Hosts are exact
+ * names in ASCII, without scheme, port or path.
+ */
 CH_MUST_USE ch_status secret_store_set(struct secret_store *s, const char *name, const char *kind, const char *value,
 				       const char *const *hosts, const char *by, struct ch_err *err);
 CH_MUST_USE ch_status secret_store_remove(struct secret_store *s, const char *name, struct ch_err *err);
 CH_MUST_USE ch_status secret_store_get(struct secret_store *s, const char *name, struct secret **ret, struct ch_err *err);
-/* May it be sent to this host? Exact name, or "*.example.org". */
+/* May it be sent to this host? Only to those it names, exactly; one that names none goes where the configuration says. */
 bool secret_store_allows(struct secret_store *s, const char *name, const char *host);
 /* By name. Borrowed for the call. */
 CH_MUST_USE ch_status secret_store_list(struct secret_store *s, bool (*each)(void *arg, const struct secret_entry *e),
 					void *arg, struct ch_err *err);
-/* Set by hand or over the wire, references {source:"store", id:"NAME"} in the configuration read from here. */
-void secret_store_serve_config(struct secret_store *s);
+/* References {source: "store", id: "NAME"} of the configuration read from here. */
+const struct config_secrets *secret_store_source(struct secret_store *s);
+
+/* What a name must look like; what a name with that ending holds ("secret" or "env"). */
+bool secret_name_is_valid(const char *name);
+const char *secret_kind_of(const char *name);
 
 #endif

@@ -10,7 +10,6 @@
 #define NO_MEMORY "this version has no memory index"
 #define NO_NODES "this version has no nodes"
 #define NO_PLUGINS "this version loads no plugins"
-#define NO_SECRET_STORE "secrets live in the configuration, the environment, files or commands"
 #define NO_SKILLS "this version has no skills"
 #define SELF_BUILT "this build came from its source: update it where it was built"
 
@@ -363,9 +362,6 @@ const struct gw_method gwm_absent[] = {
 	GWM_ALWAYS("plugins.list", READ, NULL, "{\"plugins\":[],\"diagnostics\":[],\"mutationAllowed\":false}"),
 	GWM_ALWAYS("plugins.uiDescriptors", READ, NULL, "{\"ok\":true,\"descriptors\":[]}"),
 	GWM_ALWAYS("portal.list", READ, NULL, "{\"portals\":[]}"),
-	GWM_REFUSE("secrets.store.delete", ADMIN, NO_SECRET_STORE),
-	GWM_ALWAYS("secrets.store.list", ADMIN, NULL, "{\"entries\":[]}"),
-	GWM_REFUSE("secrets.store.set", ADMIN, NO_SECRET_STORE),
 	GWM_REFUSE("skills.install", ADMIN, NO_SKILLS),
 	GWM_ALWAYS("skills.library.list", READ, library_params, NO_LIBRARY),
 	GWM_ALWAYS("skills.proposals.list", READ, agent_params, NO_PROPOSALS),

@@ -108,7 +108,7 @@ static void test_issues(void **state)
 		{ "{agents:{defaults:{model:1}}}", CONFIG_ERROR, "agents.defaults.model",
 		  "expected a string or an object, got a number" },
 		{ "{gateway:{auth:{token:{id:'X'}}}}", CONFIG_ERROR, "gateway.auth.token",
-		  "a reference needs a source: env, file or exec" },
+		  "a reference needs a source: env, file, exec or store" },
 		{ "{gateway:{auth:{token:{source:'env'}}}}", CONFIG_ERROR, "gateway.auth.token",
 		  "a reference needs an id" },
 		{ "{gateway:{auth:{token:['hidden']}}}", CONFIG_ERROR, "gateway.auth.token",

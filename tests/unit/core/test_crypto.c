@@ -180,6 +180,28 @@ static void test_parse_public(void **state)
 	}
 }
 
+/* The reference vector of McGrew and Viega's GCM specification: test case 14 (AES-256). */
+static void test_gcm(void **state)
+{
+	uint8_t key[GCM_KEY_LEN] = { 0 }, nonce[GCM_NONCE_LEN] = { 0 }, zero[16] = { 0 }, out[64], back[64];
+	char text[129];
+
+	gcm_seal(key, nonce, "", zero, sizeof(zero), out);
+	hex_encode(out, 32, text);
+	assert_string_equal(text, "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+	gcm_seal(key, nonce, "name", "secret", 6, out);
+	assert_true(gcm_open(key, nonce, "name", out, 6 + GCM_TAG_LEN, back));
+	assert_memory_equal(back, "secret", 6);
+	assert_false(gcm_open(key, nonce, "other", out, 6 + GCM_TAG_LEN, back));
+	assert_false(gcm_open(key, nonce, "name", out, 5 + GCM_TAG_LEN, back));
+	assert_false(gcm_open(key, nonce, "name", out, 3, back));
+	out[2] ^= 1;
+	assert_false(gcm_open(key, nonce, "name", out, 6 + GCM_TAG_LEN, back));
+	assert_memory_equal(back, zero, 6);
+	gcm_seal(key, nonce, "empty", "", 0, out);
+	assert_true(gcm_open(key, nonce, "empty", out, GCM_TAG_LEN, back));
+}
+
 static void test_rand_below(void **state)
 {
 	bool seen[5] = { false };
@@ -226,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_ed25519_vectors),
 		cmocka_unit_test(test_ed25519_refuses),
 		cmocka_unit_test(test_parse_public),
+		cmocka_unit_test(test_gcm),
 		cmocka_unit_test(test_rand_below),
 		cmocka_unit_test(test_rand_texts),
 	};
