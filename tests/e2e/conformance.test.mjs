@@ -128,6 +128,11 @@ const MINIMAL = {
 	'progressCard.get': { sessionKey: key },
 	'question.get': fails({ id: 'x' }, /question 'x' was not found/),
 	'secrets.resolve': { commandName: 'x', targetIds: [] },
+	'secrets.store.delete': async () => {
+		await c.call('secrets.store.set', { name: 'GONE_LEVEL', value: 'x', kind: 'env' });
+		return { name: 'GONE_LEVEL' };
+	},
+	'secrets.store.set': { name: 'A_LEVEL', value: 'x', kind: 'env' },
 	'session.discussion.info': { sessionKey: key },
 	'session.members.list': { sessionKey: key },
 	'session.members.listEvidence': { sessionKey: key },
