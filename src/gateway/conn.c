@@ -322,8 +322,20 @@ void gw_conn_subscribe_messages(struct gw_conn *c, const char *session_key, bool
 	}
 	if (!c->message_keys)
 		c->message_keys = map_new();
-	if (map_len(c->message_keys) < CONN_MESSAGE_KEYS)
+	if (map_len(c->message_keys) < CONN_MESSAGE_KEYS && !map_find(c->message_keys, session_key))
 		map_put(c->message_keys, session_key, c);
+}
+
+void gw_conn_subscribe_approvals(struct gw_conn *c, const char *session_key)
+{
+	gw_conn_subscribe_messages(c, session_key, true);
+	if (map_find(c->message_keys, session_key))
+		map_put(c->message_keys, session_key, c->id);    /* the value says what is wanted */
+}
+
+bool gw_conn_wants_approvals(const struct gw_conn *c, const char *session_key)
+{
+	return c->message_keys && map_find(c->message_keys, session_key) == c->id;
 }
 
 bool gw_conn_wants_sessions(const struct gw_conn *c)

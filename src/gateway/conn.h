@@ -75,7 +75,7 @@ struct gw_conn {
 	struct conn_handshake *hs;
 	struct conn_client *client;
 	struct fiber *judge;             /* the handshake's fiber while it runs */
-	struct map *message_keys;        /* NULL until the first subscription */
+	struct map *message_keys;        /* NULL until the first subscription; values: conn.c */
 	char *watched;                   /* sessions.viewers.set: a JSON array of keys; NULL: none */
 	VEC(struct conn_held) held;
 	char id[UUID_LEN], nonce[UUID_LEN];

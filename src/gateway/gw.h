@@ -129,6 +129,9 @@ const char *gw_conn_device_id(const struct gw_conn *c);          /* or NULL */
 /* Subscriptions of this connection. */
 void gw_conn_subscribe_sessions(struct gw_conn *c, bool on);
 void gw_conn_subscribe_messages(struct gw_conn *c, const char *session_key, bool on);
+/* As messages, and the session's approvals too; subscribing to messages alone keeps it. */
+void gw_conn_subscribe_approvals(struct gw_conn *c, const char *session_key);
+bool gw_conn_wants_approvals(const struct gw_conn *c, const char *session_key);
 bool gw_conn_wants_sessions(const struct gw_conn *c);
 bool gw_conn_wants_messages(const struct gw_conn *c, const char *session_key);
 

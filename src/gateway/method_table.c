@@ -39,6 +39,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_users),
 	FAMILY(gwm_usage),
 	FAMILY(gwm_approvals),
+	FAMILY(gwm_approval_request),
 	FAMILY(gwm_channels),
 	FAMILY(gwm_cron),
 	FAMILY(gwm_projects),

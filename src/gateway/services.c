@@ -4,17 +4,25 @@
 #include "gateway/services.h"
 
 #include "core/mem.h"
+#include "gateway/approval_events.h"
 
 CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 {
+	struct tool_host *host;
+	ch_status st;
+
 	gw->services = ch_alloc(sizeof(*gw->services));
-	gw->services->host.http = gw->http;
-	gw->services->host.secrets = gw->secrets;
-	return CH_OK;
+	host = &gw->services->host;
+	host->http = gw->http;
+	host->secrets = gw->secrets;
+	st = approvals_open(gw->loop, gw->db, &host->approvals, err);
+	return st;
 }
 
 CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 {
+	gw_approvals_join(gw);
+	approvals_recover(gw->services->host.approvals);         /* last: what it begins uses the others */
 	return CH_OK;
 }
 
@@ -26,6 +34,7 @@ void gw_services_free(struct gw *gw)
 {
 	if (!gw->services)
 		return;
+	approvals_free(gw->services->host.approvals);
 	ch_free(gw->services);
 	gw->services = NULL;
 }

@@ -8,11 +8,14 @@
 #ifndef CH_GATEWAY_SERVICES_H
 #define CH_GATEWAY_SERVICES_H
 
+#include "approvals/approval.h"
 #include "gateway/gw.h"
 #include "tools/tool.h"
 
 struct gw_services {
 	struct tool_host host;           /* for agent_host_opts.services */
+	/* Allowed, and the run that asked is gone: carry it out. Set before gw_services_join() ends; must not park. */
+	void (*on_approved)(struct gw *gw, const struct approval *row);
 };
 CH_FIBER CH_MUST_USE ch_status gw_services_open(struct gw *gw, struct ch_err *err);
 /* The agents are there: ops are set, what a restart left over is taken up. */

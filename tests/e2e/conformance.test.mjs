@@ -50,6 +50,20 @@ async function fresh() {
 	return k;
 }
 
+/* The id of an approval that waits. */
+async function asked(kind) {
+	const what = kind === 'exec' ? { command: 'ls' } : { title: 'Send', description: 'Sends it.' };
+
+	return (await c.call(`${kind}.approval.request`, { ...what, twoPhase: true })).id;
+}
+
+async function answered(kind) {
+	const id = await asked(kind);
+
+	await c.call(`${kind}.approval.resolve`, { id, decision: 'deny' });
+	return id;
+}
+
 /* A message with a picture in it, as an artifact. */
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
@@ -91,7 +105,8 @@ const MINIMAL = {
 	'agents.files.list': { agentId: 'main' },
 	'agents.files.set': { agentId: 'main', name: 'AGENTS.md', content: 'Be brief.\n' },
 	'agents.update': { agentId: 'main', emoji: '🐢' },
-	'approval.get': fails({ id: 'x' }, /approval not found/),
+	'approval.get': async () => ({ id: await asked('exec') }),
+	'approval.resolve': async () => ({ id: await asked('exec'), kind: 'exec', decision: 'deny' }),
 	'artifacts.download': async () => picture(),
 	'artifacts.get': async () => picture(),
 	'artifacts.list': { sessionKey: key },
@@ -116,7 +131,10 @@ const MINIMAL = {
 	'device.token.revoke': fails({ deviceId: 'x', role: 'operator' }, /denied|unknown/),
 	'device.token.rotate': fails({ deviceId: 'x', role: 'operator' }, /denied|unknown/),
 	'environments.status': { environmentId: 'gateway' },
-	'exec.approval.get': fails({ id: 'x' }, /unknown or expired approval id/),
+	'exec.approval.get': async () => ({ id: await asked('exec') }),
+	'exec.approval.request': { command: 'ls', timeoutMs: 1 },
+	'exec.approval.resolve': async () => ({ id: await asked('exec'), decision: 'deny' }),
+	'exec.approval.waitDecision': async () => ({ id: await answered('exec') }),
 	'gateway.restart.request': fails({ target: { pid: 1, ownerId: 'x', port: 1 } }, /no longer owns the active lock/),
 	'migrations.memory.plan': { agentId: 'main' },
 	'models.authLogout': { provider: 'anthropic' },
@@ -138,6 +156,9 @@ const MINIMAL = {
 	'session.members.listEvidence': { sessionKey: key },
 	'session.typing': async () => ({ sessionKey: key, sessionId: (await c.call('sessions.describe', { key })).session.sessionId,
 		typing: false }),
+	'plugin.approval.request': { title: 'Send', description: 'Sends it.', timeoutMs: 1 },
+	'plugin.approval.resolve': async () => ({ id: await asked('plugin'), decision: 'deny' }),
+	'plugin.approval.waitDecision': async () => ({ id: await answered('plugin') }),
 	'sessions.abort': { key },
 	'sessions.branches.list': { sessionKey: key },
 	'sessions.branches.switch': async () => {
@@ -305,7 +326,7 @@ test('minimal right parameters are answered as the schema says', async () => {
 test('what is not there yet says so', async () => {
 	const named = new Set(c.hello.features.methods);
 
-	for (const method of ['cron.add', 'channels.start', 'node.invoke', 'exec.approval.resolve', 'skills.install', 'update.run', 'wake']) {
+	for (const method of ['cron.add', 'channels.start', 'node.invoke', 'exec.approvals.set', 'skills.install', 'update.run', 'wake']) {
 		const e = await c.fails(method, {});
 
 		assert.equal(e.code, 'UNAVAILABLE', method);

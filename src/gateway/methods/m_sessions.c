@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/str.h"
+#include "gateway/approval_events.h"
 #include "gateway/conn.h"
 #include "gateway/methods/methods.h"
 #include "gateway/methods/session_common.h"
@@ -276,6 +277,21 @@ static const struct gw_param messages_params[] = {
 	{ 0 },
 };
 
+/* Who may not see approvals is told that there is none, and is sent none. */
+static ch_status put_replay(struct gw_call *call, struct jw *w, const char *session_key, struct ch_err *err)
+{
+	if (gw_conn_has(call->conn, GW_SCOPE_APPROVALS))
+		return gw_render_approval_replay(call->gw, w, session_key, err);
+	jw_obj(w);
+	jw_kstr(w, "sessionKey", session_key);
+	jw_kint(w, "updatedAtMs", now_wall_ms());
+	jw_karr(w, "approvals");
+	jw_end(w);
+	jw_kbool(w, "truncated", false);
+	jw_end(w);
+	return CH_OK;
+}
+
 static ch_status set_messages(struct gw_call *call, bool on, struct ch_err *err)
 {
 	struct sess_key key;
@@ -283,20 +299,22 @@ static ch_status set_messages(struct gw_call *call, bool on, struct ch_err *err)
 
 	if (st)
 		return st;
-	gw_conn_subscribe_messages(call->conn, key.key, on);
+	bool with_approvals = on && json_get_bool(call->params, "includeApprovals", false);
+
+	if (with_approvals)
+		gw_conn_subscribe_approvals(call->conn, key.key);
+	else
+		gw_conn_subscribe_messages(call->conn, key.key, on);
 	struct jw *w = gw_reply_begin(call);
 
 	jw_obj(w);
 	jw_kbool(w, "subscribed", on);
 	jw_kstr(w, "key", key.key);
-	if (on && json_get_bool(call->params, "includeApprovals", false)) {
-		jw_kobj(w, "approvalReplay");    /* nothing asks for approval yet */
-		jw_kstr(w, "sessionKey", key.key);
-		jw_kint(w, "updatedAtMs", now_wall_ms());
-		jw_karr(w, "approvals");
-		jw_end(w);
-		jw_kbool(w, "truncated", false);
-		jw_end(w);
+	if (with_approvals) {
+		jw_key(w, "approvalReplay");
+		st = put_replay(call, w, key.key, err);
+		if (st)
+			return st;
 	}
 	jw_end(w);
 	gw_reply_end(call);

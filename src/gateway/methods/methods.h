@@ -13,6 +13,7 @@
 GWM_FAMILY(gwm_absent);
 GWM_FAMILY(gwm_agent);
 GWM_FAMILY(gwm_agents);
+GWM_FAMILY(gwm_approval_request);
 GWM_FAMILY(gwm_approvals);
 GWM_FAMILY(gwm_artifacts);
 GWM_FAMILY(gwm_audit);
