@@ -47,7 +47,7 @@ static const struct config_row rows[] = {
 	NOTES("meta"),
 #include "config/schema/models.inc"
 	LATER("nodeHost"),
-	LATER("plugins"),
+#include "config/schema/plugins.inc"
 	LATER("proxy"),
 #include "config/schema/secrets.inc"
 	LATER("security"),

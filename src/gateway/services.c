@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "gateway/approval_events.h"
+#include "web/web.h"
 
 CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 {
@@ -15,6 +16,7 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 	host = &gw->services->host;
 	host->http = gw->http;
 	host->secrets = gw->secrets;
+	host->web = web_new(gw->http);
 	st = approvals_open(gw->loop, gw->db, &host->approvals, err);
 	return st;
 }
@@ -35,6 +37,7 @@ void gw_services_free(struct gw *gw)
 	if (!gw->services)
 		return;
 	approvals_free(gw->services->host.approvals);
+	web_free(gw->services->host.web);
 	ch_free(gw->services);
 	gw->services = NULL;
 }

@@ -21,6 +21,8 @@ struct url {
 CH_MUST_USE ch_status url_parse(struct arena *a, const char *text, struct url *ret, struct ch_err *err);
 /* Same scheme, host and port. */
 bool url_same_origin(const struct url *a, const struct url *b);
+/* What a reference leads to from a page with the absolute address `base`, read as browsers do; NULL when that is no such URL. */
+char *url_join(struct arena *a, const char *base, const char *ref);
 /* %XX decoding; NULL when malformed or when it decodes to a NUL. */
 char *url_decode(struct arena *a, const char *s, size_t n);
 char *url_encode(struct arena *a, const char *s);

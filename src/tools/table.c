@@ -11,6 +11,7 @@ static const struct tool *const tools[] = {
 	&tool_list,
 	&tool_read,
 	&tool_session_status,
+	&tool_web_fetch,
 	&tool_write,
 };
 

@@ -6,6 +6,6 @@
 
 #include "tools/tool.h"
 
-extern const struct tool tool_edit, tool_list, tool_read, tool_session_status, tool_write;
+extern const struct tool tool_edit, tool_list, tool_read, tool_session_status, tool_web_fetch, tool_write;
 
 #endif
