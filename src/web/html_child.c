@@ -77,7 +77,7 @@ static int bound(void)
 {
 	struct rlimit cpu = { HTML_CHILD_CPU_S, HTML_CHILD_CPU_S }, none = { 0, 0 };
 
-	if (setrlimit(RLIMIT_CPU, &cpu) || setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_FSIZE, &none))
+	if (setrlimit(RLIMIT_CPU, &cpu) || setrlimit(RLIMIT_CORE, &none))
 		return -1;
 #ifndef IS_SANITIZED
 	struct rlimit space = { ADDRESS_SPACE, ADDRESS_SPACE };
