@@ -2,8 +2,14 @@
  * exec/bind.h - a command bound to what was shown: its text, argv, directory, environment and executables.
  *
  * The executables and the directory are opened when the approval is asked for; what runs is those descriptors
- * (fexecve, fchdir). After a restart the descriptors are gone: exec_bind_reopen() opens the paths again and compares
- * device, inode, size, change time and, where the file is writable by others than root, the SHA-256. Any drift is a denial.
+ * (fexecve, fchdir). An executable that others than root could change runs from a sealed copy in memory, so that what was
+ * hashed is what runs; $0 of such a script is /dev/fd/N. What a wrapper runs is named by its absolute path. A file that an
+ * interpreter is told to run is compared right before it runs. After a restart the descriptors are gone: exec_bind_reopen()
+ * opens the paths again and compares device, inode, size, change time and the SHA-256. Any drift is a denial.
+ *
+ * Lives  counted; on the loop thread. Names in env that steer the loader or a shell's start (LD_*, BASH_ENV, …) are refused.
+ * Fails  CH_E_NOT_FOUND for a directory or shell that is not there. A program that is not there is bound as missing: the
+ *        command runs and says so with status 127, as a shell would.
  */
 #ifndef CH_EXEC_BIND_H
 #define CH_EXEC_BIND_H
@@ -17,6 +23,7 @@ struct exec_want {
 	const char *cwd;                 /* absolute, canonical */
 	const char *const *env;          /* complete environment of the child, NAME=value */
 	const char *shell;               /* absolute; runs opaque commands */
+	const char *const *secret_env;   /* names in env whose values must not be written down, NULL-ended; or NULL */
 };
 struct exec_bound;                       /* counted; holds the descriptors */
 CH_MUST_USE ch_status exec_bind(const struct exec_want *want, struct exec_bound **ret, struct ch_err *err);
@@ -29,9 +36,9 @@ struct json *exec_bound_json(const struct exec_bound *b, struct arena *a);
 /* Again from that; CH_E_DENIED names what changed. */
 CH_MUST_USE ch_status exec_bind_reopen(const struct json *binding, struct exec_bound **ret, struct ch_err *err);
 /* Right before it runs: everything is still what was bound. CH_E_DENIED names what changed. */
-CH_MUST_USE ch_status exec_bound_check(const struct exec_bound *b, struct ch_err *err);
+CH_MUST_USE ch_status exec_bound_check(struct exec_bound *b, struct ch_err *err);
 /* What to start: this program as the runner (exec/runner.h) with the plan and the descriptors. On the arena. */
 struct child_spec;
-void exec_bound_spec(const struct exec_bound *b, struct arena *a, struct child_spec *ret);
+void exec_bound_spec(struct exec_bound *b, struct arena *a, struct child_spec *ret);
 
 #endif

@@ -315,6 +315,8 @@ static void look_at_programs(struct reader *r, struct cmd_segment *seg)
 	mark(r, look.traits);
 	seg->chain = look.chain;
 	seg->chain_len = look.chain_len;
+	seg->seen = look.chain;
+	seg->seen_len = look.chain_len;
 	if (skip)
 		seg->name = argv[0];
 }

@@ -54,6 +54,7 @@ struct cmd_segment {
 	unsigned traits;
 	bool is_literal;                 /* no traits but those of CMD_T_LITERAL */
 	struct cmd_exec *chain; size_t chain_len;        /* chain[0].argv is what would be executed; is_literal only */
+	const struct cmd_exec *seen; size_t seen_len;    /* the same as far as words are known: never to be executed or matched */
 	const char *name;                /* first word as far as it is known, for people; or NULL */
 };
 struct cmd_plan {

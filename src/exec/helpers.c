@@ -5,12 +5,14 @@
 
 #include "core/child_guard.h"
 #include "core/str.h"
+#include "exec/runner.h"
 
 static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
 } helpers[] = {
 	{ CHILD_GUARD_WORD, child_guard_main },
+	{ EXEC_RUNNER_WORD, exec_runner_main },
 };
 
 bool exec_helper_main(int argc, char **argv, int *ret_code)
