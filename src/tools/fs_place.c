@@ -216,13 +216,25 @@ void ws_place_done(struct ws_place *p)
 
 /* -- text from outside in files -- */
 
+static void cut_last_part(char *prefix, size_t *n)
+{
+	while (*n && prefix[*n - 1] != '/')
+		(*n)--;
+	while (*n && prefix[*n - 1] == '/')
+		(*n)--;
+	prefix[*n] = '\0';
+}
+
 /* The real place of the deepest part of rel that exists, and what of rel comes after it. */
-static ch_status deepest(const struct ws_place *p, char *real, size_t cap, const char **ret_rest, struct ch_err *err)
+static ch_status deepest(const struct ws_place *p, enum ws_follow follow, char *real, size_t cap, const char **ret_rest,
+			 struct ch_err *err)
 {
 	char prefix[WS_PATH_MAX];
 	size_t n = strlen(p->rel);
 
 	memcpy(prefix, p->rel, n + 1);
+	if (follow == WS_NO_FOLLOW)
+		cut_last_part(prefix, &n);
 	for (;;) {
 		WS_AUTO_FD int fd = -1;
 		ch_status rc = wk_open(&p->root, n ? prefix : ".", O_PATH, &fd, err);
@@ -233,11 +245,7 @@ static ch_status deepest(const struct ws_place *p, char *real, size_t cap, const
 		}
 		if (!n || (rc != CH_E_NOT_FOUND && rc != CH_E_INVALID))
 			return rc;
-		while (n && prefix[n - 1] != '/')
-			n--;
-		while (n && prefix[n - 1] == '/')
-			n--;
-		prefix[n] = '\0';
+		cut_last_part(prefix, &n);
 	}
 }
 
@@ -256,24 +264,25 @@ static const char *joined(struct arena *a, const char *real, const char *rest)
 	return *out ? out : "/";
 }
 
+ch_status ws_real(struct arena *a, const struct ws_place *p, enum ws_follow follow, const char **ret_path, struct ch_err *err)
+{
+	char real[2 * WS_PATH_MAX];
+	const char *rest;
+	ch_status rc;
+
+	rc = deepest(p, follow, real, sizeof(real), &rest, err);
+	if (!rc)
+		*ret_path = joined(a, arena_strdup(a, real), rest);
+	return rc;
+}
+
+/* As the taint knows files. */
 static const char *relative_to_workspace(struct tool_ctx *ctx, const char *real)
 {
 	char base[WS_PATH_MAX];
 	const char *rel = wk_real_path(ctx->workspace_fd, base, sizeof(base)) ? wk_below(real, base) : NULL;
 
 	return rel ? rel : real;
-}
-
-ch_status ws_canonical(struct tool_ctx *ctx, const struct ws_place *p, const char **ret_path, struct ch_err *err)
-{
-	char *real = arena_alloc(ctx->arena, 2 * WS_PATH_MAX);
-	const char *rest;
-	ch_status rc;
-
-	rc = deepest(p, real, 2 * WS_PATH_MAX, &rest, err);
-	if (!rc)
-		*ret_path = relative_to_workspace(ctx, joined(ctx->arena, real, rest));
-	return rc;
 }
 
 void ws_note_read_path(struct tool_ctx *ctx, const char *path)
@@ -295,23 +304,33 @@ void ws_note_read(struct tool_ctx *ctx, int fd)
 		ws_note_read_path(ctx, relative_to_workspace(ctx, arena_strdup(ctx->arena, real)));
 }
 
-static ch_status note_written(struct tool_ctx *ctx, const struct ws_place *p, bool is_tainted, struct ch_err *err)
+ch_status ws_note_written(struct tool_ctx *ctx, const struct ws_place *p, bool is_tainted, struct ch_err *err)
 {
 	const char *path;
 	ch_status rc;
 
 	if (!ctx->host || !ctx->host->note_written)
 		return CH_OK;
-	rc = ws_canonical(ctx, p, &path, err);
-	return rc ? rc : ctx->host->note_written(ctx->host->arg, ctx, path, is_tainted, err);
+	rc = ws_real(ctx->arena, p, WS_FOLLOW, &path, err);
+	if (rc)
+		return rc;
+	return ctx->host->note_written(ctx->host->arg, ctx, relative_to_workspace(ctx, path), is_tainted, err);
 }
 
 ch_status ws_note_before_write(struct tool_ctx *ctx, const struct ws_place *p, struct ch_err *err)
 {
-	return ctx->grant && ctx->grant->is_tainted ? note_written(ctx, p, true, err) : CH_OK;
+	return ctx->grant && ctx->grant->is_tainted ? ws_note_written(ctx, p, true, err) : CH_OK;
 }
 
 ch_status ws_note_after_write(struct tool_ctx *ctx, const struct ws_place *p, struct ch_err *err)
 {
-	return ctx->grant && ctx->grant->is_tainted ? CH_OK : note_written(ctx, p, false, err);
+	return ctx->grant && ctx->grant->is_tainted ? CH_OK : ws_note_written(ctx, p, false, err);
+}
+
+bool ws_is_tainted(struct tool_ctx *ctx, const struct ws_place *p)
+{
+	const char *path, *source;
+
+	return ctx->host && ctx->host->is_tainted_file && !ws_real(ctx->arena, p, WS_FOLLOW, &path, NULL) &&
+	       ctx->host->is_tainted_file(ctx->host->arg, ctx, relative_to_workspace(ctx, path), &source);
 }

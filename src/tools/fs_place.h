@@ -12,7 +12,7 @@
 #ifndef CH_TOOLS_FS_PLACE_H
 #define CH_TOOLS_FS_PLACE_H
 
-#include "tools/path.h"
+#include "tools/file.h"
 
 enum ws_access {
 	WS_READ = 0,
@@ -37,8 +37,12 @@ bool ws_patch_is_contained(const struct tool_ctx *ctx);
 
 /* -- text from outside in files -- */
 
-/* The file's real place as the taint knows it: relative to the workspace, or absolute. What does not exist yet has a place, too. */
-CH_MUST_USE ch_status ws_canonical(struct tool_ctx *ctx, const struct ws_place *p, const char **ret_path, struct ch_err *err);
+/*
+ * The real place of a name, absolute. What does not exist yet has one, too; with WS_NO_FOLLOW a link as last part is
+ * not followed. May be called on pool threads.
+ */
+CH_MUST_USE ch_status ws_real(struct arena *a, const struct ws_place *p, enum ws_follow follow, const char **ret_path,
+			      struct ch_err *err);
 /* The open file is given to the model: the result comes from outside when the file does. */
 void ws_note_read(struct tool_ctx *ctx, int fd);
 /* The same for a real place. */
@@ -49,5 +53,9 @@ void ws_note_read_path(struct tool_ctx *ctx, const char *path);
  */
 CH_MUST_USE ch_status ws_note_before_write(struct tool_ctx *ctx, const struct ws_place *p, struct ch_err *err);
 CH_MUST_USE ch_status ws_note_after_write(struct tool_ctx *ctx, const struct ws_place *p, struct ch_err *err);
+/* The same, told of any file: marks it, or clears its mark. */
+CH_MUST_USE ch_status ws_note_written(struct tool_ctx *ctx, const struct ws_place *p, bool is_tainted, struct ch_err *err);
+/* Is it known to hold text from outside? */
+bool ws_is_tainted(struct tool_ctx *ctx, const struct ws_place *p);
 
 #endif

@@ -254,13 +254,13 @@ ch_status wk_make_parents(const struct ws_root *root, const char *rel, size_t *r
 			rc = make_one(root, prefix, err);
 			if (!rc && !made)
 				made = i;
+			if (ret_made)
+				*ret_made = made;
 			if (!rc)
 				rc = wk_open(root, prefix, O_PATH | O_DIRECTORY, &fd, err);
 		}
 		if (rc)
 			return rc;
 	}
-	if (ret_made)
-		*ret_made = made;
 	return CH_OK;
 }

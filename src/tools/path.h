@@ -41,7 +41,7 @@ CH_MUST_USE ch_status wk_open(const struct ws_root *root, const char *rel, int f
 /* Opens a regular file for reading; directories, FIFOs, sockets and devices are refused unopened. */
 CH_MUST_USE ch_status wk_open_file(const struct ws_root *root, const char *rel, int *ret_fd, struct stat *ret_st,
 				   struct ch_err *err);
-/* Makes the missing directories above rel; *ret_made (NULL: not told) is how many bytes of rel name the first one made, or 0. */
+/* Makes the missing directories above rel. *ret_made (NULL: not told) becomes how many bytes of rel name the first that was made, also on failure. */
 CH_MUST_USE ch_status wk_make_parents(const struct ws_root *root, const char *rel, size_t *ret_made, struct ch_err *err);
 /* Where the descriptor really is. */
 CH_MUST_USE bool wk_real_path(int fd, char *ret_path, size_t cap);

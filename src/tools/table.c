@@ -7,6 +7,7 @@
 
 /* Sorted by name: the order is part of the cacheable prompt. */
 static const struct tool *const tools[] = {
+	&tool_apply_patch,
 	&tool_edit,
 	&tool_list,
 	&tool_read,

@@ -6,6 +6,13 @@
 
 #include "tools/tool.h"
 
-extern const struct tool tool_edit, tool_list, tool_read, tool_session_status, tool_web_fetch, tool_write;
+/* One to a line, sorted, so that additions do not collide. */
+extern const struct tool tool_apply_patch;
+extern const struct tool tool_edit;
+extern const struct tool tool_list;
+extern const struct tool tool_read;
+extern const struct tool tool_session_status;
+extern const struct tool tool_web_fetch;
+extern const struct tool tool_write;
 
 #endif

