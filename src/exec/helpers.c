@@ -6,6 +6,7 @@
 #include "core/child_guard.h"
 #include "core/str.h"
 #include "exec/runner.h"
+#include "exec/sandbox.h"
 
 static const struct {
 	const char *word;
@@ -13,6 +14,7 @@ static const struct {
 } helpers[] = {
 	{ CHILD_GUARD_WORD, child_guard_main },
 	{ EXEC_RUNNER_WORD, exec_runner_main },
+	{ SANDBOX_INSIDE, sandbox_inside_main },
 };
 
 bool exec_helper_main(int argc, char **argv, int *ret_code)
