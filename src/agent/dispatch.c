@@ -10,6 +10,7 @@
 #include "agent/dispatch_one.h"
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/taint.h"
 #include "agent/verbose.h"
 #include "core/clock.h"
 #include "core/mem.h"
@@ -69,6 +70,10 @@ static void on_done(void *arg)
 	call->details = s->one.details;
 	call->is_error = s->one.is_error;
 	call->is_done = true;
+	if (s->one.is_outside) {
+		call->outside = s->one.ctx.source;
+		taint_note(r, "tool", call->outside);
+	}
 	if (r->abort_origin)
 		return;
 	ev_tool_end(r, s->one.tool, call, call->content, call->details, call->is_error, s->started_at);

@@ -123,8 +123,12 @@ static void take_result(struct one_call *c, ch_status st, const struct tool_resu
 		cut_output(a, c->content, c->tool->out_max_bytes);
 	}
 	c->is_outside = is_outside;
-	if (is_outside)
-		c->content = fence_content(a, c->ctx.source ? c->ctx.source : c->tool->name, c->content);
+	if (!is_outside)
+		return;
+	if (!c->ctx.source)
+		c->ctx.source = c->tool->name;
+	c->content = fence_content(a, c->ctx.source, c->content);
+	policy_taint(c->policy);
 }
 
 /* What was allowed is over, however it went. */

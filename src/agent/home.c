@@ -290,8 +290,10 @@ static ch_status build(struct agent_host *h, struct home *home, const struct pol
 	prompt_add_tools(p, policy);
 	prompt_stable(&out, h, home, p);
 	p->files_at = out.len;
-	if (with_files)
+	if (with_files) {
 		add_files(home, c, p, &out);
+		p->outside = home_files_outside(home->files);
+	}
 	st = buf_status(&out, err, "the system prompt");
 	if (st)
 		return st;
@@ -363,6 +365,7 @@ ch_status home_prompt(struct agent_host *h, struct home *home, const struct poli
 		st = end_ritual(h, home, err);
 		if (st)
 			return st;
+		home_files_mark(home->files, sess_store_db(h->opts.sessions), home->workspace);
 		forget_prompts(home);
 		config_unref(home->config);
 		home->config = config_ref(c);

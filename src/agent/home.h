@@ -33,6 +33,7 @@ struct prompt {
 	size_t tool_count;
 	int64_t tokens;                  /* of text and tools, estimated */
 	int64_t tool_tokens;             /* of the tools alone */
+	const char *outside;             /* a file in it that holds text from outside, or NULL */
 	struct arena *arena;             /* shortened tools; NULL: they are the table's own */
 };
 bool prompt_has_tool(const struct prompt *p, const char *name);
@@ -75,7 +76,11 @@ struct home_limits {
 	bool names_missing;              /* says which of the usual ones are not there */
 };
 struct home_limits home_limits(const struct config *c, const char *agent_id, enum prompt_mode mode);
-/* Appends the section, within the limits. */
+/* Looks up which of them hold text from outside (agent/taint.h). */
+void home_files_mark(struct home_files *f, struct db *db, const char *workspace);
+/* The name of one that does and is shown, or NULL. */
+const char *home_files_outside(const struct home_files *f);
+/* Appends the section, within the limits. Text from outside is fenced. */
 void home_files_render(const struct home_files *f, const struct home_limits *l, struct buf *out);
 #define HOME_FILES_MAX 8
 struct home_file_size {

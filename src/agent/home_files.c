@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/fence.h"
 #include "agent/home.h"
+#include "agent/taint.h"
 #include "core/mem.h"
 #include "core/str.h"
 #include "tools/file.h"
@@ -35,6 +37,7 @@ struct file {
 	char *text;                      /* NULL: not there, or not readable (then `why`) */
 	size_t len;
 	char why[160];
+	bool is_outside;                 /* holds text from outside */
 };
 
 struct home_files { struct file at[CH_ARRAY_LEN(specs)]; bool is_read; };
@@ -106,6 +109,15 @@ bool home_files_refresh(struct home_files *f, int workspace_fd)
 	return is_changed;
 }
 
+void home_files_mark(struct home_files *f, struct db *db, const char *workspace)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const char *source;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++)
+		f->at[i].is_outside = f->at[i].text && taint_find_file(db, workspace, specs[i].name, a, &source);
+}
+
 /* -- what of them goes into the prompt -- */
 
 /* The first max_chars characters. */
@@ -148,6 +160,14 @@ static struct cut share(const struct spec *spec, const struct file *f, const str
 	return c;
 }
 
+const char *home_files_outside(const struct home_files *f)
+{
+	for (size_t i = 0; i < CH_ARRAY_LEN(specs); i++)
+		if (f->at[i].is_outside && !is_blank(&f->at[i]))
+			return specs[i].name;
+	return NULL;
+}
+
 static void render_one(const struct spec *spec, const struct file *f, const struct home_limits *l, int64_t *left,
 		       struct buf *out)
 {
@@ -165,8 +185,13 @@ static void render_one(const struct spec *spec, const struct file *f, const stru
 		return;
 	}
 	c = share(spec, f, l, left);
-	buf_append(out, f->text, c.bytes);
-	if (c.bytes && f->text[c.bytes - 1] != '\n')
+	if (f->is_outside)
+		fence_put(out, spec->name, f->text, c.bytes);
+	else
+		buf_append(out, f->text, c.bytes);
+	if (f->is_outside)
+		buf_putc(out, '\n');
+	else if (c.bytes && f->text[c.bytes - 1] != '\n')
 		buf_putc(out, '\n');
 	if (c.bytes < f->len)
 		buf_printf(out, "[%s is cut here: %zu of %zu bytes are shown; read it for the rest]\n", spec->name, c.bytes,

@@ -8,6 +8,7 @@
 
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/taint.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -94,6 +95,8 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.arg = h;
 	h->tool_host.session_status = tool_session_status;
 	h->tool_host.config = tool_config;
+	h->tool_host.note_written = taint_file_written;
+	h->tool_host.is_tainted_file = taint_is_file;
 	h->tool_host.wake = tool_wake;
 	h->tool_host.state_dir = h->opts.state_dir;
 	h->tool_host.loop = opts->loop;

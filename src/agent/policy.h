@@ -100,6 +100,11 @@ int policy_depth(const char *session_key);
  * says that it is not there, model NULL is the one that its next turn asks; as: is_owner, channel and sender, the rest is
  * filled in.
  */
+/*
+ * A session that a tool of a turn starts: it has at most the tools, the permission mode and all the taint of the session that
+ * starts it. Not yet saved.
+ */
+CH_MUST_USE ch_status policy_hand_down(struct agent_host *h, const struct tool_ctx *ctx, struct sess *child, struct ch_err *err);
 CH_MUST_USE ch_status agent_policy(struct agent_host *h, const char *agent_id, const char *session_key, bool is_owner,
 				   struct policy **ret, struct ch_err *err);
 struct policy *policy_of_session(struct agent_host *h, struct home *home, const char *session_key, const struct sess *s,

@@ -4,6 +4,7 @@
 #include "agent/policy.h"
 
 #include "agent/home.h"
+#include "agent/taint.h"
 #include "core/str.h"
 #include "sessions/session.h"
 
@@ -60,5 +61,37 @@ ch_status agent_policy(struct agent_host *h, const char *agent_id, const char *s
 	if (st && st != CH_E_NOT_FOUND)
 		return st;
 	*ret = policy_of_session(h, home, session_key, s, NULL, &as);
+	return CH_OK;
+}
+
+/* That of the turn, else (a client calls the tool) what the session's next one has. */
+static ch_status find_policy(struct agent_host *h, const struct tool_ctx *ctx, struct policy **ret, struct ch_err *err)
+{
+	const struct run *r = ctx->run_id ? map_find(h->runs, ctx->run_id) : NULL;
+
+	if (!r || !r->policy)
+		return agent_policy(h, ctx->agent_id, ctx->session_key, ctx->grant->is_owner, ret, err);
+	*ret = policy_ref(r->policy);
+	return CH_OK;
+}
+
+ch_status policy_hand_down(struct agent_host *h, const struct tool_ctx *ctx, struct sess *child, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO(policy_unref) struct policy *policy = NULL;
+	CH_AUTO(sess_unref) struct sess *from = NULL;
+	const struct run *r = ctx->run_id ? map_find(h->runs, ctx->run_id) : NULL;
+	ch_status st = find_policy(h, ctx, &policy, err);
+
+	if (!st)
+		st = sess_find(h->opts.sessions, ctx->session_key, &from, err);
+	if (st)
+		return st;
+	sess_set_str(child, &child->tool_cap, policy_for_child(policy, a));
+	sess_set_str(child, &child->permission_mode, tool_mode_name(policy->grant.mode));
+	taint_copy(from, child);
+	/* What this turn has seen and not written down yet. */
+	if (r && policy->grant.is_tainted)
+		taint_add(child, r->taints.at, r->taints.len);
 	return CH_OK;
 }

@@ -74,6 +74,7 @@ void run_unref(struct run *r)
 		run_unref(r->merged.at[i]);
 	vec_done(&r->merged);
 	vec_done(&r->calls);
+	vec_done(&r->taints);
 	vec_done(&r->tools_used);
 	vec_done(&r->handed);
 	ch_free(r->last_call);

@@ -45,7 +45,11 @@ struct run_call {
 	/* the result, once is_done */
 	struct json *content, *details;
 	bool is_done, is_error;
+	const char *outside;             /* where the result came from; NULL: nothing of it is from outside */
 };
+
+/* Where outside text in the turn comes from. */
+struct run_taint { const char *kind, *ref; int64_t at; };
 
 /* What the turn spent so far. */
 struct run_spent {
@@ -109,6 +113,7 @@ struct run {
 	int64_t seq, started_at, ended_at, epoch;
 	struct home *home;
 	struct policy *policy;           /* which tools the turn has, and what they are told of it */
+	VEC(struct run_taint) taints;    /* what this turn saw; strings on the arena */
 	struct prompt *prompt;           /* with those of them that the model is told of */
 	struct run_route route;
 	struct model_entry entry;        /* the model at hand; on the arena */

@@ -15,6 +15,7 @@
 #include "agent/history.h"
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/taint.h"
 #include "core/clock.h"
 #include "core/rand.h"
 #include "core/str.h"
@@ -41,7 +42,7 @@ static ch_status equip(struct run *r, struct ch_err *err)
 	r->policy = policy_of_session(r->host, r->home, r->session_key, r->sess, &r->entry, &as);
 	if (old && !old->grant.is_owner)
 		policy_disown(r->policy);
-	if (old && old->grant.is_tainted)
+	if (r->taints.len)
 		policy_taint(r->policy);
 	policy_unref(old);
 	st = home_prompt(r->host, r->home, r->policy, prompt_mode_for(host_config(r->host), r->agent_id, &r->entry),
@@ -50,6 +51,8 @@ static ch_status equip(struct run *r, struct ch_err *err)
 		return st;
 	prompt_unref(r->prompt);
 	r->prompt = prompt;
+	if (prompt->outside)
+		taint_note(r, "file", prompt->outside);
 	return CH_OK;
 }
 

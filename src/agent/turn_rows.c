@@ -9,6 +9,7 @@
 #include "agent/messages.h"
 #include "agent/queue.h"
 #include "agent/run_events.h"
+#include "agent/taint.h"
 #include "core/clock.h"
 #include "core/str.h"
 
@@ -80,6 +81,10 @@ static ch_status begin_rows(struct run *r, struct tr_entry *user, struct ch_err 
 	if (st)
 		return st;
 	session_started(r);
+	taint_input(r, r);
+	for (size_t i = 0; i < r->merged.len; i++)
+		taint_input(r, r->merged.at[i]);
+	taint_apply(r);
 	return sess_save(r->sess, err);
 }
 
@@ -176,7 +181,8 @@ ch_status turn_append_results(struct run *r, struct tr_entry *entries, struct ch
 		if (st)
 			break;
 		entries[i] = (struct tr_entry){ .message = arena_strndup(r->round, row.data, row.len),
-						.message_len = row.len, .created_at = now_wall_ms() };
+						.message_len = row.len, .created_at = now_wall_ms(),
+						.meta = call->outside ? taint_meta(r->round, "tool", call->outside) : NULL };
 		st = turn_append(r, &entries[i], "toolResult", err);
 	}
 	return st;
@@ -198,6 +204,8 @@ ch_status turn_commit_results(struct run *r, struct ch_err *err)
 	if (st)
 		return st;
 	st = turn_append_results(r, entries, err);
+	if (!st && taint_apply(r))
+		st = sess_save(r->sess, err);
 	st = st ? turn_undo(r, st) : turn_commit(r, err);
 	if (!st)
 		results_done(r, entries);
@@ -222,7 +230,12 @@ static ch_status absorb_one(struct run *r, struct run *s, struct ch_err *err)
 	st = db_begin(turn_db(r), err);
 	if (st)
 		return st;
+	taint_input(r, s);
+	for (size_t i = 0; i < s->merged.len; i++)
+		taint_input(r, s->merged.at[i]);
 	st = turn_append(r, &e, "user", err);
+	if (!st && taint_apply(r))
+		st = sess_save(r->sess, err);
 	if (!st)
 		st = input_end(r->host->opts.sessions, s->session_key, s->run_id, INPUT_ABSORBED, NULL, NULL, err);
 	if (!st)

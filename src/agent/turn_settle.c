@@ -11,6 +11,7 @@
 #include "agent/messages.h"
 #include "agent/queue.h"
 #include "agent/run_events.h"
+#include "agent/taint.h"
 #include "core/clock.h"
 #include "core/log.h"
 
@@ -74,6 +75,7 @@ static ch_status settle_rows(struct turn *t, const struct ending *end, struct ch
 	session_ended(r, end->session_status, end->error);
 	if (end->state == INPUT_DONE)
 		turn_route_settle(r);
+	taint_apply(r);
 	return sess_save(r->sess, err);
 }
 

@@ -362,6 +362,16 @@ static ch_status end_of_answer(struct sess *s, int64_t *ret_raw_seq, struct ch_e
 	return st;
 }
 
+/* What was said there may be text from outside; and what that session could not do, this one cannot. */
+static void narrow_as(struct sess *to, const struct sess *from)
+{
+	to->tainted_at = CH_MAX(to->tainted_at, from->tainted_at);
+	sess_set_str(to, &to->taint, from->taint);
+	sess_set_str(to, &to->tool_cap, from->tool_cap);
+	if (!to->permission_mode && !str_eq(from->permission_mode, "full"))
+		sess_set_str(to, &to->permission_mode, from->permission_mode);
+}
+
 static ch_status fork_rows(struct sess *from, int64_t raw_seq, struct sess *to, const char *source, struct ch_err *err)
 {
 	struct db *db = sess_store_db(from->store);
@@ -372,6 +382,7 @@ static ch_status fork_rows(struct sess *from, int64_t raw_seq, struct sess *to, 
 		return st;
 	tx = db;
 	sess_set_str(to, &to->fork_source, source);
+	narrow_as(to, from);
 	st = copy_entries(from, from->session_id, to->session_id, raw_seq, true, err);
 	if (!st)
 		st = sess_save(to, err);

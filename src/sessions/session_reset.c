@@ -17,7 +17,7 @@ static const char restart_sql[] =
 	"started_at = 0, ended_at = 0, runtime_ms = 0, input_tokens = 0, output_tokens = 0, "
 	"total_tokens = 0, cost_usd = 0, system_sent = 0, aborted_last_run = 0, compaction_count = 0, "
 	"status = NULL, last_run_id = NULL, last_run_error = NULL, last_preview = NULL, "
-	"derived_title = NULL, active_provider = NULL, active_model = NULL, fallback = NULL, "
+	"derived_title = NULL, tainted_at = 0, taint = NULL, active_provider = NULL, active_model = NULL, fallback = NULL, "
 	"lifecycle_revision = lifecycle_revision + 1, writer_run = NULL, writer_epoch = writer_epoch + 1 "
 	"WHERE key = ?1";
 

@@ -2,6 +2,7 @@
  * gateway/methods/m_agents.c - agents: who there is, making, changing and removing them, their files.
  */
 #include "agent/agents_edit.h"
+#include "agent/taint.h"
 
 #include <string.h>
 
@@ -456,6 +457,8 @@ static ch_status run_files_set(struct gw_call *call, struct ch_err *err)
 	if (!st)
 		st = agent_file_put(a->workspace, json_get_str(call->params, "name"), content->str, content->len,
 				    str_empty(expected) ? NULL : expected, call->arena, &f, err);
+	if (!st)
+		st = taint_forget_file(call->gw->db, a->workspace, f.name, err); /* what a person writes is the person's word */
 	if (!st)
 		reply_file(call, a, &f, true);
 	if (st != CH_E_CONFLICT)
