@@ -43,6 +43,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_channels),
 	FAMILY(gwm_cron),
 	FAMILY(gwm_projects),
+	FAMILY(gwm_questions),
 	FAMILY(gwm_voicewake),
 	FAMILY(gwm_wizard),
 	FAMILY(gwm_absent),

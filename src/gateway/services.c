@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "gateway/approval_events.h"
+#include "gateway/questions.h"
 #include "web/web.h"
 
 CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
@@ -18,11 +19,12 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 	host->secrets = gw->secrets;
 	host->web = web_new(gw->http);
 	st = approvals_open(gw->loop, gw->db, &host->approvals, err);
-	return st;
+	return st ? st : gw_questions_open(gw, err);
 }
 
 CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 {
+	gw_questions_join(gw);
 	gw_approvals_join(gw);
 	approvals_recover(gw->services->host.approvals);         /* last: what it begins uses the others */
 	return CH_OK;
@@ -36,6 +38,7 @@ void gw_services_free(struct gw *gw)
 {
 	if (!gw->services)
 		return;
+	gw_questions_free(gw);
 	approvals_free(gw->services->host.approvals);
 	web_free(gw->services->host.web);
 	ch_free(gw->services);

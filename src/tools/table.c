@@ -8,8 +8,10 @@
 /* Sorted by name: the order is part of the cacheable prompt. */
 static const struct tool *const tools[] = {
 	&tool_apply_patch,
+	&tool_ask_user,
 	&tool_edit,
 	&tool_list,
+	&tool_progress_card,
 	&tool_read,
 	&tool_session_status,
 	&tool_web_fetch,

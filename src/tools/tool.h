@@ -28,6 +28,7 @@ struct exec_allow;
 struct http_client;
 struct loop;
 struct process_host;
+struct progress;
 struct questions;
 struct secret_store;
 struct sess_store;
@@ -97,6 +98,7 @@ struct tool_host {
 	struct approvals *approvals;
 	struct questions *questions;
 	struct process_host *processes;
+	struct progress *progress;
 	struct exec_allow *exec_allow;
 	struct secret_store *secrets;
 	struct web *web;

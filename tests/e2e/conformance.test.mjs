@@ -89,6 +89,9 @@ const wizard = async () => c.call('wizard.start', { flow: 'setup' });
 /* An error is the right answer: nothing has that id. */
 const fails = (params, message) => ({ params, fails: message });
 
+const QUESTIONS = [{ questionId: 'color', header: 'Color', question: 'Which?', options: [{ label: 'Red' }, { label: 'Blue' }] }];
+const question = async () => (await c.call('question.request', { questions: QUESTIONS })).id;
+
 /*
  * Minimal right parameters; what takes none is not listed. A function runs when its turn has come.
  */
@@ -144,7 +147,11 @@ const MINIMAL = {
 	'models.probe': { provider: 'offline' },
 	'node.describe': fails({ nodeId: 'x' }, /unknown nodeId/),
 	'progressCard.get': { sessionKey: key },
-	'question.get': fails({ id: 'x' }, /question 'x' was not found/),
+	'progressCard.put': { sessionKey: key, markdown: 'working' },
+	'question.get': async () => ({ id: await question() }),
+	'question.request': { questions: QUESTIONS },
+	'question.resolve': async () => ({ id: await question(), answers: { answers: { color: ['Red'] } } }),
+	'question.waitAnswer': async () => ({ id: await question(), timeoutMs: 1 }),
 	'secrets.resolve': { commandName: 'x', targetIds: [] },
 	'secrets.store.delete': async () => {
 		await c.call('secrets.store.set', { name: 'GONE_LEVEL', value: 'x', kind: 'env' });

@@ -16,7 +16,6 @@
 
 #define HISTORY_LIMIT 50
 #define NO_EXEC "this version runs no commands"
-#define NO_QUESTIONS "no tool of this version asks questions"
 #define NO_NODES "this version has no nodes"
 
 static struct approvals *approvals_of(struct gw_call *call)
@@ -330,12 +329,6 @@ CH_FIBER static ch_status run_plugin_wait(struct gw_call *call, struct ch_err *e
 
 /* -- of others -- */
 
-static ch_status run_unknown_question(struct gw_call *call, struct ch_err *err)
-{
-	return gw_fail_details(call, err, CH_E_NOT_FOUND, gwm_detail(call, "reason", "QUESTION_NOT_FOUND"),
-			       "question '%s' was not found", gwm_short_param(call, "id"));
-}
-
 /* Nothing is stored and nothing is run: the hash is that of no text. */
 static ch_status run_exec_approvals(struct gw_call *call, struct ch_err *err)
 {
@@ -426,10 +419,5 @@ const struct gw_method gwm_approvals[] = {
 	READ("plugin.approval.list", run_plugin_list, GW_OPEN_PARAMS, NULL),
 	READ("plugin.approval.resolve", run_plugin_resolve, 0, plugin_resolve_params),
 	{ "plugin.approval.waitDecision", run_plugin_wait, GW_SCOPE_APPROVALS, GW_OPEN_PARAMS | GW_WAITS },
-	GWM_ROW("question.get", run_unknown_question, QUESTIONS, id_params, NULL),
-	GWM_ALWAYS("question.list", QUESTIONS, NULL, "{\"questions\":[]}"),
-	GWM_REFUSE("question.request", QUESTIONS, NO_QUESTIONS),
-	GWM_REFUSE("question.resolve", QUESTIONS, NO_QUESTIONS),
-	GWM_REFUSE("question.waitAnswer", QUESTIONS, NO_QUESTIONS),
 };
 const size_t gwm_approvals_count = CH_ARRAY_LEN(gwm_approvals);

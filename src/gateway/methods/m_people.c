@@ -200,11 +200,6 @@ static ch_status run_discussion(struct gw_call *call, struct ch_err *err)
 	return reply_empty(call, "{\"state\":\"none\"}", err);
 }
 
-static ch_status run_progress(struct gw_call *call, struct ch_err *err)
-{
-	return reply_empty(call, "{\"card\":null}", err);
-}
-
 static const struct gw_param github_params[] = {
 	{ "sessionKey", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
 	{ "agentId", GP_STR, GP_NON_EMPTY },
@@ -246,7 +241,6 @@ static ch_status run_catalog(struct gw_call *call, struct ch_err *err)
 const struct gw_method gwm_people[] = {
 	/* name                            run             scope            flags      params */
 	{ "mentions.list",                 run_mentions,   GW_SCOPE_READ,   GW_INLINE },
-	{ "progressCard.get",              run_progress,   GW_SCOPE_READ,   GW_INLINE, session_params },
 	{ "session.discussion.info",       run_discussion, GW_SCOPE_READ,   GW_INLINE, session_params },
 	{ "session.members.list",          run_members,    GW_SCOPE_READ,   GW_INLINE, session_params },
 	{ "session.members.listEvidence",  run_members,    GW_SCOPE_READ,   GW_INLINE, session_params },

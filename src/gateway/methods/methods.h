@@ -33,6 +33,7 @@ GWM_FAMILY(gwm_models);
 GWM_FAMILY(gwm_models_auth);
 GWM_FAMILY(gwm_people);
 GWM_FAMILY(gwm_projects);
+GWM_FAMILY(gwm_questions);
 GWM_FAMILY(gwm_restart);
 GWM_FAMILY(gwm_secrets);
 GWM_FAMILY(gwm_sessions);

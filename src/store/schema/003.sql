@@ -125,7 +125,7 @@ CREATE INDEX subagents_by_child ON subagents (child_key);
 
 -- A session's plan, as its agent last put it.
 CREATE TABLE progress_cards (
-	session_key TEXT PRIMARY KEY,
+	session_key TEXT PRIMARY KEY REFERENCES sessions (key) ON DELETE CASCADE,
 	revision INTEGER NOT NULL,
 	updated_at INTEGER NOT NULL,
 	card TEXT NOT NULL                       -- JSON
