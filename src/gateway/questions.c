@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/str.h"
 #include "gateway/services.h"
+#include "secrets/store.h"
 
 #define EVENT_MAX (4 * QUESTION_TEXT_MAX)        /* questions and answers, escaped */
 
@@ -138,6 +139,21 @@ static ch_status on_orphan(void *arg, const struct question *q, struct ch_err *e
 	return st == CH_E_NOT_FOUND ? CH_OK : st;        /* the session is gone, and with it who asked */
 }
 
+/* A masked answer goes into the store under the name that the question gives. */
+static ch_status store_secret(void *arg, const struct question *q, const struct json *question, const char *value,
+			      struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const struct json *store = json_get(question, "secretStore"), *hosts = json_get(store, "allowedHosts");
+	const char **list = hosts ? arena_alloc(a, (json_len(hosts) + 1) * sizeof(*list)) : NULL;
+	struct gw *gw = arg;
+	size_t n = 0;
+
+	json_each(host, hosts)
+		list[n++] = json_str_or(host, "");
+	return secret_store_set(gw->secrets, json_get_str(store, "name"), "secret", value, list, json_str(q->resolved_by), err);
+}
+
 void gw_questions_on_run_event(struct gw *gw, const struct run_event *ev)
 {
 	struct questions *qs = gw->services ? gw->services->host.questions : NULL;
@@ -164,7 +180,8 @@ ch_status gw_questions_open(struct gw *gw, struct ch_err *err)
 
 void gw_questions_join(struct gw *gw)
 {
-	const struct question_ops ops = { .arg = gw, .on_event = on_event, .on_orphan = on_orphan };
+	const struct question_ops ops = { .arg = gw, .on_event = on_event, .on_orphan = on_orphan,
+					  .store_secret = gw->secrets ? store_secret : NULL };
 
 	questions_set_ops(gw->services->host.questions, &ops);
 	progress_set_ops(gw->services->host.progress, on_progress, gw);
