@@ -13,7 +13,6 @@
 		.flags = SLASH_HIDDEN, .run = absent_##id,                                             \
 	}
 
-ABSENT(approve, "approve", "nothing here asks for approval yet");
 ABSENT(elevated, "elevated", "no tool here runs programs, so there are no rights to raise");
 ABSENT(exec, "exec", "no tool here runs programs");
 ABSENT(login, "login", "sign in on the gateway's machine: `chela models auth login <provider>`");

@@ -9,6 +9,8 @@
 
 #include "agent/host.h"
 
+/* -- cmd_approve.c -- */
+extern const struct slash_command cmd_approve;
 /* -- cmd_context.c: what the model is given -- */
 extern const struct slash_command cmd_compact, cmd_context;
 /* -- cmd_info.c: looking -- */
@@ -20,7 +22,7 @@ extern const struct slash_command cmd_fast, cmd_queue, cmd_reasoning, cmd_think,
 /* -- cmd_usage.c -- */
 extern const struct slash_command cmd_usage;
 /* -- cmd_absent.c: known elsewhere, without a subject here -- */
-extern const struct slash_command cmd_approve, cmd_elevated, cmd_exec, cmd_login, cmd_openclaw, cmd_session, cmd_tasks,
+extern const struct slash_command cmd_elevated, cmd_exec, cmd_login, cmd_openclaw, cmd_session, cmd_tasks,
 	cmd_trace, cmd_update;
 /* -- cmd_admin.c -- */
 extern const struct slash_command cmd_config, cmd_restart;

@@ -66,6 +66,9 @@ CH_MUST_USE ch_status cli_config(struct cli *c, struct config **ret, struct ch_e
 /* The lines of a file, a pipe or a terminal, for a fiber. CH_E_EOF at the end; the line is on the heap (ch_free). */
 CH_FIBER CH_MUST_USE ch_status cli_read_line(struct cli *c, char **ret_line, struct ch_err *err);
 
+/* Forgets what was typed ahead: it was not meant for the question that comes now. */
+void cli_drop_typed(void);
+
 /* -- output (cli/out.c) -- */
 void cli_print(const char *fmt, ...) CH_PRINTF(1, 2);
 void cli_print_json(const struct json *v);                       /* one document, indented, newline */
@@ -101,6 +104,8 @@ extern const struct cli_command cli_models_status, cli_models_set, cli_models_se
 extern const struct cli_command cli_models_list, cli_logs, cli_dashboard;
 extern const struct cli_command cli_secrets_list, cli_secrets_set, cli_secrets_get, cli_secrets_rm, cli_secrets_reload;
 extern const struct cli_command cli_secrets_store_list, cli_secrets_store_set, cli_secrets_store_get, cli_secrets_store_rm;
+extern const struct cli_command cli_approvals_list, cli_approvals_show, cli_approvals_allow, cli_approvals_deny, cli_approvals_watch,
+	cli_approvals_history, cli_approvals_get, cli_approvals_set, cli_approvals_grants, cli_approvals_revoke;
 extern const struct cli_command cli_agents_list, cli_agents_add, cli_agents_set_identity, cli_agents_delete;
 
 #endif

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/approval.h"
+#include "cli/models_auth.h"
 #include "cli/rpc.h"
 #include "core/clock.h"
 #include "core/fiber.h"
@@ -108,6 +110,22 @@ static ch_status take_event(struct turn *t, const struct json *frame, bool *ret_
 	return CH_OK;
 }
 
+/* The turn, or a sub-agent of it, waits for a yes: ask here, or say how. The turn's time does not run meanwhile. */
+static CH_FIBER ch_status take_approval(struct turn *t, const struct json *payload, int64_t *deadline_ms, struct ch_err *err)
+{
+	const struct json *approval = json_get(payload, "approval");
+	int64_t begun_ms = now_mono_ms(), left_ms = json_get_int(approval, "expiresAtMs", 0) - now_wall_ms();
+	ch_status st;
+
+	if (!str_eq(json_get_str(payload, "phase"), "pending"))
+		return CH_OK;
+	if (t->printed)
+		cli_note("\n");
+	st = cli_approval_prompt(t->c, approval, err);
+	*deadline_ms += cli_approval_can_ask() ? now_mono_ms() - begun_ms : CH_MAX(left_ms, 0);
+	return st;
+}
+
 static CH_FIBER ch_status send_turn(struct turn *t, const char *message, const char *model, struct ch_err *err)
 {
 	CH_AUTO_BUF struct buf params = { 0 };
@@ -143,7 +161,9 @@ static CH_FIBER ch_status send_turn(struct turn *t, const char *message, const c
 		struct json *frame;
 
 		st = rpc_event(t->r, deadline, &frame, err);
-		if (!st)
+		if (!st && str_eq(json_get_str(frame, "event"), "session.approval"))
+			st = take_approval(t, json_get(frame, "payload"), &deadline, err);
+		else if (!st)
 			st = take_event(t, frame, &done, err);
 	}
 	return st;
@@ -176,6 +196,15 @@ static void on_sigint_closed(uv_handle_t *h)
 	fiber_wake(t->fiber);
 }
 
+static CH_FIBER ch_status hear_approvals(struct turn *t, struct ch_err *err)
+{
+	struct json *params = json_new_obj(t->c->arena), *reply;
+
+	json_set(t->c->arena, params, "key", json_new_str(t->c->arena, t->session_key));
+	json_set(t->c->arena, params, "includeApprovals", json_new_bool(t->c->arena, true));
+	return rpc_call(t->r, "sessions.messages.subscribe", json_to_str(t->c->arena, params), &reply, err);
+}
+
 static CH_FIBER ch_status open_turn(struct cli *c, struct turn *t, struct ch_err *err)
 {
 	const char *key = cli_opt(c, "session-key");
@@ -195,6 +224,8 @@ static CH_FIBER ch_status open_turn(struct cli *c, struct turn *t, struct ch_err
 	st = rpc_call(t->r, "sessions.resolve", json_to_str(c->arena, params), &resolved, err);
 	if (!st && json_get_str(resolved, "key"))
 		t->session_key = json_get_str(resolved, "key");
+	if (!st)
+		st = hear_approvals(t, err);
 	if (st) {
 		rpc_close(t->r);
 		return st;

@@ -262,13 +262,19 @@ static ch_status send_request(struct rpc *r, const char *method, const char *par
 	return st ? st : ws_client_send(r->ws, out.data, out.len, fiber_deadline(r->c->timeout_ms), err);
 }
 
-ch_status rpc_call(struct rpc *r, const char *method, const char *params_json, struct json **ret, struct ch_err *err)
+ch_status rpc_call_until(struct rpc *r, const char *method, const char *params_json, int64_t deadline_ms, struct json **ret,
+			 struct ch_err *err)
 {
 	char id[24];
 	ch_status st = send_request(r, method, params_json, id, err);
 
 	r->error = NULL;
-	return st ? st : read_reply(r, id, fiber_deadline(r->c->timeout_ms), ret, err);
+	return st ? st : read_reply(r, id, deadline_ms, ret, err);
+}
+
+ch_status rpc_call(struct rpc *r, const char *method, const char *params_json, struct json **ret, struct ch_err *err)
+{
+	return rpc_call_until(r, method, params_json, fiber_deadline(r->c->timeout_ms), ret, err);
 }
 
 ch_status rpc_again(struct rpc *r, int64_t deadline_ms, struct json **ret, struct ch_err *err)

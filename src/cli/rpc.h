@@ -18,6 +18,9 @@ struct rpc;
 CH_FIBER CH_MUST_USE ch_status rpc_open(struct cli *c, const char *scopes, const char *caps, struct rpc **ret, struct ch_err *err);
 /* params_json NULL: {}. The payload is on the cli's arena. Events that arrive meanwhile are kept for rpc_event(). */
 CH_FIBER CH_MUST_USE ch_status rpc_call(struct rpc *r, const char *method, const char *params_json, struct json **ret, struct ch_err *err);
+/* As rpc_call(), for a method that waits: as long as its caller says. */
+CH_FIBER CH_MUST_USE ch_status rpc_call_until(struct rpc *r, const char *method, const char *params_json, int64_t deadline_ms,
+					      struct json **ret, struct ch_err *err);
 /* Waits for a second reply of the last call (`agent`). */
 CH_FIBER CH_MUST_USE ch_status rpc_again(struct rpc *r, int64_t deadline_ms, struct json **ret, struct ch_err *err);
 /* The next event ({event, payload, seq}); on an arena of its own that ends with the next call. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -102,4 +103,12 @@ ch_status cli_read_line(struct cli *c, char **ret_line, struct ch_err *err)
 		if (st)
 			return st;
 	}
+}
+
+void cli_drop_typed(void)
+{
+	if (!isatty(STDIN_FILENO))
+		return;
+	buf_clear(&rest);
+	tcflush(STDIN_FILENO, TCIFLUSH);
 }
