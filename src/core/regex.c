@@ -64,10 +64,11 @@ static ch_status load(struct ch_err *err)
 
 static uint32_t compile_options(int flags)
 {
-	uint32_t o = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t o = PCRE2_UTF;
 
 	if (flags & REGEX_LITERAL)
 		return o | PCRE2_LITERAL | (flags & REGEX_CASELESS ? PCRE2_CASELESS : 0u);
+	o |= PCRE2_NEVER_BACKSLASH_C;
 	if (flags & REGEX_CASELESS)
 		o |= PCRE2_CASELESS;
 	if (flags & REGEX_ECMA)
