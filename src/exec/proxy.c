@@ -350,40 +350,25 @@ static void on_connection(uv_stream_t *listener, int status)
 bool proxy_send_listener(int fd)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(SANDBOX_PROXY_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	struct iovec iov = { .iov_base = "L", .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	/* A raw socket: there is no loop inside. */
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool ok;
 
 	if (s < 0)
 		return false;
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &s, sizeof(s));
-	ok = bind(s, (const struct sockaddr *)&addr, sizeof(addr)) == 0 && listen(s, BACKLOG) == 0 && sendmsg(fd, &msg, MSG_NOSIGNAL) == 1;
+	ok = bind(s, (const struct sockaddr *)&addr, sizeof(addr)) == 0 && listen(s, BACKLOG) == 0 && fd_send(fd, s);
 	close(s);
 	return ok;
 }
 
-/* Exactly one descriptor, and it is a listening TCP socket; -1 otherwise. */
+/* A descriptor came, and it is a listening TCP socket; -1 otherwise. Called when the pair is readable. */
 static int receive_listener(int from)
 {
-	union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(from, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
-	int fd = -1, family = 0, is_listening = 0;
+	int fd = fd_receive(from), family = 0, is_listening = 0;
 	socklen_t len = sizeof(int), len2 = sizeof(int);
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (fd < 0)
 		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family == AF_INET &&
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len2) == 0 && is_listening)
 		return fd;

@@ -6,17 +6,13 @@
  * bubblewrap starts it, so namespaces, mounts and the system call filter stand already, and there are no capabilities. It
  * speaks to nobody but its stderr; its exit codes are a shell's (126: cannot be run, 127: not found).
  *
- * Where the gateway runs as root the kernel does not count processes for RLIMIT_NPROC (fork(2)); then this program
- * stays, counts them itself, and kills all when there are too many.
+ * Where the gateway runs as root it stays, to count processes (sandbox_count.c).
  */
-#include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/str.h"
@@ -25,7 +21,6 @@
 
 #define EXIT_CANNOT 126
 #define EXIT_NOT_FOUND 127
-#define COUNT_EVERY_MS 20
 
 struct inside {
 	int64_t limits[4];               /* processes, memory, file, cpu */
@@ -144,60 +139,6 @@ static bool is_owned_by_root(void)
 	return is_root;
 }
 
-static int64_t count_processes(DIR *proc)
-{
-	int64_t n = 0;
-
-	rewinddir(proc);
-	for (struct dirent *e; (e = readdir(proc)); )
-		n += e->d_name[0] >= '1' && e->d_name[0] <= '9';
-	return n;
-}
-
-/* As a shell: a command ended by a signal is 128 and its number. */
-static int exit_code(int status)
-{
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* Waits for the command, killing everything inside when there is too much of it. */
-static int supervise(pid_t pid, int64_t max)
-{
-	const struct timespec pause = { .tv_nsec = COUNT_EVERY_MS * 1000000L };
-	DIR *proc = opendir("/proc");
-	sigset_t child;
-	int status;
-
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (!proc || count_processes(proc) > max + 2) {
-			kill(-1, SIGKILL);
-			return refuse("processes", "more than the limit; all were ended (agents.defaults.sandbox.limits.processes)");
-		}
-		sigtimedwait(&child, NULL, &pause);
-	}
-	closedir(proc);
-	return exit_code(status);
-}
-
-static int run_counted(const struct inside *in)
-{
-	sigset_t child, before;
-	pid_t pid;
-
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, &before);
-	pid = fork();
-	if (pid < 0)
-		return refuse("processes", strerror(errno));
-	if (pid > 0)
-		return supervise(pid, in->limits[0]);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	_exit(become(in->argv));
-}
-
 int sandbox_inside_main(int argc, char **argv)
 {
 	struct inside in = { .listen_fd = -1 };
@@ -219,5 +160,5 @@ int sandbox_inside_main(int argc, char **argv)
 	rc = set_limits(&in);
 	if (rc)
 		return rc;
-	return is_owned_by_root() ? run_counted(&in) : become(in.argv);
+	return is_owned_by_root() ? sandbox_run_counted(in.argv, in.limits[0], become) : become(in.argv);
 }

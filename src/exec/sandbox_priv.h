@@ -49,6 +49,14 @@ struct proc_result;
 CH_FIBER CH_MUST_USE ch_status sandbox_run_wrapped(struct loop *l, const struct sandbox_wrapped *w, const struct sandbox_run_spec *run,
 						   struct proc_result *ret, struct ch_err *err);
 
+/* -- inside -- */
+
+/* become(argv) in a child, with at most about max tasks; the exit code (sandbox_count.c). */
+int sandbox_run_counted(char **argv, int64_t max, int (*become)(char **argv));
+/* One descriptor over a socket pair (fd_pass.c); receiving waits, -1 when none came. */
+bool fd_send(int sock, int fd);
+int fd_receive(int sock);
+
 /* -- the proxy's way out (sandbox_inside.c sends it, proxy.c takes it) -- */
 #define SANDBOX_PROXY_PORT 3128
 
