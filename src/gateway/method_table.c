@@ -45,6 +45,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_projects),
 	FAMILY(gwm_questions),
 	FAMILY(gwm_voicewake),
+	FAMILY(gwm_web),
 	FAMILY(gwm_wizard),
 	FAMILY(gwm_absent),
 };

@@ -15,6 +15,7 @@ static const struct tool *const tools[] = {
 	&tool_read,
 	&tool_session_status,
 	&tool_web_fetch,
+	&tool_web_search,
 	&tool_write,
 };
 

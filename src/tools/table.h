@@ -15,6 +15,7 @@ extern const struct tool tool_progress_card;
 extern const struct tool tool_read;
 extern const struct tool tool_session_status;
 extern const struct tool tool_web_fetch;
+extern const struct tool tool_web_search;
 extern const struct tool tool_write;
 
 #endif

@@ -222,6 +222,7 @@ const MINIMAL = {
 	'users.prefs.set': { entries: { 'ui.theme': 'claw' } },
 	'users.setDisplayName': { profileId: 'gateway-owner', displayName: null },
 	'voicewake.set': { triggers: ['hey'] },
+	'webSearch.test': fails({ query: 'x' }, /no search service is configured/),
 	'wizard.cancel': async () => ({ sessionId: (await wizard()).sessionId }),
 	'wizard.next': async () => ({ sessionId: (await wizard()).sessionId }),
 	'wizard.status': async () => ({ sessionId: (await wizard()).sessionId }),

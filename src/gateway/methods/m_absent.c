@@ -151,41 +151,6 @@ static ch_status run_migrations(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
-/* No tool of this version searches the web. */
-static ch_status run_web_search(struct gw_call *call, struct ch_err *err)
-{
-	const struct agent_info *agent;
-	const struct gw_model_facts *model;
-	ch_status st = gw_call_agent(call, &agent, err);
-	struct jw *w;
-
-	if (st)
-		return st;
-	model = gw_render_model(call->gw->render, agent->id, NULL);
-	w = gw_reply_begin(call);
-	jw_obj(w);
-	jw_kbool(w, "enabled", false);
-	jw_knull(w, "provider");
-	jw_kstr(w, "agentId", agent->id);
-	jw_kobj(w, "model");
-	jw_kstr(w, "provider", model->provider);
-	jw_kstr(w, "id", model->model);
-	jw_kstr(w, "runtime", "openclaw");
-	jw_kstr(w, "runtimeLabel", "chela");
-	jw_end(w);
-	jw_kobj(w, "route");
-	jw_kstr(w, "kind", "unavailable");
-	jw_kstr(w, "label", "No web search");
-	jw_kstr(w, "reason", "this version has no web search");
-	jw_kbool(w, "testable", false);
-	jw_end(w);
-	jw_karr(w, "providers");
-	jw_end(w);
-	jw_end(w);
-	gw_reply_end(call);
-	return CH_OK;
-}
-
 /* No account of GitHub is known, for the agent or for all. */
 static ch_status run_github(struct gw_call *call, struct ch_err *err)
 {
@@ -378,6 +343,5 @@ const struct gw_method gwm_absent[] = {
 	GWM_ALWAYS("update.status", ADMIN, update_status_params, NO_UPDATE),
 	GWM_ALWAYS("users.github.status", READ, NULL, NO_GITHUB_USER),
 	GWM_ROW("users.listModelAccounts", run_accounts, READ, accounts_params, NULL),
-	{ "webSearch.status", run_web_search, GW_SCOPE_READ, 0, agent_params, NULL, NULL },
 };
 const size_t gwm_absent_count = CH_ARRAY_LEN(gwm_absent);

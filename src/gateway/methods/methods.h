@@ -49,6 +49,7 @@ GWM_FAMILY(gwm_usage);
 GWM_FAMILY(gwm_tools);
 GWM_FAMILY(gwm_users);
 GWM_FAMILY(gwm_voicewake);
+GWM_FAMILY(gwm_web);
 GWM_FAMILY(gwm_wizard);
 
 /* The agent a client means: by agentId, by sessionKey, else the default one. On the call's arena. */
