@@ -4,6 +4,7 @@
  */
 #include "core/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,4 +83,9 @@ void ch_free_wipe(void *p, size_t size)
 	if (p)
 		explicit_bzero(p, size);
 	free(p);
+}
+
+void mem_trim(void)
+{
+	malloc_trim(0);
 }

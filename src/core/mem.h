@@ -21,6 +21,10 @@ char *ch_strdup(const char *s) __attribute__((malloc));          /* NULL in, NUL
 char *ch_strndup(const char *s, size_t n) __attribute__((malloc));
 char *ch_asprintf(const char *fmt, ...) CH_PRINTF(1, 2) __attribute__((malloc));
 void ch_free(void *p);                                           /* NULL is fine */
+/* Gives what is free back to the system: after a phase that needed much more than what follows. */
+void mem_trim(void);
+/* Unmaps the pages of code and constants; those in use are mapped again at the next touch, from memory. */
+void mem_trim_code(void);
 /* Wipes before freeing; for secrets. */
 void ch_free_wipe(void *p, size_t size);
 CH_AUTO_DEFINE(ch_free, void)

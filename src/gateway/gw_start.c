@@ -11,6 +11,7 @@
 #include "core/fiber.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/rand.h"
 #include "core/str.h"
 #include "gateway/auth.h"
@@ -231,6 +232,9 @@ CH_FIBER ch_status gw_start(struct loop *l, const struct gw_opts *opts, struct g
 	}
 	log_info("gateway", "chela %s started in %lld ms port=%u state=%s", gw->version,
 		 (long long)(now_mono_ms() - gw->started_mono_ms), gw->port, gw->state_dir);
+	db_shrink(gw->db);       /* starting took more than waiting does */
+	mem_trim();
+	mem_trim_code();
 	*ret = gw;
 	return CH_OK;
 }

@@ -150,6 +150,11 @@ static void empty_log(struct db *db)
 	sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
+void db_shrink(struct db *db)
+{
+	sqlite3_db_release_memory(db->handle);
+}
+
 void db_close(struct db *db)
 {
 	if (!db)
