@@ -1,0 +1,103 @@
+/*
+ * approvals-clients.test.mjs - OpenClaw's own clients show and answer approvals of chela: the stock Control UI in
+ * Chromium, its approval page, its command line.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Gateway } from './lib/gateway.mjs';
+import { openclaw, openclawHome } from './lib/openclaw.mjs';
+import { CHROMIUM, CONTROL_UI, require } from './lib/peers.mjs';
+
+const { chromium } = require('playwright-core');
+const key = 'agent:main:main';
+let gw, c, browser, page;
+
+before(async () => {
+	gw = await Gateway.start({ config: { agents: { defaults: { model: 'offline/demo' } }, gateway: { controlUi: { root: CONTROL_UI } } } });
+	c = await gw.connect();
+	browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ['--no-sandbox'] });
+	page = await browser.newPage();
+	await page.goto(`${gw.url}/chat#token=${gw.token}`);
+	await page.locator('textarea:visible, [contenteditable="true"]:visible').first().waitFor({ timeout: 45000 });
+}, { timeout: 60000 });
+after(async () => {
+	await browser?.close();
+	c?.terminate();
+	await gw?.stop();
+});
+
+const ask = async (command) => (await c.call('exec.approval.request', { command, host: 'gateway', sessionKey: key, twoPhase: true })).id;
+const decided = async (id) => (await c.call('exec.approval.waitDecision', { id })).decision;
+/* The page repeats the text in a tooltip that is not shown. */
+const shown = (p, text) => p.getByText(text).locator('visible=true').first();
+const seen = (text, p = page) => shown(p, text).waitFor({ timeout: 20000 });
+const gone = (text) => shown(page, text).waitFor({ state: 'hidden', timeout: 15000 });
+const press = (name, p = page) => p.getByRole('button', { name, exact: true }).locator('visible=true').first().click({ timeout: 15000 });
+
+test('the Control UI shows a command and takes the answer', async () => {
+	const id = await ask('touch zebra');
+
+	await seen('touch zebra');
+	await press('Allow once');
+	assert.equal(await decided(id), 'allow-once');
+	const denied = await ask('touch yak');
+
+	await seen('touch yak');
+	await press('Deny');
+	assert.equal(await decided(denied), 'deny');
+});
+
+test('an answer from elsewhere takes the card away', async () => {
+	const id = await ask('touch wombat');
+
+	await seen('touch wombat');
+	assert.equal((await gw.cli(['approvals', 'deny', id])).code, 0);
+	await gone('touch wombat');
+});
+
+test('a page that is opened later shows what waits', async () => {
+	const id = await ask('touch viper');
+	const other = await browser.newPage();
+
+	try {
+		await other.goto(`${gw.url}/chat#token=${gw.token}`);
+		await seen('touch viper', other);
+		await seen('touch viper');
+		await press('Allow once', other);
+		assert.equal(await decided(id), 'allow-once');
+		await gone('touch viper');
+	} finally {
+		await other.close();
+	}
+});
+
+test('the page of one approval, and the history', async () => {
+	const id = await ask('touch urchin');
+
+	await page.goto(`${gw.url}/approve/${id}`);
+	await seen('touch urchin');
+	await press('Deny');
+	assert.equal(await decided(id), 'deny');
+	await page.goto(`${gw.url}/settings/approvals`);
+	await seen('touch urchin');
+	await seen('touch zebra');
+});
+
+/* Each takes seconds to start: side by side. */
+test('the openclaw command line lists and answers', async () => {
+	const waits = await ask('touch tapir'), answered = await ask('touch swan'), late = await ask('touch rook');
+	const home = openclawHome(gw, 'local');
+
+	await c.call('exec.approval.resolve', { id: late, decision: 'deny' });
+	const [list, done, refused] = await Promise.all([openclaw(gw, home, ['approvals', 'pending', '--json']),
+		openclaw(gw, home, ['approvals', 'resolve', answered, 'allow-once']),
+		openclaw(gw, home, ['approvals', 'resolve', late, 'allow-once'])]);
+
+	assert.equal(list.code, 0, list.stderr);
+	assert.equal(JSON.parse(list.stdout).approvals.find((a) => a.id === waits).summary, 'touch tapir');
+	assert.equal(done.code, 0, done.stderr);
+	assert.match(done.stdout, /resolved allow-once/);
+	assert.equal(await decided(answered), 'allow-once');
+	assert.notEqual(refused.code, 0);
+	assert.match(`${refused.stdout}${refused.stderr}`, /already resolved with deny/);
+});
