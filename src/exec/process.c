@@ -186,6 +186,8 @@ static void on_child_output(void *arg, enum child_stream s, const char *data, si
 	int64_t now = now_mono_ms();
 
 	ring_add(&p->output, data, len);
+	if (p->has_tty)
+		modes_feed(&p->modes, data, len);
 	p->written_at = now;
 	if (now - p->flood_since >= FLOOD_WINDOW_MS) {
 		p->flood_since = now;
@@ -344,6 +346,7 @@ void process_info(const struct process *p, struct process_info *ret)
 		.is_background = p->is_background, .has_tty = p->has_tty, .is_tainted = p->is_tainted,
 		.is_quiet = p->is_quiet, .tells_empty_success = p->tells_empty_success, .takes_input = takes_input,
 		.may_wait_for_input = takes_input && now_mono_ms() - p->written_at >= PROCESS_IDLE_MS,
+		.has_app_keys = p->modes.has_app_keys, .idle_ms = now_mono_ms() - p->written_at,
 		.pid = p->pid, .exit_code = p->end.code, .signal = p->end.signal,
 		.started_at = p->started_at, .ended_at = p->ended_at,
 		.output_first = p->output.first, .output_end = ring_end(&p->output), .read_upto = p->read_upto,

@@ -51,6 +51,8 @@ struct process_info {
 	bool is_background, has_tty, is_tainted, is_quiet, tells_empty_success;
 	bool takes_input;                /* its input is open */
 	bool may_wait_for_input;         /* and it has been silent for PROCESS_IDLE_MS */
+	bool has_app_keys;               /* its terminal wants the other sequences for the arrow keys (DECCKM) */
+	int64_t idle_ms;
 	int pid, exit_code, signal;
 	int64_t started_at, ended_at;    /* wall ms */
 	uint64_t output_first, output_end;       /* offsets: first byte kept, one past the last */

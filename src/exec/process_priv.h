@@ -17,6 +17,12 @@ struct process_ring {
 	struct buf kept;
 	uint64_t first;                  /* offset of kept.data[0] */
 };
+/* Which sequences the program wants for the arrow keys: ESC [ ? 1 h and l, wherever the pieces are cut. */
+struct process_modes {
+	unsigned at;                     /* bytes of the sequence seen */
+	bool has_app_keys;
+};
+void modes_feed(struct process_modes *m, const char *data, size_t len);
 void ring_init(struct process_ring *r);
 void ring_done(struct process_ring *r);
 void ring_add(struct process_ring *r, const char *data, size_t len);
@@ -50,6 +56,7 @@ struct process {
 	int64_t started_at, ended_at, keep_ms;
 	int64_t written_at;              /* mono: when it last wrote */
 	struct process_ring output;
+	struct process_modes modes;      /* of the terminal */
 	uint64_t read_upto;
 	size_t waiters;
 	struct fiber_cond changed;

@@ -11,6 +11,7 @@ extern const struct tool tool_apply_patch;
 extern const struct tool tool_ask_user;
 extern const struct tool tool_edit;
 extern const struct tool tool_list;
+extern const struct tool tool_process;
 extern const struct tool tool_progress_card;
 extern const struct tool tool_read;
 extern const struct tool tool_session_status;
