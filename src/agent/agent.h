@@ -148,6 +148,8 @@ struct agent_host_opts {
 
 struct agent_host *agent_host_new(const struct agent_host_opts *opts);
 void agent_host_free(struct agent_host *h);
+/* What tools are given: the services, with what the agents add. Lives with the host. */
+const struct tool_host *agent_tool_host(const struct agent_host *h);
 /* Start-up, after input_recover(). */
 CH_MUST_USE ch_status agent_host_recover(struct agent_host *h, struct ch_err *err);
 /* Refuses new input, aborts what is still running at the deadline (partial text kept). */

@@ -74,6 +74,13 @@ static ch_status tool_wake(void *host, const struct tool_wake *w, struct ch_err 
 	return agent_wake(host, w, err);
 }
 
+static bool tool_is_closing(void *host)
+{
+	const struct agent_host *h = host;
+
+	return h->is_draining;
+}
+
 struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 {
 	struct agent_host *h = ch_alloc(sizeof(*h));
@@ -98,12 +105,18 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.note_written = taint_file_written;
 	h->tool_host.is_tainted_file = taint_is_file;
 	h->tool_host.wake = tool_wake;
+	h->tool_host.is_closing = tool_is_closing;
 	h->tool_host.state_dir = h->opts.state_dir;
 	h->tool_host.loop = opts->loop;
 	h->tool_host.sessions = opts->sessions;
 	h->announcer = loop_timer_new(opts->loop, host_announce, h);
 	fiber_cond_init(&h->idle);
 	return h;
+}
+
+const struct tool_host *agent_tool_host(const struct agent_host *h)
+{
+	return &h->tool_host;
 }
 
 static void free_desks(struct agent_host *h)

@@ -4,6 +4,7 @@
 #include "gateway/services.h"
 
 #include "core/mem.h"
+#include "exec/process.h"
 #include "gateway/approval_events.h"
 #include "gateway/questions.h"
 #include "web/web.h"
@@ -18,6 +19,7 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 	host->http = gw->http;
 	host->secrets = gw->secrets;
 	host->web = web_new(gw->http);
+	host->processes = process_host_new(gw->loop);
 	st = approvals_open(gw->loop, gw->db, &host->approvals, err);
 	return st ? st : gw_questions_open(gw, err);
 }
@@ -32,6 +34,13 @@ CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 
 CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms)
 {
+	process_host_drain(gw->services->host.processes, deadline_ms);
+}
+
+void gw_services_session_gone(struct gw *gw, const char *session_key, bool is_deleted)
+{
+	if (gw->services && gw->services->host.processes)
+		process_forget_session(gw->services->host.processes, session_key, is_deleted);
 }
 
 void gw_services_free(struct gw *gw)
@@ -40,6 +49,7 @@ void gw_services_free(struct gw *gw)
 		return;
 	gw_questions_free(gw);
 	approvals_free(gw->services->host.approvals);
+	process_host_free(gw->services->host.processes);
 	web_free(gw->services->host.web);
 	ch_free(gw->services);
 	gw->services = NULL;

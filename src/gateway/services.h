@@ -22,6 +22,8 @@ CH_FIBER CH_MUST_USE ch_status gw_services_open(struct gw *gw, struct ch_err *er
 CH_FIBER CH_MUST_USE ch_status gw_services_join(struct gw *gw, struct ch_err *err);
 /* Runs have ended: ends what they left in the background. */
 CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms);
+/* A session was reset (false) or deleted (true): what it left in the background. */
+void gw_services_session_gone(struct gw *gw, const char *session_key, bool is_deleted);
 void gw_services_free(struct gw *gw);
 void gw_services_config_changed(struct gw *gw);
 

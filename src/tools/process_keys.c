@@ -165,18 +165,17 @@ bool key_hex(const char *text, struct buf *out)
 void key_paste(const char *text, size_t len, bool bracketed, struct buf *out)
 {
 	static const char begin[] = ESC "[200~", end[] = ESC "[201~";
+	size_t from;
 
 	if (bracketed)
 		buf_puts(out, begin);
-	/* An end inside the text would turn the rest into typing. */
-	while (len) {
-		const char *at = bracketed ? memmem(text, len, end, sizeof(end) - 1) : NULL;
-		size_t n = at ? (size_t)(at - text) : len;
-
-		buf_append(out, text, n);
-		n += at ? sizeof(end) - 1 : 0;
-		text += n;
-		len -= n;
+	from = out->len;
+	/* An end inside the text would turn the rest into typing; what is left may form another. */
+	for (size_t i = 0; i < len; i++) {
+		buf_putc(out, text[i]);
+		if (bracketed && out->len - from >= sizeof(end) - 1 &&
+		    memcmp(out->data + out->len - (sizeof(end) - 1), end, sizeof(end) - 1) == 0)
+			buf_truncate(out, out->len - (sizeof(end) - 1));
 	}
 	if (bracketed)
 		buf_puts(out, end);

@@ -11,6 +11,7 @@ static const struct tool *const tools[] = {
 	&tool_ask_user,
 	&tool_edit,
 	&tool_list,
+	&tool_process,
 	&tool_progress_card,
 	&tool_read,
 	&tool_session_status,

@@ -80,6 +80,8 @@ struct tool_host {
 	CH_MUST_USE ch_status (*session_status)(void *arg, const char *session_key, struct buf *ret_json, struct ch_err *err);
 	/* Borrowed until the next wait. */
 	struct config *(*config)(void *arg);
+	/* The gateway is going down: what waits for a person stays pending, it can be answered after the restart. NULL: no. */
+	bool (*is_closing)(void *arg);
 	/* Durable when it returns CH_OK (agent/wake.h). */
 	CH_MUST_USE ch_status (*wake)(void *arg, const struct tool_wake *w, struct ch_err *err);
 	/*

@@ -11,6 +11,7 @@
 #include "core/vec.h"
 #include "gateway/methods/methods.h"
 #include "gateway/render.h"
+#include "gateway/services.h"
 #include "models/auth_store.h"
 
 /* -- agents.list -- */
@@ -266,6 +267,8 @@ static ch_status purge_sessions(struct gw_call *call, const char *agent_id, stru
 		st = sess_find(call->gw->sessions, keys.at.at[i], &s, err);
 		if (!st)
 			st = sess_delete(s, err);
+		if (!st)
+			gw_services_session_gone(call->gw, s->key, true);
 		if (!st)
 			gw_session_changed(call->gw, s, "delete", NULL, NULL);
 	}

@@ -12,6 +12,7 @@
 #include "gateway/methods/chat_common.h"
 #include "gateway/methods/methods.h"
 #include "gateway/methods/session_common.h"
+#include "gateway/services.h"
 #include "models/auth.h"
 
 /* -- sessions.reset, sessions.delete -- */
@@ -44,6 +45,7 @@ static CH_FIBER ch_status run_reset(struct gw_call *call, struct ch_err *err)
 	if (st)
 		return st;
 	auth_session_forget(call->gw->models, key.key);
+	gw_services_session_gone(call->gw, key.key, false);
 	struct jw *w = gw_reply_begin(call);
 
 	jw_obj(w);
@@ -95,7 +97,11 @@ static CH_FIBER ch_status delete_session(struct gw_call *call, struct sess *s, s
 		if (!st)
 			st = session_check_expected(call, call->params, s, err);
 	}
-	return st ? st : sess_delete(s, err);
+	if (!st)
+		st = sess_delete(s, err);
+	if (!st)
+		gw_services_session_gone(call->gw, s->key, true);
+	return st;
 }
 
 static CH_FIBER ch_status run_delete(struct gw_call *call, struct ch_err *err)
