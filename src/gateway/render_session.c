@@ -203,6 +203,7 @@ static void put_owner(struct jw *w, enum shape shape, const struct sess *s)
 static void put_people(struct jw *w, enum shape shape, const struct sess *s)
 {
 	jw_kstr(w, "visibility", "shared");
+	put_str(w, shape, "permissionMode", s->permission_mode);
 	jw_kbool(w, "permissionModePending", false);
 	put_str(w, shape, "createdVia", s->created_via);
 	if (shape == SHAPE_FLAT || !str_empty(s->created_actor))
@@ -418,7 +419,7 @@ static void put_absent(struct jw *w)
 {
 	static const char *const absent[] = {
 		"archivedBy", "archiveReason", "agentStatus", "observerDigest",
-		"controlOwnerSessionKey", "swarm", "permissionMode", "channelAvatarUrl", "boardPresentation", "toolOverrides",
+		"controlOwnerSessionKey", "swarm", "channelAvatarUrl", "boardPresentation", "toolOverrides",
 		"restartRecoveryStatus", "goal", "contextBudgetStatus", "providerReview",
 	};
 
@@ -485,6 +486,7 @@ void gw_render_session_entry(struct jw *w, const struct sess *s)
 	else if (!str_empty(s->fast_mode))
 		jw_kbool(w, "fastMode", str_eq(s->fast_mode, "on"));
 	put_str(w, SHAPE_ROW, "reasoningLevel", s->reasoning_level);
+	put_str(w, SHAPE_ROW, "permissionMode", s->permission_mode);
 	if (!str_empty(s->fork_source))
 		put_json(w, "forkSource", s->fork_source, "null");
 	jw_end(w);

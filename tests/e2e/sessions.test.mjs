@@ -155,7 +155,10 @@ gatewayTest('sessions.patch: expectations, unread marks, refusals', async (gw) =
 	assert.match((await fails({ label: 'Taken' })).message, /label already in use: Taken/);
 	assert.match((await fails({ thinkingLevel: 'high' })).message, /thinkingLevel "high" is not supported for .* \(use off\)/);
 	assert.match((await fails({ verboseLevel: 'loud' })).message, /invalid verboseLevel/);
-	assert.equal((await fails({ permissionMode: 'workspace' })).code, 'UNAVAILABLE');
+	assert.equal((await patch({ permissionMode: 'read-only' })).entry.permissionMode, 'read-only');
+	await fails({ permissionMode: 'guarded', expectedPermissionMode: null });
+	await patch({ permissionMode: 'guarded', expectedPermissionMode: 'read-only' });
+	assert.equal((await c.call('sessions.describe', { key: 'x' })).session.permissionMode, 'guarded');
 	assert.match((await fails({ permissionMode: 'ask' })).message, /at \/permissionMode/);
 	assert.match((await fails({ bogus: 1 })).message, /at root: unexpected property 'bogus'/);
 	await patch({ label: null, permissionMode: null, icon: '' });

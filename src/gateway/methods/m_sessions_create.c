@@ -69,7 +69,7 @@ static const struct gw_param create_params[] = {
 static ch_status check_subjects(const struct json *p, struct ch_err *err)
 {
 	static const char *const names[] = {
-		"agentRuntime", "contextWindow", "permissionMode", "toolOverrides", "catalogId", "projectId", "projectGitUrl",
+		"agentRuntime", "contextWindow", "toolOverrides", "catalogId", "projectId", "projectGitUrl",
 		"repository", "worktreeSource", "worktreeBaseRef", "worktreeName", "execNode", "cwd",
 	};
 
@@ -130,6 +130,7 @@ static void fill_names(struct sess *s, const struct json *p)
 {
 	const struct { const char *name; const char **field; } fields[] = {
 		{ "label", &s->label }, { "displayName", &s->display_name }, { "category", &s->category },
+		{ "permissionMode", &s->permission_mode },
 	};
 	const char *title = json_get_str(p, "titleSource");
 	const struct json *fast = json_get(p, "fastMode");

@@ -5,11 +5,15 @@
  */
 #include <string.h>
 
+#include "approvals/approval.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/map.h"
 #include "core/str.h"
+#include "core/vec.h"
 #include "gateway/methods/methods.h"
 #include "gateway/methods/session_common.h"
+#include "gateway/services.h"
 
 #define TARGETS_MAX 100
 
@@ -94,7 +98,7 @@ static const struct gw_param many_params[] = {
 /* What this build has no subject for: a value cannot take effect. */
 static const char *const without_subject[] = {
 	"boardFace", "boardPresentation", "statusNote", "attention", "ttlMinutes", "contextWindow", "toolOverrides", "traceLevel",
-	"elevatedLevel", "execHost", "execSecurity", "execAsk", "execNode", "permissionMode", "sandboxMode",
+	"elevatedLevel", "execHost", "execSecurity", "execAsk", "execNode", "sandboxMode",
 	"nativeRuntimeConsent", "agentRuntime", "completionOwnerSessionKey", "inheritedToolPolicyVersion",
 	"inheritedToolAllow", "inheritedToolDeny", "sendPolicy", "groupActivation",
 };
@@ -201,13 +205,23 @@ static ch_status check_places(struct gw_call *call, const struct sess *s, const 
 	return label ? check_label(call, s, label, err) : CH_OK;
 }
 
+/* Who chooses by what a page showed chooses by what is. */
+static ch_status check_mode(struct gw_call *call, const struct json *target, const struct sess *s, struct ch_err *err)
+{
+	const struct json *expected = json_get(target, "expectedPermissionMode");
+
+	if (expected && !str_eq(json_str(expected), s->permission_mode))
+		return session_changed(call, s->key, "patch", err);
+	return CH_OK;
+}
+
 /* -- applying -- */
 
 static void apply_strings(struct sess *s, const struct json *patch)
 {
 	const struct { const char *name; const char **field; } fields[] = {
 		{ "label", &s->label }, { "autoLabel", &s->auto_label }, { "icon", &s->icon }, { "color", &s->color },
-		{ "category", &s->category }, { "verboseLevel", &s->verbose_level }, { "reasoningLevel", &s->reasoning_level },
+		{ "category", &s->category }, { "permissionMode", &s->permission_mode }, { "verboseLevel", &s->verbose_level }, { "reasoningLevel", &s->reasoning_level },
 	};
 	const struct json *usage = json_get(patch, "responseUsage"), *fast = json_get(patch, "fastMode");
 
@@ -260,6 +274,16 @@ static ch_status apply(struct gw_call *call, struct sess *s, const struct json *
 	return !st && json_get(patch, "category") ? session_register_category(call, s, err) : st;
 }
 
+struct open_approvals { struct arena *arena; VEC(const char *) ids; };
+
+static bool note_approval(void *arg, const struct approval *row)
+{
+	struct open_approvals *open = arg;
+
+	vec_push(&open->ids, arena_strdup(open->arena, row->id));
+	return true;
+}
+
 static ch_status open_target(struct gw_call *call, const struct json *target, struct sess **ret, struct ch_err *err)
 {
 	const char *agent = json_get_str(target, "agentId");
@@ -281,11 +305,27 @@ static ch_status open_target(struct gw_call *call, const struct json *target, st
 	return CH_E_INVALID;
 }
 
+/* What was asked for under the old permissions is not granted under the new. */
+static void cancel_approvals(struct gw_call *call, const struct sess *s)
+{
+	struct approvals *ap = call->gw->services ? call->gw->services->host.approvals : NULL;
+	struct open_approvals open = { .arena = call->arena };
+	struct ch_err err;
+	ch_status st = ap ? approval_pending(ap, s->key, note_approval, &open, &err) : CH_OK;
+
+	for (size_t i = 0; i < open.ids.len && !st; i++)
+		st = approval_cancel(ap, open.ids.at[i], "superseded", &err);
+	vec_done(&open.ids);
+	if (st)
+		log_warn("gateway", "session=%s: what waited for a yes under the old permissions could not be ended: %s; answer it with "
+			 "no", s->key, err.text);
+}
+
 /* *ret is referenced also when the patch is refused. */
 static CH_FIBER ch_status patch_one(struct gw_call *call, const struct json *target, const struct json *patch, struct sess **ret,
 				    struct ch_err *err)
 {
-	bool is_stale = false;
+	bool is_stale = false, changes_mode;
 	ch_status st = open_target(call, target, ret, err);
 
 	if (!st)
@@ -300,7 +340,12 @@ static CH_FIBER ch_status patch_one(struct gw_call *call, const struct json *tar
 	if (!st)
 		st = session_check_expected(call, target, *ret, err);   /* settling took a while */
 	if (!st)
+		st = check_mode(call, target, *ret, err);
+	changes_mode = json_get(patch, "permissionMode") && !str_eq(json_get_str(patch, "permissionMode"), (*ret)->permission_mode);
+	if (!st)
 		st = apply(call, *ret, patch, err);
+	if (!st && changes_mode)
+		cancel_approvals(call, *ret);
 	if (!st)
 		gw_session_changed(call->gw, *ret, "patch", NULL, NULL);
 	return st;
