@@ -11,8 +11,10 @@
 #include "agent/home.h"
 #include "agent/run_events.h"
 #include "agent/taint.h"
+#include "agent/tool_journal.h"
 #include "agent/verbose.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
 
@@ -65,6 +67,7 @@ static void on_done(void *arg)
 	struct slot *s = arg;
 	struct run *r = s->r;
 	struct run_call *call = s->call;
+	struct ch_err err;
 
 	call->content = s->one.content;
 	call->details = s->one.details;
@@ -74,6 +77,9 @@ static void on_done(void *arg)
 		call->outside = s->one.ctx.source;
 		taint_note(r, "tool", call->outside);
 	}
+	if (journal_finish(r, call, &err))
+		log_warn("agent", "session=%s run=%s: the result of %s is not on record: %s; a crash before the others are done would "
+			 "lose it", r->session_key, r->event_id, call->name, err.text);
 	if (r->abort_origin)
 		return;
 	ev_tool_end(r, s->one.tool, call, call->content, call->details, call->is_error, s->started_at);

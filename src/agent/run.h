@@ -129,6 +129,7 @@ struct run {
 	struct model_result result;      /* of the last request */
 	int rounds;
 	bool has_side_effects;           /* a tool did more than read */
+	bool is_journaled;               /* some reply made calls that act (agent/tool_journal.h) */
 	char *last_call;                 /* name and arguments of the last tool call */
 	int same_calls;                  /* how often it was made in a row */
 

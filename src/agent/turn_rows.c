@@ -10,6 +10,7 @@
 #include "agent/queue.h"
 #include "agent/run_events.h"
 #include "agent/taint.h"
+#include "agent/tool_journal.h"
 #include "core/clock.h"
 #include "core/str.h"
 
@@ -148,6 +149,19 @@ void turn_reply_entry(struct turn *t, struct tr_entry *e)
 	};
 }
 
+/* A reply whose calls act: on disk, with them, before the first of them runs. */
+static ch_status append_acting(struct run *r, struct tr_entry *e, struct ch_err *err)
+{
+	ch_status st = db_begin_durable(turn_db(r), err);
+
+	if (st)
+		return st;
+	st = turn_append(r, e, "assistant", err);
+	if (!st)
+		st = journal_begin(r, err);
+	return st ? turn_undo(r, st) : turn_commit(r, err);
+}
+
 ch_status turn_commit_reply(struct turn *t, struct ch_err *err)
 {
 	struct run *r = t->r;
@@ -157,7 +171,7 @@ ch_status turn_commit_reply(struct turn *t, struct ch_err *err)
 	turn_reply_entry(t, &e);
 	st = buf_status(&t->row, err, "the reply");
 	if (!st)
-		st = turn_append(r, &e, "assistant", err);
+		st = journal_is_due(r) ? append_acting(r, &e, err) : turn_append(r, &e, "assistant", err);
 	if (st)
 		return st;
 	history_add(r->desk->history, &e);
@@ -185,7 +199,7 @@ ch_status turn_append_results(struct run *r, struct tr_entry *entries, struct ch
 						.meta = call->outside ? taint_meta(r->round, "tool", call->outside) : NULL };
 		st = turn_append(r, &entries[i], "toolResult", err);
 	}
-	return st;
+	return st ? st : journal_clear(r, err);
 }
 
 static void results_done(struct run *r, const struct tr_entry *entries)

@@ -7,6 +7,7 @@
  *
  * gw_free() takes apart whatever stands, in reverse, so a failed start uses it as well.
  */
+#include "agent/tool_journal.h"
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/file.h"
@@ -143,6 +144,9 @@ static ch_status open_sessions(struct gw *gw, struct ch_err *err)
 	ch_status st;
 
 	gw->sessions = sess_store_new(gw->db);
+	st = journal_recover(gw->sessions, err);
+	if (st)
+		return st;
 	st = input_recover(gw->sessions, tell_interrupted, gw, err);
 	if (!st)
 		st = input_prune(gw->sessions, now_wall_ms() - INPUT_KEPT_MS, err);
