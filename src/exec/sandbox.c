@@ -24,7 +24,7 @@
 #include "exec/sandbox_priv.h"
 
 #define ARGS_MAX (256u << 10)
-#define INSIDE_ARGS_MAX (8 + SANDBOX_BINDS_MAX + 1)
+#define INSIDE_ARGS_MAX (8 + SANDBOX_BINDS_MAX + 2)
 
 static const char *const bwrap_paths[] = { "/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap", "/run/current-system/sw/bin/bwrap" };
 
@@ -133,6 +133,22 @@ static ch_status fill_scratch(struct sandbox_plan *p, struct arena *a, struct ch
 	return st;
 }
 
+/*
+ * Made when it is missing, because otherwise a command could make it. Something else of that name is nobody's folder of
+ * tools, and stays as it is.
+ */
+static ch_status fill_own_dir(struct sandbox_plan *p, struct arena *a, struct ch_err *err)
+{
+	const char *dir = arena_printf(a, "%s/%s", p->workspace, p->settings->own_dir);
+	struct stat st;
+
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+		return ch_fail_errno(err, CH_E_IO, errno, "%s", dir);
+	if (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode))
+		p->own_dir = dir;
+	return CH_OK;
+}
+
 static ch_status fill_workspace(struct sandbox_plan *p, struct arena *a, struct ch_err *err)
 {
 	ch_status st = sandbox_canonical(a, p->cmd->workspace, &p->workspace, err);
@@ -147,7 +163,7 @@ static ch_status fill_workspace(struct sandbox_plan *p, struct arena *a, struct 
 		return fill_scratch(p, a, err);
 	p->shown = p->workspace;
 	p->is_shown_writable = p->settings->access == SANDBOX_RW;
-	return CH_OK;
+	return p->is_shown_writable && p->settings->own_dir ? fill_own_dir(p, a, err) : CH_OK;
 }
 
 static ch_status fill_program(struct sandbox_plan *p, struct arena *a, struct ch_err *err)
@@ -210,6 +226,8 @@ static ch_status add_identities(const struct sandbox_plan *p, struct arena *a, c
 
 	if (p->shown)
 		st = identity(a, p->shown, p->workspace, &argv[(*io_n)++], err);
+	if (!st && p->own_dir)
+		st = identity(a, p->own_dir, p->own_dir, &argv[(*io_n)++], err);
 	for (size_t i = 0; !st && i < p->settings->bind_count; i++) {
 		/* What a source leads to was checked; so is what it leads to now. */
 		const struct sandbox_bind *b = &p->settings->binds[i];

@@ -58,6 +58,7 @@ struct sandbox_settings {
 	const char *const *hosts;        /* reachable through the proxy; empty: no network. "*": any public host */
 	int64_t memory_max, cpu_seconds_max, file_max, processes_max;    /* 0: the built-in limit */
 	const char *reason;              /* one line: which keys made it so, for `chela sandbox explain` */
+	const char *own_dir;             /* of the workspace, read-only inside although the rest is not; made when missing. NULL: none */
 	const char *scope_key;           /* whose scratch workspace it is with SANDBOX_NONE: a file name */
 	const struct sandbox_bind *binds; size_t bind_count;
 	const char *problem;             /* why these settings cannot be had (another backend, a bind that is refused); or NULL */
@@ -67,6 +68,8 @@ void sandbox_settings(const struct config *c, const char *agent_id, const char *
 
 /* Can commands be sandboxed here? Asked once, then remembered; *ret_why (static or kept) says why not and the way out. */
 CH_FIBER bool sandbox_probe(struct loop *l, const char **ret_why);
+/* Without asking: false when it is known that they cannot be; *ret_why as above. */
+bool sandbox_seems_possible(const char **ret_why);
 /* Forget the answer (tests; a changed PATH). */
 void sandbox_probe_forget(void);
 

@@ -168,6 +168,8 @@ static void add_binds(const struct sandbox_plan *p, struct buf *out)
 		args3(out, p->is_shown_writable ? "--bind" : "--ro-bind", p->shown, p->workspace);
 	else
 		add_tmpfs(out, p->workspace, SANDBOX_TMP_BYTES);
+	if (p->own_dir)
+		args3(out, "--ro-bind", p->own_dir, p->own_dir);
 	/* Last, so that nothing that was added can stand in its place. */
 	args3(out, "--ro-bind", p->program, SANDBOX_HELPER);
 	args2(out, "--remount-ro", "/");

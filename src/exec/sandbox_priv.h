@@ -28,6 +28,7 @@ struct sandbox_plan {
 	const char *workspace;           /* canonical */
 	const char *shown;               /* the host's directory that stands there: the workspace, the scratch one; NULL: none */
 	bool is_shown_writable;
+	const char *own_dir;             /* settings->own_dir, canonical; NULL: none */
 	const char *program;             /* this program, canonical */
 	const char *const *read_only;    /* canonical */
 	int seccomp_fd;

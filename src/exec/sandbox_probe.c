@@ -88,15 +88,21 @@ static CH_FIBER void ask(struct loop *l)
 	answer.is_known = st != CH_E_CANCELED && st != CH_E_TIMEOUT;
 }
 
-CH_FIBER bool sandbox_probe(struct loop *l, const char **ret_why)
+bool sandbox_seems_possible(const char **ret_why)
 {
-	static const char absent[] = "bubblewrap is not installed, so commands cannot be sandboxed: apt-get install bubblewrap "
-				     "(or the package of that name of your system)";
-
 	if (!sandbox_bwrap()) {
-		*ret_why = absent;
+		*ret_why = "bubblewrap is not installed, so commands cannot be sandboxed: apt-get install bubblewrap "
+			   "(or the package of that name of your system)";
 		return false;
 	}
+	*ret_why = answer.is_known && !answer.is_able ? answer.why : NULL;
+	return !*ret_why;
+}
+
+CH_FIBER bool sandbox_probe(struct loop *l, const char **ret_why)
+{
+	if (!sandbox_bwrap())
+		return sandbox_seems_possible(ret_why);
 	if (!answer.is_known)
 		ask(l);
 	*ret_why = answer.is_able ? NULL : answer.why;

@@ -126,6 +126,8 @@ void sandbox_settings(const struct config *c, const char *agent_id, const char *
 	s.file_max = limit(&r, "limits.fileSize", NULL);
 	s.is_on = str_eq(s.mode, "all") || (str_eq(s.mode, "non-main") && !is_main);
 	s.scope_key = scope_key(a, s.scope, agent_id, session_key);
+	/* What is run unasked is written by people and by the file tools, which know of text from outside; not by commands. */
+	s.own_dir = config_bool(c, "tools.user.enabled", true) ? "tools" : NULL;
 	s.reason = reason_of(&r, &s, is_main);
 	if (!str_eq(s.backend, "bubblewrap"))
 		s.problem = arena_printf(a, "%s is \"%s\", but this gateway sandboxes with bubblewrap only: remove the key or set it to "

@@ -36,6 +36,7 @@ const struct tool *tool_find(const char *name)
 
 /* Sorted by id. */
 static const struct tool_source *const sources[] = {
+	&tool_source_user,
 	NULL,
 };
 

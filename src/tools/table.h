@@ -19,4 +19,7 @@ extern const struct tool tool_web_fetch;
 extern const struct tool tool_web_search;
 extern const struct tool tool_write;
 
+/* Sources, sorted by id. */
+extern const struct tool_source tool_source_user;
+
 #endif
