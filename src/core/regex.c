@@ -64,7 +64,7 @@ static ch_status load(struct ch_err *err)
 
 static uint32_t compile_options(int flags)
 {
-	uint32_t o = PCRE2_UTF;
+	uint32_t o = PCRE2_UTF | (flags & REGEX_ANY_BYTES ? PCRE2_MATCH_INVALID_UTF : 0u);
 
 	if (flags & REGEX_LITERAL)
 		return o | PCRE2_LITERAL | (flags & REGEX_CASELESS ? PCRE2_CASELESS : 0u);

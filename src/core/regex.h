@@ -22,6 +22,7 @@ enum regex_flags {
 	REGEX_LITERAL = 2,               /* no character is special */
 	REGEX_ECMA = 4,                  /* as JavaScript: \uXXXX, $ only at the very end, empty classes */
 	REGEX_LINES = 8,                 /* ^ and $ at every line */
+	REGEX_ANY_BYTES = 16,            /* texts need not be UTF-8: what is not, matches nothing */
 };
 struct regex;
 CH_MUST_USE ch_status regex_compile(const char *pattern, size_t len, int flags, struct regex **ret, struct ch_err *err);

@@ -86,7 +86,7 @@ const char *near_names(struct arena *a, const struct ws_place *p)
 		return NULL;
 	for (size_t i = 0; i < names.list.len; i++) {
 		const char *name = names.list.at[i];
-		size_t d = distance(name, wanted), at = NEAR_NAMES;
+		size_t d = distance(arena_strndup(a, name, strcspn(name, "/")), wanted), at = NEAR_NAMES;
 
 		for (; at > 0 && d != SIZE_MAX && (!best[at - 1] || how[at - 1] > d); at--)
 			if (at < NEAR_NAMES) {

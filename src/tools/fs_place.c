@@ -285,7 +285,7 @@ static const char *relative_to_workspace(struct tool_ctx *ctx, const char *real)
 	return rel ? rel : real;
 }
 
-void ws_note_read_path(struct tool_ctx *ctx, const char *path)
+static void note_read_path(struct tool_ctx *ctx, const char *path)
 {
 	const char *source = NULL;
 
@@ -301,7 +301,19 @@ void ws_note_read(struct tool_ctx *ctx, int fd)
 	char real[2 * WS_PATH_MAX];
 
 	if (wk_real_path(fd, real, sizeof(real)))
-		ws_note_read_path(ctx, relative_to_workspace(ctx, arena_strdup(ctx->arena, real)));
+		note_read_path(ctx, relative_to_workspace(ctx, arena_strdup(ctx->arena, real)));
+}
+
+void ws_note_read_below(struct tool_ctx *ctx, const struct ws_place *p, const char *path)
+{
+	struct ws_place at = *p;
+	const char *real;
+
+	if (ctx->is_outside || !ctx->host || !ctx->host->is_tainted_file)
+		return;
+	at.rel = path;
+	if (strlen(path) < WS_PATH_MAX && !ws_real(ctx->arena, &at, WS_FOLLOW, &real, NULL))
+		note_read_path(ctx, relative_to_workspace(ctx, real));
 }
 
 ch_status ws_note_written(struct tool_ctx *ctx, const struct ws_place *p, bool is_tainted, struct ch_err *err)

@@ -45,8 +45,8 @@ CH_MUST_USE ch_status ws_real(struct arena *a, const struct ws_place *p, enum ws
 			      struct ch_err *err);
 /* The open file is given to the model: the result comes from outside when the file does. */
 void ws_note_read(struct tool_ctx *ctx, int fd);
-/* The same for a real place. */
-void ws_note_read_path(struct tool_ctx *ctx, const char *path);
+/* The same for a file below the place's root, by its path from there. */
+void ws_note_read_below(struct tool_ctx *ctx, const struct ws_place *p, const char *path);
 /*
  * Around a write: `before` marks what a tainted turn is about to write, `after` clears the mark of what a clean
  * one replaced as a whole.

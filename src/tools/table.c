@@ -10,6 +10,8 @@ static const struct tool *const tools[] = {
 	&tool_apply_patch,
 	&tool_ask_user,
 	&tool_edit,
+	&tool_fs_find,
+	&tool_grep,
 	&tool_list,
 	&tool_process,
 	&tool_progress_card,

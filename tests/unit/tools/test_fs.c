@@ -233,7 +233,7 @@ static void the_table_is_sorted_and_whole(void **state)
 
 		assert_true(!i || strcmp(t[i - 1]->name, t[i]->name) < 0);
 		assert_ptr_equal(tool_find(t[i]->name), t[i]);
-		assert_true(t[i]->timeout_ms > 0 && t[i]->out_max_bytes > 0 && t[i]->run && t[i]->label);
+		assert_true(t[i]->timeout_ms >= 0 && t[i]->out_max_bytes > 0 && t[i]->run && t[i]->label);
 		assert_int_equal(json_parse(f->arena, t[i]->schema_json, strlen(t[i]->schema_json), 0, &schema, &f->err), 0);
 		assert_string_equal(json_get_str(schema, "type"), "object");
 		assert_false(json_get_bool(schema, "additionalProperties", true));
