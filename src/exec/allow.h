@@ -7,6 +7,11 @@
  * Interpreters, shells, inline code, redirections, expansions and substitutions are never matched; a wrapper matches only when
  * it and what it runs both do. Safe bins (cut, uniq, head, tail, tr, wc by default) match without an entry: standard input
  * only, literal options of a per-program list, resolved in /bin or /usr/bin.
+ *
+ * Entry   a path with * (within a folder) and ** (across), compared with the real path; a bare name fits only programs of
+ *         the system's or a trusted folder. argPattern: a regular expression (JavaScript's) of the arguments joined by blanks.
+ * Grant   what allow-always adds: exactly these words, programs and directory; a program that others than root could
+ *         change also by its content.
  * Source  reference docs on exec approvals; facts in docs/approvals.md.
  */
 #ifndef CH_EXEC_ALLOW_H
@@ -31,7 +36,8 @@ struct exec_policy {
 struct exec_allow;                       /* the document, the grants, cached */
 CH_MUST_USE ch_status exec_allow_open(struct db *db, struct exec_allow **ret, struct ch_err *err);
 void exec_allow_free(struct exec_allow *al);
-/* permission_mode: the session's, or NULL. has_sandbox false: what would be sandboxed runs on the host, so at least "ask". */
+CH_AUTO_DEFINE(exec_allow_free, struct exec_allow)
+/* permission_mode: the session's, or NULL. What the sandbox would have held is for the caller to narrow. */
 void exec_policy(struct exec_allow *al, const struct config *c, const char *agent_id, const char *permission_mode,
 		 struct arena *a, struct exec_policy *ret);
 
@@ -46,15 +52,18 @@ CH_MUST_USE ch_status exec_allow_remember(struct exec_allow *al, const struct co
 					  struct ch_err *err);
 
 /* -- the document and the grants, for exec.approvals.* and exec.approval.grants.* -- */
-/* {version, socket?, defaults, agents} as the reference shows it, grants included; *ret_hash on the arena. */
+/* {version, defaults, agents} as the reference shows it, grants included; *ret_hash on the arena. NULL: it cannot be read. */
 const struct json *exec_allow_document(struct exec_allow *al, struct arena *a, const char **ret_hash);
 /* CH_E_CONFLICT when base_hash is not the current one; CH_E_INVALID names the path. */
 CH_MUST_USE ch_status exec_allow_set_document(struct exec_allow *al, const struct json *file, const char *base_hash, struct ch_err *err);
+/* Was one ever set? */
+bool exec_allow_has_document(struct exec_allow *al);
 struct exec_grant {
 	const char *id, *agent_id, *pattern, *arg_pattern, *source, *command_text, *approval_id, *resolver;
 	int64_t created_at, expires_at, last_used_at;
 	const char *last_used_command, *last_resolved_path;
 };
+/* Those of allow-always that have not run out; entries written by hand are in the document only. */
 CH_MUST_USE ch_status exec_grants_list(struct exec_allow *al, size_t limit, bool (*each)(void *arg, const struct exec_grant *g),
 				       void *arg, struct ch_err *err);
 CH_MUST_USE ch_status exec_grant_revoke(struct exec_allow *al, const char *id, struct ch_err *err);

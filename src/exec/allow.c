@@ -1,0 +1,246 @@
+/*
+ * exec/allow.c - does a command need a yes? The allowlist, and what allow-always adds to it.
+ */
+#include "exec/allow.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/rand.h"
+#include "core/str.h"
+#include "exec/allow_priv.h"
+
+#define DAY_MS 86400000LL
+#define COMMAND_TEXT_MAX 512     /* of a grant, for people */
+
+ch_status exec_allow_open(struct db *db, struct exec_allow **ret, struct ch_err *err)
+{
+	struct exec_allow *al = ch_alloc(sizeof(*al));
+
+	(void)err;
+	al->db = db;
+	*ret = al;
+	return CH_OK;
+}
+
+void exec_allow_free(struct exec_allow *al)
+{
+	ch_free(al);
+}
+
+static ch_status open_scene(struct exec_scene *s, struct ch_err *err)
+{
+	s->home = getenv("HOME");
+	s->dir_fd = openat(AT_FDCWD, s->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return s->dir_fd >= 0 ? CH_OK : ch_fail(err, CH_E_NOT_FOUND, "the directory '%s' cannot be opened", s->cwd);
+}
+
+static void scene_done(struct exec_scene *s)
+{
+	exec_fd_close(&s->dir_fd);
+}
+
+/* ---- one program ---- */
+
+/* Programs of many names: what counts is the name they were called by. */
+static bool is_multi_call(const char *real)
+{
+	static const char *const names[] = { "busybox", "toybox", "coreutils" };
+	const char *slash = strrchr(real, '/');
+
+	return str_in(slash ? slash + 1 : real, names, CH_ARRAY_LEN(names));
+}
+
+/*
+ * A name stands for a program of the system, or of a folder that the configuration trusts; a path for the file itself,
+ * links resolved. A link that only root could have made may be named too.
+ */
+static bool pattern_fits(const struct exec_scene *s, const char *pattern, const struct cmd_exec *e, const struct exec_file *f)
+{
+	struct exec_file as_named = *f;
+
+	if (!strchr(pattern, '/'))
+		return !strchr(e->argv[0], '/') && exec_pattern_matches(pattern, e->argv[0], NULL) &&
+		       (exec_file_is_protected(f) || exec_is_trusted_dir(s, f->path));
+	if (exec_pattern_matches(pattern, f->real, s->home))
+		return true;
+	as_named.real = f->path;
+	return exec_pattern_matches(pattern, f->path, s->home) && exec_file_is_protected(f) && exec_file_is_protected(&as_named);
+}
+
+struct use {
+	const struct exec_grant *grant;
+	const char *path;
+};
+
+struct uses {
+	struct use at[CMD_SEGMENTS_MAX * 2];
+	size_t count;
+};
+
+static void note(struct uses *u, const struct exec_grant *g, const char *path)
+{
+	if (u->count < CH_ARRAY_LEN(u->at))
+		u->at[u->count++] = (struct use){ g, path };
+}
+
+static bool program_matches(const struct exec_scene *s, const struct cmd_exec *e, const struct exec_grant *grants, size_t count,
+			    struct uses *u, const char **ret_why)
+{
+	CH_AUTO_DONE(exec_file_done) struct exec_file f = EXEC_FILE_NONE;
+
+	if (exec_resolve(s->arena, e->argv[0], s->path_env, s->dir_fd, s->cwd, &f, NULL)) {
+		*ret_why = arena_printf(s->arena, "there is no program '%s'", e->argv[0]);
+		return false;
+	}
+	if (cmd_is_interpreter(f.real) && !is_multi_call(f.real)) {
+		*ret_why = arena_printf(s->arena, "'%s' is the interpreter %s", e->argv[0], f.real);
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct exec_grant *g = &grants[i];
+
+		if (str_eq(g->source, "allow-always") || !pattern_fits(s, g->pattern, e, &f))
+			continue;
+		if (g->arg_pattern && !exec_args_match(g->arg_pattern, e))
+			continue;
+		note(u, g, f.real);
+		return true;
+	}
+	if (exec_is_safe_bin(s, e, &f))
+		return true;
+	*ret_why = arena_printf(s->arena, "'%s' (%s) is not in the allowlist", e->argv[0], f.real);
+	return false;
+}
+
+/* ---- a segment: remembered as it is, or each of its programs allowed ---- */
+
+static bool segment_matches(const struct exec_scene *s, const struct cmd_segment *seg, const struct exec_grant *grants, size_t count,
+			    struct uses *u, const char **ret_why)
+{
+	const char *path = NULL;
+	char exact[96];
+
+	if (count && exec_args_exact(s, seg, exact, &path))
+		for (size_t i = 0; i < count; i++)
+			if (str_eq(grants[i].arg_pattern, exact) && str_eq(grants[i].pattern, path)) {
+				note(u, &grants[i], path);
+				return true;
+			}
+	for (size_t i = 0; i < seg->chain_len; i++)
+		if (!program_matches(s, &seg->chain[i], grants, count, u, ret_why))
+			return false;
+	return true;
+}
+
+/* That it was used is worth knowing, and no reason to refuse when it cannot be written. */
+static void write_uses(struct exec_allow *al, const struct uses *u, const char *command, int64_t now_ms)
+{
+	for (size_t i = 0; i < u->count; i++) {
+		struct ch_err err;
+
+		if (exec_grant_used(al, u->at[i].grant->id, now_ms, u->at[i].grant->arg_pattern ? NULL : command, u->at[i].path, &err))
+			return;
+	}
+}
+
+bool exec_allow_matches(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
+			const char *cwd, const char *path_env, struct arena *a, const char **ret_why)
+{
+	CH_AUTO_DONE(scene_done) struct exec_scene s = {
+		.al = al, .config = c, .agent_id = agent_id, .cwd = cwd, .path_env = path_env, .dir_fd = -1, .arena = a,
+	};
+	struct uses *used = arena_alloc(a, sizeof(*used));
+	struct exec_grant *grants = NULL;
+	struct ch_err err = { 0 };
+	size_t count = 0;
+
+	*ret_why = plan->why_opaque;
+	if (!plan->is_plain)
+		return false;
+	if (open_scene(&s, &err) || exec_grants_load(al, agent_id, now_wall_ms(), a, &grants, &count, &err)) {
+		*ret_why = arena_strdup(a, err.text);
+		return false;
+	}
+	for (size_t i = 0; i < plan->count; i++)
+		if (!segment_matches(&s, &plan->segments[i], grants, count, used, ret_why))
+			return false;
+	write_uses(al, used, arena_strndup(a, plan->text, CH_MIN(plan->len, (size_t)COMMAND_TEXT_MAX)), now_wall_ms());
+	*ret_why = NULL;
+	return true;
+}
+
+/* ---- allow-always ---- */
+
+/* Higher privileges are given one by one; who wants them standing writes an entry. */
+bool exec_allow_can_remember(const struct cmd_plan *plan)
+{
+	return plan->is_plain && !(plan->traits & CMD_T_PRIVILEGE);
+}
+
+static ch_status remember_segment(const struct exec_scene *s, const struct cmd_plan *plan, const struct cmd_segment *seg,
+				  struct exec_grant *g, struct ch_err *err)
+{
+	const char *text = plan->text + seg->start;
+	size_t n = utf8_cut(text, seg->end - seg->start, COMMAND_TEXT_MAX);
+	char exact[96], id[UUID_LEN];
+
+	if (!exec_args_exact(s, seg, exact, &g->pattern))
+		return ch_fail(err, CH_E_INVALID, "'%s' cannot be remembered: a program of it was not found or cannot be read",
+			       seg->chain[0].argv[0]);
+	rand_uuid(id);
+	g->id = id;
+	g->arg_pattern = exact;
+	g->source = "allow-always";
+	g->command_text = arena_strndup(s->arena, text, n);
+	g->last_resolved_path = g->pattern;
+	return exec_grant_insert(s->al, g, err);
+}
+
+static int64_t expiry(const struct exec_scene *s, int expires_in_days, int64_t now_ms)
+{
+	int64_t days = expires_in_days;
+
+	if (days <= 0)
+		days = json_int_or(exec_setting(s->config, s->agent_id, "grantExpiryDays", s->arena), 0);
+	return days > 0 ? now_ms + days * DAY_MS : 0;
+}
+
+ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
+			      const char *cwd, const char *path_env, const char *approval_id, const char *resolver_json,
+			      int expires_in_days, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO_DONE(scene_done) struct exec_scene s = {
+		.al = al, .config = c, .agent_id = agent_id, .cwd = cwd, .path_env = path_env, .dir_fd = -1, .arena = a,
+	};
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	struct exec_grant *grants = NULL;
+	struct uses *used = arena_alloc(a, sizeof(*used));
+	int64_t now = now_wall_ms();
+	size_t count = 0;
+	ch_status st;
+
+	if (!exec_allow_can_remember(plan))
+		return ch_fail(err, CH_E_INVALID, "this command cannot be remembered: %s",
+			       plan->why_opaque ? plan->why_opaque : "it has higher privileges");
+	st = open_scene(&s, err);
+	if (!st)
+		st = exec_grants_load(al, agent_id, now, a, &grants, &count, err);
+	if (!st)
+		st = db_begin_durable(al->db, err);
+	if (st)
+		return st;
+	tx = al->db;
+	for (size_t i = 0; i < plan->count && !st; i++) {
+		const char *why;
+		struct exec_grant g = { .agent_id = agent_id ? agent_id : "", .created_at = now, .approval_id = approval_id,
+					.resolver = resolver_json, .expires_at = expiry(&s, expires_in_days, now) };
+
+		if (!segment_matches(&s, &plan->segments[i], grants, count, used, &why))
+			st = remember_segment(&s, plan, &plan->segments[i], &g, err);
+	}
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
