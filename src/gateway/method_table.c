@@ -10,6 +10,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_system),
 	FAMILY(gwm_logs),
 	FAMILY(gwm_diagnostics),
+	FAMILY(gwm_exec_approvals),
 	FAMILY(gwm_restart),
 	FAMILY(gwm_secrets),
 	FAMILY(gwm_config),

@@ -4,6 +4,7 @@
 #include "gateway/services.h"
 
 #include "core/mem.h"
+#include "exec/allow.h"
 #include "exec/process.h"
 #include "gateway/approval_events.h"
 #include "gateway/questions.h"
@@ -21,6 +22,8 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 	host->web = web_new(gw->http);
 	host->processes = process_host_new(gw->loop);
 	st = approvals_open(gw->loop, gw->db, &host->approvals, err);
+	if (!st)
+		st = exec_allow_open(gw->db, &host->exec_allow, err);
 	return st ? st : gw_questions_open(gw, err);
 }
 
@@ -49,6 +52,7 @@ void gw_services_free(struct gw *gw)
 		return;
 	gw_questions_free(gw);
 	approvals_free(gw->services->host.approvals);
+	exec_allow_free(gw->services->host.exec_allow);
 	process_host_free(gw->services->host.processes);
 	web_free(gw->services->host.web);
 	ch_free(gw->services);

@@ -135,9 +135,11 @@ const MINIMAL = {
 	'device.token.rotate': fails({ deviceId: 'x', role: 'operator' }, /denied|unknown/),
 	'environments.status': { environmentId: 'gateway' },
 	'exec.approval.get': async () => ({ id: await asked('exec') }),
+	'exec.approval.grants.revoke': { grantId: 'none' },
 	'exec.approval.request': { command: 'ls', timeoutMs: 1 },
 	'exec.approval.resolve': async () => ({ id: await asked('exec'), decision: 'deny' }),
 	'exec.approval.waitDecision': async () => ({ id: await answered('exec') }),
+	'exec.approvals.set': async () => ({ file: { version: 1 }, baseHash: (await c.call('exec.approvals.get')).hash }),
 	'gateway.restart.request': fails({ target: { pid: 1, ownerId: 'x', port: 1 } }, /no longer owns the active lock/),
 	'migrations.memory.plan': { agentId: 'main' },
 	'models.authLogout': { provider: 'anthropic' },
@@ -334,7 +336,7 @@ test('minimal right parameters are answered as the schema says', async () => {
 test('what is not there yet says so', async () => {
 	const named = new Set(c.hello.features.methods);
 
-	for (const method of ['cron.add', 'channels.start', 'node.invoke', 'exec.approvals.set', 'skills.install', 'update.run', 'wake']) {
+	for (const method of ['cron.add', 'channels.start', 'node.invoke', 'exec.approvals.node.set', 'skills.install', 'update.run', 'wake']) {
 		const e = await c.fails(method, {});
 
 		assert.equal(e.code, 'UNAVAILABLE', method);

@@ -10,13 +10,10 @@
 #include "gateway/methods/approval_common.h"
 #include "gateway/services.h"
 
-#include "core/crypto.h"
 #include "core/fiber.h"
 #include "core/str.h"
 
 #define HISTORY_LIMIT 50
-#define NO_EXEC "this version runs no commands"
-#define NO_NODES "this version has no nodes"
 
 static struct approvals *approvals_of(struct gw_call *call)
 {
@@ -327,33 +324,6 @@ CH_FIBER static ch_status run_plugin_wait(struct gw_call *call, struct ch_err *e
 	return wait_kind(call, APPROVAL_PLUGIN, err);
 }
 
-/* -- of others -- */
-
-/* Nothing is stored and nothing is run: the hash is that of no text. */
-static ch_status run_exec_approvals(struct gw_call *call, struct ch_err *err)
-{
-	struct jw *w = gw_reply_begin(call);
-	char hash[2 * SHA256_LEN + 1];
-
-	sha256_hex("", 0, hash);
-	jw_obj(w);
-	jw_kstr(w, "path", arena_printf(call->arena, "%s#exec_approvals", db_path(call->gw->db)));
-	jw_kbool(w, "exists", false);
-	jw_kobj(w, "file");
-	jw_kint(w, "version", 1);
-	jw_end(w);
-	jw_kstr(w, "hash", hash);
-	jw_kobj(w, "resolvedDefaults");
-	jw_kstr(w, "security", "deny");
-	jw_kstr(w, "ask", "off");
-	jw_kstr(w, "askFallback", "deny");
-	jw_kbool(w, "autoAllowSkills", false);
-	jw_end(w);
-	jw_end(w);
-	gw_reply_end(call);
-	return CH_OK;
-}
-
 /* -- rows -- */
 
 static const struct gw_param id_params[] = {
@@ -395,10 +365,6 @@ static const struct gw_param plugin_resolve_params[] = {
 	{ "reviewer", GP_OBJ, .members = reviewer_params },
 	{0},
 };
-static const struct gw_param grants_params[] = {
-	{ "limit", GP_INT, .min = 1, .max = 500 },
-	{0},
-};
 
 #define READ(name, run, flags, params) { name, run, GW_SCOPE_APPROVALS, GW_INLINE | (flags), params }
 
@@ -407,14 +373,9 @@ const struct gw_method gwm_approvals[] = {
 	READ("approval.history", run_history, 0, history_params),
 	READ("approval.resolve", run_resolve, 0, resolve_params),
 	READ("exec.approval.get", run_exec_get, 0, id_params),
-	GWM_ALWAYS("exec.approval.grants.list", APPROVALS, grants_params, "{\"grants\":[]}"),
 	READ("exec.approval.list", run_exec_list, GW_OPEN_PARAMS, NULL),
 	READ("exec.approval.resolve", run_exec_resolve, 0, exec_resolve_params),
 	{ "exec.approval.waitDecision", run_exec_wait, GW_SCOPE_APPROVALS, GW_OPEN_PARAMS | GW_WAITS },
-	GWM_ROW("exec.approvals.get", run_exec_approvals, ADMIN, NULL, NULL),
-	GWM_REFUSE("exec.approvals.node.get", ADMIN, NO_NODES),
-	GWM_REFUSE("exec.approvals.node.set", ADMIN, NO_NODES),
-	GWM_REFUSE("exec.approvals.set", ADMIN, NO_EXEC),
 	{ "openclaw.approval.list", gwm_run_fixed, GW_SCOPE_APPROVALS, GW_INLINE | GW_OPEN_PARAMS, NULL, NULL, "[]" },
 	READ("plugin.approval.list", run_plugin_list, GW_OPEN_PARAMS, NULL),
 	READ("plugin.approval.resolve", run_plugin_resolve, 0, plugin_resolve_params),
