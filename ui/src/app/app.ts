@@ -7,6 +7,7 @@ import type { Credentials, Secret } from '../gateway/credentials.ts';
 import { isDict, str, type EventFrame } from '../gateway/frames.ts';
 import type { DeviceIdentity } from '../gateway/identity.ts';
 import { isRunning } from '../chat/state.ts';
+import { AttentionController } from './attention_controller.ts';
 import { readCommands, readModels } from './catalog.ts';
 import { ChatController } from './chat_controller.ts';
 import type { Context } from './context.ts';
@@ -40,6 +41,7 @@ export class App implements Context {
   readonly sender: Sender;
   readonly sessions: SessionController;
   readonly chat: ChatController;
+  readonly attention: AttentionController;
   private readonly local: Storage | null;
   private methods: ReadonlySet<string> = new Set();
   private nextToastId = 1;
@@ -62,6 +64,7 @@ export class App implements Context {
       (key) => this.chat.onReset(key),
     );
     this.chat = new ChatController(this, this.sender, (row) => this.sessions.onRow(row));
+    this.attention = new AttentionController(this);
   }
 
   start(): void {
@@ -99,6 +102,7 @@ export class App implements Context {
     this.local?.setItem(LAST_SESSION, key);
     if (address) history.pushState(null, '', addressOf(key));
     void this.chat.open(key);
+    this.attention.onOpened();
     void this.sessions.markRead(key);
   }
 
@@ -154,7 +158,7 @@ export class App implements Context {
     if (!sessionFromFragment(location.hash)) history.replaceState(null, '', addressOf(this.chat.key));
     /* First to follow, then to read: what happens in between arrives twice rather than never. */
     await this.attempt('Live updates are off', () => this.wire.request('sessions.subscribe', {}));
-    await Promise.all([this.chat.onReady(), this.sessions.load(), this.loadCatalog(agentId)]);
+    await Promise.all([this.chat.onReady(), this.sessions.load(), this.attention.onReady(), this.loadCatalog(agentId)]);
     this.sender.onReady();
     void this.sessions.markRead(this.chat.key);
   }
@@ -209,11 +213,14 @@ export class App implements Context {
       case 'shutdown':
         this.toast({ tone: 'info', text: 'The gateway is stopping.', next: 'The page comes back with it.' });
         break;
+      default:
+        this.attention.onEvent(frame.event, payload);
     }
   }
 
   private onGap(): void {
     this.chat.onGap();
+    void this.attention.onReady();
     void this.sessions.load();
   }
 

@@ -1,6 +1,9 @@
 /*
  * app/state.ts - everything the page knows, in one value.
  */
+import type { Approval } from '../attention/approvals.ts';
+import type { Progress } from '../attention/progress.ts';
+import type { Question } from '../attention/questions.ts';
 import type { Link } from '../gateway/connection.ts';
 import { emptyChat, type Chat } from '../chat/state.ts';
 import type { OutboxItem } from '../chat/outbox.ts';
@@ -33,6 +36,15 @@ export interface SessionsState {
   error?: string;
 }
 
+/* What waits for the person, of all conversations; the plan is the open one's. */
+export interface Attention {
+  approvals: Approval[];
+  questions: Question[];
+  progress: Progress | null;
+  /* Ids whose answer is on its way. */
+  answering: string[];
+}
+
 export interface AppState {
   link: Link;
   /* True once the gateway has let us in since the page was opened: from then on trouble is a banner, not a page. */
@@ -43,6 +55,7 @@ export interface AppState {
   mainKey: string;
   sessions: SessionsState;
   chat: Chat;
+  attention: Attention;
   outbox: OutboxItem[];
   models: ModelChoice[];
   commands: Command[];
@@ -59,6 +72,7 @@ export function initialState(sessionKey: string, outbox: OutboxItem[]): AppState
     mainKey: 'agent:main:main',
     sessions: { rows: [], archived: null, defaults: {}, isLoaded: false },
     chat: emptyChat(sessionKey),
+    attention: { approvals: [], questions: [], progress: null, answering: [] },
     outbox,
     models: [],
     commands: [],

@@ -34,6 +34,10 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
+export function timeLeft(seconds: number): string {
+  return seconds >= 90 ? `${Math.round(seconds / 60)} min left` : `${seconds} s left`;
+}
+
 const PHASES: Record<string, string> = {
   preparing_workspace: 'Preparing the workspace',
   naming_worktree: 'Preparing the workspace',

@@ -9,6 +9,7 @@ import type { AppState } from '../app/state.ts';
 import { useStore } from '../app/store.ts';
 import { applyTheme, readTheme, type Theme } from '../app/theme.ts';
 import { isRunning } from '../chat/state.ts';
+import { AttentionStack } from './attention.tsx';
 import { Banner } from './banner.tsx';
 import { Composer } from './composer.tsx';
 import { Gate } from './gate.tsx';
@@ -87,6 +88,7 @@ function Page({ app, storage }: { app: App; storage: Storage | null }): VNode {
         </header>
         <Banner app={app} />
         <Transcript app={app} />
+        <AttentionStack app={app} />
         <Composer app={app} />
       </main>
     </div>
