@@ -41,11 +41,11 @@ export function AttentionStack({ app }: { app: App }): VNode | null {
     <div class="attention" role="region" aria-label="Waiting for you" aria-live="polite">
       <Elsewhere app={app} keys={others} />
       {progress && <ProgressCard progress={progress} />}
-      {asked.map((question) => (
-        <QuestionCard key={question.id} app={app} question={question} isAnswering={answering.includes(question.id)} />
-      ))}
       {here.map((approval) => (
         <ApprovalCard key={approval.id} app={app} approval={approval} isAnswering={answering.includes(approval.id)} />
+      ))}
+      {asked.map((question) => (
+        <QuestionCard key={question.id} app={app} question={question} isAnswering={answering.includes(question.id)} />
       ))}
     </div>
   );
