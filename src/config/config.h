@@ -68,6 +68,8 @@ const char *config_str(const struct config *c, const char *path);           /* N
 int64_t config_int(const struct config *c, const char *path, int64_t def);  /* CFG_INT, CFG_DURATION (ms), CFG_BYTES */
 bool config_bool(const struct config *c, const char *path, bool def);
 struct json *config_get(const struct config *c, const char *path);          /* what is set (resolved), or NULL; no defaults */
+/* The value of a variable: the environment's, else env.vars'; NULL when missing or empty. */
+const char *config_env(const struct config *c, const char *name);
 /* Arrays of strings; NULL-ended, lives with the snapshot; empty list when unset. */
 const char *const *config_list(const struct config *c, const char *path);
 /* Whole trees: as written (before includes and ${ENV}), and resolved. */

@@ -68,8 +68,6 @@ void config_hash_text(const uint8_t *key, const char *text, size_t len, char ret
 CH_MUST_USE ch_status config_include(struct config *c, const char *base_dir, struct ch_err *err);
 /* subst.c: `resolved` from `merged`. A variable that is missing leaves its key out, with a warning. */
 void config_substitute(struct config *c);
-/* The value of a variable: the environment's, else env.vars'; NULL when missing or empty. */
-const char *config_env(const struct config *c, const char *name);
 /* validate.c: checks `resolved` against the schema and adds what is wrong to the issues. */
 void config_validate(struct config *c);
 

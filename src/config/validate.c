@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "config/endpoint.h"
 #include "config/schema.h"
 #include "config/snapshot.h"
 #include "core/mem.h"
@@ -228,6 +229,20 @@ static void check_node(struct check *k, const struct schema_node *node, const st
 		check_children(k, node, v, at);
 }
 
+/* Endpoints hold templates and schemas that rows cannot describe. */
+static void check_endpoints(struct config *c)
+{
+	struct config_trail tools = { .name = "tools" }, http = { .up = &tools, .name = "http" }, here = { .up = &http };
+	struct endpoint e;
+	struct ch_err err;
+
+	json_each(it, json_path(c->resolved, "tools.http")) {
+		here.name = it->key;
+		if (endpoint_read(c->arena, it->key, it, &e, &err))
+			config_issue(c, CONFIG_ERROR, &here, "%s", err.text);
+	}
+}
+
 void config_validate(struct config *c)
 {
 	struct check k = { .c = c };
@@ -239,6 +254,7 @@ void config_validate(struct config *c)
 	buf_init(&k.unused, 2048);
 	schema_root(&root);
 	check_children(&k, &root, c->resolved, NULL);
+	check_endpoints(c);
 	if (k.unused.len)
 		config_issue(c, CONFIG_WARNING, NULL, "kept, but without effect in this version: %s",
 			     buf_str(&k.unused));

@@ -1,10 +1,8 @@
 /*
  * web/search_pick.c - which search services there are, which is asked, and what it is asked with.
  */
-#include <arpa/inet.h>
 #include <string.h>
 
-#include "config/snapshot.h"
 #include "core/str.h"
 #include "net/url.h"
 #include "web/search_priv.h"
@@ -101,23 +99,6 @@ void search_provider_info(size_t i, const struct config *c, struct search_info *
 
 /* -- access -- */
 
-/* Unencrypted only where it cannot be seen from outside: an address or a name of one's own network. */
-static bool is_local_host(const char *host)
-{
-	static const char *const suffixes[] = { ".local", ".lan", ".internal", ".home.arpa", ".localhost" };
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-
-	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
-		return guard_classify((const struct sockaddr *)&v4) != GUARD_PUBLIC;
-	if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
-		return guard_classify((const struct sockaddr *)&v6) != GUARD_PUBLIC;
-	for (size_t i = 0; i < CH_ARRAY_LEN(suffixes); i++)
-		if (str_ends(host, suffixes[i]))
-			return true;
-	return !strchr(host, '.');
-}
-
 static ch_status check_base(const char *path, const char *base, struct arena *a, struct ch_err *err)
 {
 	struct url u;
@@ -127,7 +108,7 @@ static ch_status check_base(const char *path, const char *base, struct arena *a,
 		return ch_wrap(err, "%s", path);
 	if (!str_starts(u.scheme, "http") || u.query || u.fragment)
 		return ch_fail(err, CH_E_INVALID, "%s must be an https address without query", path);
-	if (str_eq(u.scheme, "http") && !is_local_host(u.host))
+	if (str_eq(u.scheme, "http") && !web_host_is_local(u.host))
 		return ch_fail(err, CH_E_INVALID, "%s must be https: %.80s is not in your own network", path, u.host);
 	return CH_OK;
 }

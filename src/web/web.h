@@ -17,6 +17,11 @@ struct web *web_new(struct http_client *http);
 void web_free(struct web *w);
 struct http_client *web_http(struct web *w);
 struct web_cache *web_cache(struct web *w);
+/*
+ * Is this host, as it is written, of one's own network: an address that is not public, or a name without a dot or with one
+ * of the usual endings? There a request may go unencrypted. What a name resolves to is not looked at.
+ */
+bool web_host_is_local(const char *host);
 /* A setting in minutes, as milliseconds. */
 int64_t web_ttl_ms(const struct config *c, const char *path);
 
