@@ -38,6 +38,7 @@ const struct tool *tool_find(const char *name)
 
 /* Sorted by id. */
 static const struct tool_source *const sources[] = {
+	&tool_source_http,
 	&tool_source_user,
 	NULL,
 };

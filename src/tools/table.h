@@ -20,6 +20,7 @@ extern const struct tool tool_session_status;
 extern const struct tool tool_web_fetch;
 extern const struct tool tool_web_search;
 extern const struct tool tool_write;
+extern const struct tool_source tool_source_http;
 
 /* Sources, sorted by id. */
 extern const struct tool_source tool_source_user;
