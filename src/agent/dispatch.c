@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "agent/dispatch_loop.h"
 #include "agent/dispatch_one.h"
 #include "agent/home.h"
 #include "agent/run_events.h"
@@ -14,8 +15,8 @@
 #include "agent/tool_journal.h"
 #include "agent/verbose.h"
 #include "core/clock.h"
+#include "core/hash.h"
 #include "core/log.h"
-#include "core/mem.h"
 #include "core/str.h"
 
 #define MALFORMED_ARGS "The arguments of this call are not valid JSON (%s). They began: %.200s"
@@ -73,6 +74,7 @@ static void on_done(void *arg)
 	call->details = s->one.details;
 	call->is_error = s->one.is_error;
 	call->is_done = true;
+	call->result_hash = s->one.result_hash;
 	if (s->one.is_outside) {
 		call->outside = s->one.ctx.source;
 		taint_note(r, "tool", call->outside);
@@ -125,6 +127,8 @@ static ch_status run_batch(struct run *r, struct run_call *calls, size_t n, stru
 	if (st)
 		return ch_fail(err, st, "canceled");
 	for (size_t i = 0; i < n; i++)
+		loop_note(r, &calls[i]);
+	for (size_t i = 0; i < n; i++)
 		if (!calls[i].is_error)
 			remember_used(r, slots[i].one.tool->name);
 	return CH_OK;
@@ -155,6 +159,8 @@ static void refuse(struct run *r, struct run_call *call, const char *text)
 
 	ev_tool_start(r, t, call, now);
 	answer_error(r, call, text);
+	call->result_hash = hash_bytes(text, strlen(text));
+	loop_note(r, call);
 	ev_tool_end(r, t, call, call->content, NULL, true, now);
 }
 
@@ -171,36 +177,32 @@ static const char *refusal(struct run *r, const struct run_call *call)
 		return arena_printf(a, "The tool '%s' was not offered in this turn. The tools are: %s.", call->name, tool_names(r));
 	if (!t)
 		return arena_printf(a, "%s The tools are: %s.", policy_why_not(r->policy, a, call->name), tool_names(r));
-	if (r->same_calls >= RUN_SAME_CALLS_MAX)
-		return arena_printf(a, "This same call was made %d times in a row; its answer will not change. Do something else, or "
-				    "tell the user what is in the way.", r->same_calls);
 	if (tool_check_args(t, call->args, &err))
 		return arena_strdup(a, err.text);
 	return NULL;
 }
 
 /* True when the call may run; otherwise it has been answered. */
-static bool admit(struct run *r, struct run_call *call)
+static bool admit(struct run *r, struct run_call *call, const char *repeats)
 {
 	const char *why = refusal(r, call);
 
+	call->is_told = !why && repeats;
+	if (!why)
+		why = repeats;
 	if (why)
 		refuse(r, call, why);
 	return !why;
 }
 
-/* Counts calls that repeat the one before, letter by letter. */
-static ch_status count_repeat(struct run *r, const struct run_call *call, struct ch_err *err)
+/* Counts it, and looks for circles. *ret_why: why it does not run. */
+static ch_status count_call(struct run *r, const struct run_call *call, const char **ret_why, struct ch_err *err)
 {
-	CH_AUTO_STR char *now = ch_asprintf("%s %s", call->name, call->args_text);
+	int64_t most = config_int(host_config(r->host), "tools.limits.maxCallsPerTurn", 0);
 
-	r->same_calls = str_eq(now, r->last_call) ? r->same_calls + 1 : 1;
-	ch_free(r->last_call);
-	r->last_call = CH_TAKE(now);
-	if (r->same_calls > RUN_SAME_CALLS_MAX)
-		return ch_fail(err, CH_E_LIMIT, "stopped: the model made the same call of '%.80s' %d times in a row",
-			       call->name, r->same_calls);
-	return CH_OK;
+	if (++r->calls_made > most && most > 0)
+		return ch_fail(err, CH_E_LIMIT, "stopped after %lld tool calls in one turn (tools.limits.maxCallsPerTurn)", (long long)most);
+	return loop_check(r, call, ret_why, err);
 }
 
 static bool is_parallel(const struct run *r, const struct run_call *call)
@@ -217,6 +219,7 @@ ch_status dispatch_calls(struct run *r, struct ch_err *err)
 
 	while (i < n) {
 		struct run_call *calls = &r->calls.at[i];
+		const char *repeats;
 		size_t batch = 1;
 
 		if (i && desk_has_steered(r->desk)) {
@@ -224,18 +227,22 @@ ch_status dispatch_calls(struct run *r, struct ch_err *err)
 				refuse(r, &r->calls.at[i], "Skipped: the user sent a new message, which comes first.");
 			break;
 		}
-		st = count_repeat(r, calls, err);
+		st = count_call(r, calls, &repeats, err);
 		if (st)
 			return st;
-		if (!admit(r, calls)) {
+		if (!admit(r, calls, repeats)) {
 			i++;
 			continue;
 		}
 		while (is_parallel(r, calls) && i + batch < n && is_parallel(r, &calls[batch]) &&
 		       !str_eq(calls[batch].args_text, calls[batch - 1].args_text)) {
-			st = count_repeat(r, &calls[batch], err);
+			st = count_call(r, &calls[batch], &repeats, err);
 			if (st)
 				return st;
+			if (repeats) {
+				r->calls_made--;         /* it is counted again at the head of the next batch */
+				break;
+			}
 			batch++;
 		}
 		st = run_batch(r, calls, batch, err);

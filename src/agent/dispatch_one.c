@@ -7,6 +7,7 @@
 #include "approvals/approval.h"
 #include "core/clock.h"
 #include "core/fiber.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/str.h"
 
@@ -100,6 +101,19 @@ static bool is_ours(ch_status st)
 	return st == CH_E_INVALID || st == CH_E_DENIED || st == CH_E_TIMEOUT || st == CH_E_CANCELED;
 }
 
+static uint64_t hash_content(const struct json *content)
+{
+	uint64_t h = 0;
+
+	json_each(block, content) {
+		const struct json *data = json_get(block, "text") ? json_get(block, "text") : json_get(block, "data");
+		uint64_t both[2] = { h, json_is(data, JSON_STR) ? hash_bytes(data->str, data->len) : 0 };
+
+		h = hash_bytes(both, sizeof(both));
+	}
+	return h;
+}
+
 /* What the tool gave becomes the call's result; a status that is no success is an answer too. */
 static void take_result(struct one_call *c, ch_status st, const struct tool_result *res, const struct ch_err *err)
 {
@@ -122,6 +136,7 @@ static void take_result(struct one_call *c, ch_status st, const struct tool_resu
 		c->has_failed = false;
 		cut_output(a, c->content, c->tool->out_max_bytes);
 	}
+	c->result_hash = hash_content(c->content);
 	c->is_outside = is_outside;
 	if (!is_outside)
 		return;

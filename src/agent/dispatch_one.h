@@ -27,6 +27,7 @@ struct one_call {
 	struct json *content, *details;
 	bool is_error, is_canceled;
 	bool has_failed;                 /* the tool gave no result; the content says why */
+	uint64_t result_hash;            /* of the text before it was fenced: the same result, the same number */
 	bool is_outside;                 /* fenced; ctx.source says where from */
 	const char *approval_id;         /* of the yes or no that was asked for here; NULL: none was */
 	/* private */

@@ -6,6 +6,7 @@
 #include "agent/home.h"
 #include "agent/taint.h"
 #include "core/str.h"
+#include "exec/sandbox.h"
 #include "sessions/session.h"
 
 #define DEPTH_MAX 5                      /* agents.defaults.subagents.maxSpawnDepth */
@@ -25,6 +26,7 @@ struct policy *policy_of_session(struct agent_host *h, struct home *home, const 
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	CH_AUTO(tool_set_unref) struct tool_set *tools = home_tools(h, home);
 	struct policy_want want = *as;
+	struct sandbox_settings sandbox;
 	struct model_entry found;
 	const char *source;
 
@@ -37,6 +39,8 @@ struct policy *policy_of_session(struct agent_host *h, struct home *home, const 
 	want.agent_id = home->agent_id;
 	want.provider = model ? model->provider : NULL;
 	want.model = model ? model->id : NULL;
+	sandbox_settings(want.config, home->agent_id, session_key, a, &sandbox);
+	want.is_sandboxed = sandbox.is_on;
 	want.depth = policy_depth(session_key);
 	want.depth_max = (int)home_setting(want.config, home->agent_id, "subagents.maxSpawnDepth", DEPTH_MAX);
 	if (s) {

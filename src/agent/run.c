@@ -77,7 +77,6 @@ void run_unref(struct run *r)
 	vec_done(&r->taints);
 	vec_done(&r->tools_used);
 	vec_done(&r->handed);
-	ch_free(r->last_call);
 	buf_done(&r->reply);
 	buf_done(&r->scratch);
 	arena_unref(r->arena);
@@ -93,7 +92,8 @@ static void on_timer(void *arg)
 	if (r->phase != RUN_ACTIVE || r->abort_origin)
 		return;
 	if (r->deadline_ms && !r->pauses && now >= r->deadline_ms) {
-		run_abort(r, "timeout", "timeout", "The run took longer than it may (agents.defaults.timeoutSeconds)");
+		run_abort(r, "timeout", "timeout",
+			  arena_printf(r->arena, "The run took longer than it may (%s)", r->deadline_key));
 		return;
 	}
 	if (r->resume_ms && now >= r->resume_ms) {

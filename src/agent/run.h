@@ -16,7 +16,8 @@
 #define RUN_ID_MAX 256                   /* bytes of a client's idempotency key */
 #define RUN_ROUNDS_MAX 100               /* model requests of one turn: a loop that does not end costs money */
 #define RUN_REPLY_MAX (4u << 20)         /* bytes of text of one turn */
-#define RUN_SAME_CALLS_MAX 5             /* identical tool calls in a row before the model is told, then stopped */
+#define RUN_SAME_CALLS_MAX 5             /* identical tool calls with one result before the model is told, then stopped */
+#define LOOP_WINDOW 30                   /* calls that are looked back on */
 
 struct desk;
 struct directives;
@@ -45,6 +46,8 @@ struct run_call {
 	/* the result, once is_done */
 	struct json *content, *details;
 	bool is_done, is_error;
+	bool is_told;                    /* answered instead of run, since it repeats */
+	uint64_t result_hash;
 	const char *outside;             /* where the result came from; NULL: nothing of it is from outside */
 };
 
@@ -130,8 +133,9 @@ struct run {
 	int rounds;
 	bool has_side_effects;           /* a tool did more than read */
 	bool is_journaled;               /* some reply made calls that act (agent/tool_journal.h) */
-	char *last_call;                 /* name and arguments of the last tool call */
-	int same_calls;                  /* how often it was made in a row */
+	int64_t calls_made;              /* of tools */
+	/* the last calls with their results, a ring; dispatch_loop.c */
+	struct { struct run_step { uint64_t call, result; } at[LOOP_WINDOW]; size_t next, len, told; } loop;
 
 	/* text that clients see: `reply` is all of it, trimmed; the message at hand begins at msg_start */
 	struct buf reply;
@@ -143,6 +147,7 @@ struct run {
 	int64_t agent_told_ms, chat_told_ms, dispatched_ms;      /* monotonic */
 	struct loop_timer *timer;        /* throttled text, the resume after a retry, the run's deadline */
 	int64_t deadline_ms, resume_ms;  /* monotonic; 0: none */
+	const char *deadline_key;        /* the setting that makes it */
 	int64_t timer_ms;                /* what the timer is set to; 0: not running */
 	int pauses;                      /* reasons why the deadline stands still: people are asked */
 	int64_t paused_at;               /* since then (monotonic), while pauses > 0 */

@@ -173,10 +173,16 @@ static ch_status gather(struct turn *t, const struct tr_entry *user, struct ch_e
 
 static void set_deadline(struct run *r)
 {
-	int64_t ms = r->timeout_ms;
+	const struct config *c = host_config(r->host);
+	int64_t ms = r->timeout_ms, most = config_int(c, "tools.limits.maxSecondsPerTurn", 0) * 1000;
 
+	r->deadline_key = "agents.defaults.timeoutSeconds";
 	if (!ms)
-		ms = home_setting(host_config(r->host), r->agent_id, "timeoutSeconds", 0) * 1000;
+		ms = home_setting(c, r->agent_id, "timeoutSeconds", 0) * 1000;
+	if (most > 0 && (ms <= 0 || most < ms)) {
+		ms = most;
+		r->deadline_key = "tools.limits.maxSecondsPerTurn";
+	}
 	if (ms <= 0)
 		return;
 	r->deadline_ms = fiber_deadline(ms);

@@ -233,11 +233,104 @@ static void an_abort_keeps_what_is_done(void **state)
 	fx_run(*state, script, parallel_abort_body);
 }
 
+/* -- circles and budgets -- */
+
+static int64_t news;
+
+/* Another result each time, while there is news. */
+static ch_status changing_status(void *arg, const char *key, struct buf *ret, struct ch_err *err)
+{
+	buf_printf(ret, "{\"n\":%lld}", (long long)news++);
+	return CH_OK;
+}
+
+static void news_body(struct fixture *f)
+{
+	f->host->tool_host = (struct tool_host){ f, changing_status, fx_config };
+	fx_send(f, "r1", "go");
+	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_DONE);
+	assert_int_equal(fx_count(f, "\"status\":\"failed\""), 0);
+}
+
+/* Looking again and again at what changes is no loop. */
+static void a_repeated_call_with_news_goes_on(void **state)
+{
+	static const struct step call[] = { { ST_TOOL, "c1", "session_status", "{}" }, DONE };
+	static const struct step *const script[] = { call, call, call, call, call, call, call, call, hello, NULL };
+
+	fx_run(*state, script, news_body);
+}
+
+static void turns_body(struct fixture *f)
+{
+	struct input_row row;
+
+	fx_set_config(f, "{tools:{loopDetection:{enabled:true}}}");
+	fx_send(f, "r1", "go");
+	row = fx_wait_run(f, "r1");
+	assert_int_equal(row.state, INPUT_FAILED);
+	assert_non_null(strstr(row.error, "the same calls again and again without news"));
+	assert_non_null(strstr(result_text(f, 2 + 2 * 12), "These two calls took turns"));
+}
+
+static void two_calls_that_take_turns_end_the_turn(void **state)
+{
+	static const struct step a[] = { { ST_TOOL, "c1", "read", "{\"path\":\"x\"}" }, DONE };
+	static const struct step b[] = { { ST_TOOL, "c2", "read", "{\"path\":\"y\"}" }, DONE };
+	static const struct step *const script[] = { a, b, a, b, a, b, a, b, a, b, a, b, a, b, a, hello, NULL };
+
+	fx_run(*state, script, turns_body);
+}
+
+static void budget_body(struct fixture *f)
+{
+	struct input_row row;
+
+	fx_set_config(f, "{tools:{limits:{maxCallsPerTurn:3}}}");
+	fx_send(f, "r1", "go");
+	row = fx_wait_run(f, "r1");
+	assert_int_equal(row.state, INPUT_FAILED);
+	assert_string_equal(row.error, "stopped after 3 tool calls in one turn (tools.limits.maxCallsPerTurn)");
+	/* Each call has an answer, and the conversation goes on. */
+	assert_string_equal(fx_roles(f), "user assistant toolResult toolResult toolResult toolResult assistant");
+	fx_send(f, "r2", "go on");
+	assert_int_equal(fx_wait_run(f, "r2").state, INPUT_DONE);
+}
+
+static void a_turn_has_a_budget_of_calls(void **state)
+{
+	static const struct step calls[] = { { ST_TOOL, "c1", "read", "{\"path\":\"x\"}" },
+					     { ST_TOOL, "c2", "read", "{\"path\":\"y\"}" },
+					     { ST_TOOL, "c3", "write", "{\"path\":\"z\",\"content\":\"\"}" },
+					     { ST_TOOL, "c4", "list", "{}" }, DONE };
+	static const struct step *const script[] = { calls, hello, NULL };
+
+	fx_run(*state, script, budget_body);
+}
+
+static void seconds_body(struct fixture *f)
+{
+	fx_set_config(f, "{tools:{limits:{maxSecondsPerTurn:2}}}");
+	fx_send(f, "r1", "go");
+	fx_reach(f, 1);
+	clock_fake(now_mono_ms() + 2001, now_wall_ms() + 2001);
+	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_ABORTED);
+	assert_true(fx_count(f, "(tools.limits.maxSecondsPerTurn)") > 0);
+}
+
+static void a_turn_has_a_budget_of_time(void **state)
+{
+	static const struct step wait[] = { { ST_WAIT }, DONE };
+	static const struct step *const script[] = { wait, NULL };
+
+	fx_run(*state, script, seconds_body);
+}
+
 /* -- what may be used -- */
 
 static void policy_body(struct fixture *f)
 {
-	fx_set_config(f, "{tools:{deny:['group:fs']},agents:{entries:{main:{tools:{deny:['none*']}}}}}");
+	fx_set_config(f, "{tools:{profile:'minimal',alsoAllow:['group:fs'],deny:['group:fs']},agents:{entries:{main:{tools:{deny:['none*']}}}}}");
 	fx_send(f, "r1", "go");
 	fx_wait_run(f, "r1");
 	assert_string_equal(result_text(f, 2), "The tool 'write' is not available here: tools.deny names it (\"group:fs\"). "
@@ -296,6 +389,8 @@ int main(void)
 		FX_TEST(what_goes_wrong_is_answered), FX_TEST(results_keep_the_order_of_calls),
 		FX_TEST(a_repeated_call_ends_the_turn), FX_TEST(an_endless_loop_ends), FX_TEST(an_abort_ends_running_tools),
 		FX_TEST(a_late_tool_is_ended), FX_TEST(an_abort_keeps_what_is_done),
+		FX_TEST(a_repeated_call_with_news_goes_on), FX_TEST(two_calls_that_take_turns_end_the_turn),
+		FX_TEST(a_turn_has_a_budget_of_calls), FX_TEST(a_turn_has_a_budget_of_time),
 		FX_TEST(the_configuration_decides), FX_TEST(long_output_is_cut),
 	};
 
