@@ -241,6 +241,8 @@ static ch_status deepest(const struct ws_place *p, enum ws_follow follow, char *
 
 		if (!rc) {
 			*ret_rest = p->rel + n;
+			if (wk_leads_up(*ret_rest))
+				return ch_fail(err, CH_E_NOT_FOUND, "'%s' goes up from a directory that does not exist", p->rel);
 			return wk_real_path(fd, real, cap) ? CH_OK : ch_fail(err, CH_E_IO, "'%s' cannot be told where it is", p->rel);
 		}
 		if (!n || (rc != CH_E_NOT_FOUND && rc != CH_E_INVALID))

@@ -42,6 +42,14 @@ const char *wk_below(const char *path, const char *root)
 	return *path ? path : ".";
 }
 
+bool wk_leads_up(const char *path)
+{
+	for (const char *p = path; (p = strstr(p, "..")); p++)
+		if ((p == path || p[-1] == '/') && (!p[2] || p[2] == '/'))
+			return true;
+	return false;
+}
+
 bool wk_real_path(int fd, char *ret_path, size_t cap)
 {
 	char link[40];
@@ -250,6 +258,8 @@ ch_status wk_make_parents(const struct ws_root *root, const char *rel, size_t *r
 		memcpy(prefix, rel, i);
 		prefix[i] = '\0';
 		rc = wk_open(root, prefix, O_PATH | O_DIRECTORY, &fd, err);
+		if (rc == CH_E_NOT_FOUND && wk_leads_up(rel + i))
+			return rc;       /* where ".." leads is not known before */
 		if (rc == CH_E_NOT_FOUND) {
 			rc = make_one(root, prefix, err);
 			if (!rc && !made)

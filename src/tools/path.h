@@ -43,6 +43,8 @@ CH_MUST_USE ch_status wk_open_file(const struct ws_root *root, const char *rel, 
 				   struct ch_err *err);
 /* Makes the missing directories above rel. *ret_made (NULL: not told) becomes how many bytes of rel name the first that was made, also on failure. */
 CH_MUST_USE ch_status wk_make_parents(const struct ws_root *root, const char *rel, size_t *ret_made, struct ch_err *err);
+/* Does a part of the path lead up ("..")? */
+bool wk_leads_up(const char *path);
 /* Where the descriptor really is. */
 CH_MUST_USE bool wk_real_path(int fd, char *ret_path, size_t cap);
 /* The part of path below root ("." for itself), or NULL. Both are absolute; looks at the text alone. */

@@ -17,6 +17,7 @@ static const struct tool *const tools[] = {
 	&tool_progress_card,
 	&tool_read,
 	&tool_session_status,
+	&tool_view_image,
 	&tool_web_fetch,
 	&tool_web_search,
 	&tool_write,

@@ -17,6 +17,7 @@ extern const struct tool tool_process;
 extern const struct tool tool_progress_card;
 extern const struct tool tool_read;
 extern const struct tool tool_session_status;
+extern const struct tool tool_view_image;
 extern const struct tool tool_web_fetch;
 extern const struct tool tool_web_search;
 extern const struct tool tool_write;
