@@ -87,6 +87,7 @@ void cli_table_print(const struct cli *c, const struct cli_table *t);
 /* Rows, one family per file. */
 extern const struct cli_command cli_gateway_run, cli_gateway_status, cli_gateway_call, cli_gateway_stop;
 extern const struct cli_command cli_setup, cli_onboard;
+extern const struct cli_command cli_sandbox_explain, cli_sandbox_list;
 extern const struct cli_command cli_status, cli_health, cli_agent, cli_chat, cli_sessions;
 extern const struct cli_command cli_config_get, cli_config_set, cli_config_unset, cli_config_file, cli_config_validate;
 extern const struct cli_command cli_devices_list, cli_devices_approve, cli_devices_reject, cli_devices_revoke;

@@ -61,6 +61,8 @@ static const struct cli_command *const commands[] = {
 	&cli_approvals_set,
 	&cli_approvals_grants,
 	&cli_approvals_revoke,
+	&cli_sandbox_explain,
+	&cli_sandbox_list,
 	&cli_agents_list,
 	&cli_agents_add,
 	&cli_agents_set_identity,
