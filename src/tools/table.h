@@ -21,9 +21,9 @@ extern const struct tool tool_view_image;
 extern const struct tool tool_web_fetch;
 extern const struct tool tool_web_search;
 extern const struct tool tool_write;
-extern const struct tool_source tool_source_http;
 
 /* Sources, sorted by id. */
+extern const struct tool_source tool_source_http;
 extern const struct tool_source tool_source_user;
 
 #endif

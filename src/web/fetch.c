@@ -63,14 +63,17 @@ static void read_limits(struct fetch *f)
 	f->ttl_ms = web_ttl_ms(c, "tools.web.fetch.cacheTtlMinutes");
 }
 
-/* Everything that decides what comes back; hashed, because headers may be secret. */
+/* Everything that decides what comes back, also which hosts may be asked now; hashed, because headers may be secret. */
 static void make_key(struct fetch *f)
 {
+	const struct json *policy = config_get(f->in->config, "tools.web.fetch.ssrfPolicy");
 	CH_AUTO_BUF struct buf text = { 0 };
 
 	buf_init(&text, 1u << 20);
 	buf_printf(&text, "fetch\n%d %d %zu\n%s\n", f->in->is_plain, config_bool(f->in->config, "tools.web.fetch.readability", true),
 		   f->max_bytes, f->url);
+	if (policy)
+		json_write(&text, policy, 0);
 	for (size_t i = 0; i < f->headers.count; i++)
 		buf_printf(&text, "%s: %s\n", f->headers.at[i].name, f->headers.at[i].value);
 	sha256_hex(buf_str(&text), text.len, f->key);

@@ -16,7 +16,7 @@
 
 #define HTML_CHILD_ARG "--web-html"      /* the only argument of the re-executed program */
 #define HTML_CHILD_IN_MAX (48u << 20)
-#define HTML_CHILD_CPU_S 5
+#define HTML_CHILD_CPU_S 4
 #define HTML_CHILD_MS 15000
 
 enum html_kind { HTML_PAGE, HTML_DUCKDUCKGO };
