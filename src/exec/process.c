@@ -285,6 +285,8 @@ ch_status process_start(struct process_host *h, const struct process_start *s, s
 	/* In the table from now on, so that the name is taken and the limit counts it while it starts. */
 	vec_push(&h->all, process_ref(p));
 	h->running++;
+	if (s->sandbox && spec.fds == s->sandbox->fds)
+		spec.fds = p->sandbox.fds;       /* they were moved */
 	spec.on_output = on_child_output;
 	spec.on_exit = on_child_exit;
 	spec.arg = p;

@@ -3,11 +3,13 @@
  */
 #include "gateway/services.h"
 
+#include "agent/agent.h"
 #include "core/mem.h"
 #include "exec/allow.h"
 #include "exec/process.h"
 #include "gateway/approval_events.h"
 #include "gateway/questions.h"
+#include "tools/exec.h"
 #include "web/web.h"
 
 CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
@@ -27,8 +29,23 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 	return st ? st : gw_questions_open(gw, err);
 }
 
+static void on_approved(struct gw *gw, const struct approval *row)
+{
+	exec_resume(agent_tool_host(gw->agents), row);
+}
+
+/* The agents' own view of the services wakes sessions. */
+static void on_process_done(void *arg, const struct process_info *p, const char *tail, size_t len)
+{
+	struct gw *gw = arg;
+
+	exec_on_done(agent_tool_host(gw->agents), p, tail, len);
+}
+
 CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 {
+	process_host_set_ops(gw->services->host.processes, &(struct process_ops){ gw, on_process_done });
+	gw->services->on_approved = on_approved;
 	gw_questions_join(gw);
 	gw_approvals_join(gw);
 	approvals_recover(gw->services->host.approvals);         /* last: what it begins uses the others */

@@ -10,6 +10,7 @@ static const struct tool *const tools[] = {
 	&tool_apply_patch,
 	&tool_ask_user,
 	&tool_edit,
+	&tool_exec,
 	&tool_fs_find,
 	&tool_grep,
 	&tool_list,

@@ -10,6 +10,7 @@
 extern const struct tool tool_apply_patch;
 extern const struct tool tool_ask_user;
 extern const struct tool tool_edit;
+extern const struct tool tool_exec;
 extern const struct tool tool_fs_find;
 extern const struct tool tool_grep;
 extern const struct tool tool_list;

@@ -1,0 +1,216 @@
+/*
+ * tools/exec_host.c - may this command run on the host? The policy, the allowlist, and a person's yes.
+ *
+ *	deny                                            -> no
+ *	full, nothing to ask                            -> the shell runs it
+ *	allowlist and every part matches                -> run as bound, without a shell
+ *	else, where asking is allowed                   -> bound, shown, asked, claimed, compared again, run as bound
+ *
+ * What is asked for is bound before it is shown (exec/bind.h), so that what runs is what was seen. A tainted turn is
+ * always asked for, whatever list the command is on. So is one whose sandbox cannot be had.
+ */
+#include <string.h>
+
+#include "core/log.h"
+#include "core/str.h"
+#include "tools/exec_priv.h"
+
+#define ASKED_COMMAND_MAX CMD_TEXT_MAX
+
+static ch_status denied(const struct exec_call *c, const char *id, const char *reason, const char *more, struct ch_err *err)
+{
+	struct arena *a = c->ctx->arena;
+	const char *text = id ? arena_printf(a, "Exec denied (gateway id=%s, %s): %s", id, reason, c->command)
+			      : arena_printf(a, "Exec denied (%s): %s", reason, c->command);
+
+	tool_result_textf(c->ctx, c->ret, "%s%s%s", text, more ? "\n" : "", more ? more : "");
+	json_set(a, c->details, "status", json_new_str(a, "failed"));
+	json_set(a, c->details, "reason", json_new_str(a, reason));
+	if (id)
+		json_set(a, c->details, "approvalId", json_new_str(a, id));
+	c->ret->is_error = true;
+	return ch_fail(err, CH_E_DENIED, "%s", reason);
+}
+
+/* -- the policy, and what makes it stricter for this call -- */
+
+static const char *mode_name(enum tool_mode m)
+{
+	static const char *const names[] = { NULL, "read-only", "guarded", "workspace", "full" };
+
+	return names[m];
+}
+
+static void read_policy(struct exec_call *c, struct exec_policy *ret)
+{
+	exec_policy(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, mode_name(c->ctx->grant->mode), c->ctx->arena, ret);
+	ret->ask = CH_MIN(ret->ask, c->ask);
+	if (c->no_sandbox) {
+		ret->security = CH_MIN(ret->security, EXEC_ALLOWLIST);
+		ret->ask = CH_MIN(ret->ask, EXEC_ASK_ON_MISS);
+	}
+	if (c->ctx->grant->is_tainted)
+		ret->ask = EXEC_ASK_ALWAYS;
+	if (c->no_sandbox || c->ctx->grant->is_tainted)
+		ret->ask_fallback = EXEC_DENY;
+}
+
+/* What is to be done; a reason with EXEC_DENY. */
+enum verdict { RUN_BY_SHELL, RUN_BOUND, ASK, DENY };
+
+static enum verdict judge(struct exec_call *c, const char **ret_why)
+{
+	const struct exec_policy *p = &c->policy;
+	bool matches = false;
+
+	*ret_why = p->reason;
+	if (p->security == EXEC_DENY)
+		return DENY;
+	if (p->security == EXEC_ALLOWLIST)
+		matches = exec_allow_matches(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->cwd, c->path_env,
+					     c->ctx->arena, ret_why);
+	if (p->ask == EXEC_ASK_ALWAYS)
+		return ASK;
+	if (p->security == EXEC_FULL)
+		return p->strict_inline_eval && c->plan.traits & CMD_T_INLINE_CODE ? ASK : RUN_BY_SHELL;
+	if (matches)
+		return RUN_BOUND;
+	return p->ask == EXEC_ASK_OFF ? DENY : ASK;
+}
+
+static ch_status bind_call(struct exec_call *c, struct ch_err *err)
+{
+	return exec_bind(&(struct exec_want){ .command = c->command, .plan = &c->plan, .cwd = c->cwd, .env = c->host_env,
+					      .shell = exec_shell() },
+			 &c->bound, err);
+}
+
+/* -- asking -- */
+
+/* Nobody can be asked: what the host's document says of that, deny unless it says more. */
+static ch_status without_approver(struct exec_call *c, const char *way_out, struct ch_err *err)
+{
+	const char *why;
+
+	if (c->policy.ask_fallback == EXEC_FULL)
+		return CH_OK;
+	if (c->policy.ask_fallback == EXEC_ALLOWLIST &&
+	    exec_allow_matches(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->cwd, c->path_env,
+			       c->ctx->arena, &why))
+		return CH_OK;
+	return denied(c, NULL, "no-approver",
+		      arena_printf(c->ctx->arena, "A person has to allow this and none can be reached: %s.", way_out), err);
+}
+
+static void tell(const struct exec_call *c, const char *id, const char *status)
+{
+	if (c->ctx->on_approval)
+		c->ctx->on_approval(c->ctx->update_arg, id, status);
+}
+
+/* Whoever asked is being stopped. When all of the gateway is, the question stays: it can be answered after a restart. */
+static ch_status give_up(struct exec_call *c, const char *id, struct ch_err *err)
+{
+	const struct tool_host *h = c->ctx->host;
+	struct ch_err why;
+
+	if (h->is_closing && h->is_closing(h->arg))
+		return CH_E_CANCELED;
+	if (approval_cancel(h->approvals, id, "run-aborted", &why))
+		log_warn("exec", "session=%s: approval %s stays open: %s; its answer will do nothing", c->ctx->session_key, id,
+			 why.text);
+	tell(c, NULL, approval_status_name(APPROVAL_CANCELLED));
+	return ch_fail(err, CH_E_CANCELED, "canceled");
+}
+
+static ch_status answer(struct exec_call *c, const struct approval *row, struct ch_err *err)
+{
+	struct arena *a = c->ctx->arena;
+	struct exec_policy now;
+	struct ch_err why = { 0 };
+	ch_status st;
+
+	if (row->status == APPROVAL_EXPIRED)
+		return denied(c, row->id, "approval-timeout", "Nobody answered. Tell the user what you wanted to do.", err);
+	if (row->status == APPROVAL_CANCELLED)
+		return denied(c, row->id, str_eq(row->reason, "no-approver") ? "no-approver" : "run-aborted", NULL, err);
+	if (row->status != APPROVAL_ALLOWED)
+		return denied(c, row->id, "user-denied", "The user said no. Do not try it another way.", err);
+	if (approval_claim(c->ctx->host->approvals, row->id, &why))
+		return denied(c, row->id, "already-used", arena_strdup(a, why.text), err);
+	c->approval_id = row->id;
+	/* The owner may have shut the door meanwhile. */
+	read_policy(c, &now);
+	if (now.security == EXEC_DENY)
+		return denied(c, row->id, "policy-changed", now.reason, err);
+	st = exec_bound_check(c->bound, &why);
+	if (st)
+		return denied(c, row->id, "changed-since-shown", arena_strdup(a, why.text), err);
+	if (row->decision == APPROVAL_ALLOW_ALWAYS &&
+	    exec_allow_remember(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->cwd, c->path_env, row->id,
+				row->resolver ? json_to_str(a, row->resolver) : NULL,
+				(int)json_get_int(row->resolver, "grantExpiresInDays", 0), &why))
+		log_warn("exec", "approval %s: it runs, but the next one is asked for again: %s", row->id, why.text);
+	return CH_OK;
+}
+
+static ch_status ask(struct exec_call *c, struct ch_err *err)
+{
+	const struct tool_ctx *ctx = c->ctx;
+	unsigned decisions = APPROVAL_ALLOW_ONCE | APPROVAL_DENY;
+	struct approval_ask want = { .kind = APPROVAL_EXEC, .agent_id = ctx->agent_id, .session_key = ctx->session_key,
+				     .session_id = ctx->session_id, .run_id = ctx->run_id, .tool_call_id = ctx->tool_call_id };
+	struct approval row = { 0 };
+	struct ch_err why = { 0 };
+	const char *id;
+	ch_status st;
+
+	/* A yes for always is for what can be recognised again, and means nothing where each time is asked for. */
+	if (c->policy.ask != EXEC_ASK_ALWAYS && exec_allow_can_remember(&c->plan))
+		decisions |= APPROVAL_ALLOW_ALWAYS;
+	want.decisions = decisions;
+	want.request = exec_approval_request(c, decisions);
+	want.presentation = exec_approval_presentation(c, decisions);
+	want.binding = exec_bound_json(c->bound, ctx->arena);
+	want.binding_hash = exec_bound_hash(c->bound);
+	if (!ctx->host->approvals)
+		return without_approver(c, "approvals do not run here", err);
+	st = approval_create(ctx->host->approvals, &want, ctx->arena, &id, &why);
+	if (st == CH_E_DENIED)
+		return without_approver(c, arena_strdup(ctx->arena, why.text), err);
+	if (st)
+		return denied(c, NULL, "approval-request-failed", arena_strdup(ctx->arena, why.text), err);
+	tell(c, id, "pending");
+	st = approval_wait(ctx->host->approvals, id, ctx->arena, &row, &why);
+	if (st == CH_E_CANCELED)
+		return give_up(c, id, err);
+	tell(c, NULL, st ? "failed" : approval_status_name(row.status));
+	if (st)
+		return denied(c, id, "approval-request-failed", arena_strdup(ctx->arena, why.text), err);
+	return answer(c, &row, err);
+}
+
+ch_status exec_permit(struct exec_call *c, struct ch_err *err)
+{
+	const char *reason = NULL;
+	struct ch_err why = { 0 };
+	enum verdict verdict;
+	ch_status st;
+
+	if (!c->ctx->host->exec_allow)
+		return denied(c, NULL, "policy-missing", "Commands on the host are not available here.", err);
+	exec_host_env(c);
+	st = cmd_parse(c->command, c->command_len, c->ctx->arena, &c->plan, err);
+	if (st)
+		return st;
+	read_policy(c, &c->policy);
+	verdict = judge(c, &reason);
+	if (verdict == DENY)
+		return denied(c, NULL, c->policy.security == EXEC_DENY ? "security=deny" : "allowlist-miss", reason, err);
+	if (verdict == RUN_BY_SHELL)
+		return CH_OK;
+	st = bind_call(c, &why);
+	if (st)
+		return denied(c, NULL, "cannot-bind", arena_strdup(c->ctx->arena, why.text), err);
+	return verdict == ASK ? ask(c, err) : CH_OK;
+}
