@@ -9,6 +9,7 @@
 
 #include "agent/dispatch_loop.h"
 #include "agent/dispatch_one.h"
+#include "agent/hide.h"
 #include "agent/home.h"
 #include "agent/run_events.h"
 #include "agent/taint.h"
@@ -46,10 +47,14 @@ static void remember_used(struct run *r, const char *name)
 
 static void on_update(void *arg, const char *text, size_t len)
 {
+	CH_AUTO(arena_unref) struct arena *a = NULL;
 	struct slot *s = arg;
 
-	if (!s->r->abort_origin)
-		ev_tool_update(s->r, s->one.tool, s->call, text, len);
+	if (s->r->abort_origin)
+		return;
+	if (log_holds_secret(text, len))
+		text = hide_in_text(a = arena_new(0), text, len, &len);
+	ev_tool_update(s->r, s->one.tool, s->call, text, len);
 }
 
 /* Nobody's time runs while a person thinks, the turn's neither. */

@@ -4,6 +4,7 @@
 #include "agent/dispatch_one.h"
 
 #include "agent/fence.h"
+#include "agent/hide.h"
 #include "approvals/approval.h"
 #include "core/clock.h"
 #include "core/fiber.h"
@@ -137,6 +138,8 @@ static void take_result(struct one_call *c, ch_status st, const struct tool_resu
 		cut_output(a, c->content, c->tool->out_max_bytes);
 	}
 	c->result_hash = hash_content(c->content);
+	hide_secrets(a, c->content);
+	hide_secrets(a, c->details);
 	c->is_outside = is_outside;
 	if (!is_outside)
 		return;

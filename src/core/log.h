@@ -21,6 +21,7 @@
 #define CH_CORE_LOG_H
 
 #include "core/auto.h"
+#include "core/buf.h"
 #include "core/err.h"
 
 enum log_level { LOG_SILENT = -1, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
@@ -58,7 +59,12 @@ const char *log_quote(const char *s);                            /* "(null)" for
 const char *log_quoten(const char *s, size_t n);
 /* From now on this string (>= 6 bytes) is written as [redacted]. */
 void log_redact(const char *secret);
+/* One holder less; the last ones that nobody holds stay hidden for a while, until others take their place. */
 void log_redact_forget(const char *secret);
+/* Does the text hold a registered secret? What merely looks like one does not count. */
+bool log_holds_secret(const char *text, size_t len);
+/* Appends the text with every registered secret as [redacted]. */
+void log_hide_secrets(struct buf *out, const char *text, size_t len);
 /* Replaces registered secrets and secret-looking parts in text; heap, ch_free. */
 char *log_redacted(const char *text);
 

@@ -17,13 +17,16 @@
 #include "core/vec.h"
 
 #define SECRET_MIN 6u              /* shorter ones would hide ordinary words */
+#define REMEMBERED_MAX 16          /* without holders */
 #define BEARER_TOKEN_MIN 8u        /* so that "bearer token" stays readable */
 
 static const char mark[] = "[redacted]";
 
+/* One nobody holds any more is remembered for a while: what was done with it may still be written. */
 struct secret_text {
 	char *text;
 	size_t len;
+	unsigned holders;
 };
 
 static VEC(struct secret_text) secrets = VEC_INIT;
@@ -223,15 +226,38 @@ void log_redact_into(struct buf *out, const char *text, size_t n)
 	buf_append(out, text + done, n - done);
 }
 
+bool log_holds_secret(const char *text, size_t len)
+{
+	for (size_t k = 0; k < secrets.len; k++)
+		if (memmem(text, len, secrets.at[k].text, secrets.at[k].len))
+			return true;
+	return false;
+}
+
+void log_hide_secrets(struct buf *out, const char *text, size_t len)
+{
+	size_t done = 0;
+	struct span span;
+
+	for (size_t i = 0; i < len; i++) {
+		if (!match_registered(text, len, i, &span))
+			continue;
+		buf_append(out, text + done, span.from - done);
+		buf_puts(out, mark);
+		done = span.to;
+		i = span.to - 1;
+	}
+	buf_append(out, text + done, len - done);
+}
+
 /* ---- the register ---- */
 
-void log_redact(const char *secret)
+static struct secret_text *find_registered(const char *secret)
 {
-	size_t len = secret ? strlen(secret) : 0;
-
-	if (len < SECRET_MIN)
-		return;
-	vec_push(&secrets, ((struct secret_text){ ch_strdup(secret), len }));
+	for (size_t k = 0; secret && k < secrets.len; k++)
+		if (strcmp(secrets.at[k].text, secret) == 0)
+			return &secrets.at[k];
+	return NULL;
 }
 
 static void forget_at(size_t k)
@@ -240,14 +266,42 @@ static void forget_at(size_t k)
 	vec_remove(&secrets, k);
 }
 
+void log_redact(const char *secret)
+{
+	size_t len = secret ? strlen(secret) : 0;
+	struct secret_text *known = find_registered(secret);
+
+	if (known)
+		known->holders++;
+	else if (len >= SECRET_MIN)
+		vec_push(&secrets, ((struct secret_text){ ch_strdup(secret), len, 1 }));
+}
+
+/* The one that was let go first. */
+static void forget_oldest(void)
+{
+	size_t count = 0, oldest = 0;
+
+	for (size_t k = secrets.len; k-- > 0;) {
+		if (secrets.at[k].holders)
+			continue;
+		count++;
+		oldest = k;
+	}
+	if (count > REMEMBERED_MAX)
+		forget_at(oldest);
+}
+
 void log_redact_forget(const char *secret)
 {
-	for (size_t k = 0; secret && k < secrets.len; k++) {
-		if (strcmp(secrets.at[k].text, secret) != 0)
-			continue;
-		forget_at(k);
+	struct secret_text *known = find_registered(secret), gone;
+
+	if (!known || !known->holders || --known->holders)
 		return;
-	}
+	gone = *known;
+	vec_remove(&secrets, (size_t)(known - secrets.at));
+	vec_push(&secrets, gone);
+	forget_oldest();
 }
 
 void log_redact_forget_all(void)

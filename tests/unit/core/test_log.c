@@ -381,22 +381,33 @@ static void assert_redacted(const char *text, const char *shown)
 
 static void test_redact_registered(void **state)
 {
+	char other[32];
+
 	log_redact("hunter2222");
 	log_redact("hunter2222-and-more");
 	log_redact("short");
 	log_redact(NULL);
 	assert_redacted("xhunter2222x hunter2222-and-more", "x" HIDDEN "x " HIDDEN);
 	assert_redacted("short words stay", "short words stay");
-	log_redact_forget("hunter2222-and-more");
-	assert_redacted("hunter2222-and-more", HIDDEN "-and-more");
+	assert_true(log_holds_secret("a hunter2222 b", 14));
+	assert_false(log_holds_secret("a hunter222", 11));
 	/* Registered twice, forgotten once: still a secret. */
 	log_redact("hunter2222");
 	log_redact_forget("hunter2222");
 	assert_redacted("hunter2222", HIDDEN);
+	/* Nobody holds them any more: remembered until as many others have gone. */
 	log_redact_forget("hunter2222");
+	log_redact_forget("hunter2222-and-more");
 	log_redact_forget("hunter2222");
 	log_redact_forget(NULL);
+	assert_redacted("hunter2222", HIDDEN);
+	for (int i = 0; i < 16; i++) {
+		snprintf(other, sizeof(other), "another-secret-%d", i);
+		log_redact(other);
+		log_redact_forget(other);
+	}
 	assert_redacted("hunter2222", "hunter2222");
+	assert_redacted("another-secret-0", HIDDEN);
 }
 
 /* Neither the end of a message nor that of a quote may leave half of a secret. */
