@@ -98,7 +98,7 @@ static bool stays_here(const char *name, size_t n)
 {
 	static const char *const names[] = { "connection", "host", "keep-alive", "te", "upgrade" };
 
-	if (n > 6 && !strncasecmp(name, "proxy-", 6))
+	if (n >= 6 && !strncasecmp(name, "proxy-", 6))
 		return true;
 	for (size_t i = 0; i < CH_ARRAY_LEN(names); i++)
 		if (strlen(names[i]) == n && !strncasecmp(name, names[i], n))
