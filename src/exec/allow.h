@@ -41,7 +41,10 @@ CH_AUTO_DEFINE(exec_allow_free, struct exec_allow)
 void exec_policy(struct exec_allow *al, const struct config *c, const char *agent_id, const char *permission_mode,
 		 struct arena *a, struct exec_policy *ret);
 
-/* Does every segment match? *ret_why: for people, which does not and why. Notes the use of entries. */
+/*
+ * Does every segment match? *ret_why: for people, which does not and why. Notes the use of entries. Bind the command before
+ * (exec_bind) and check it afterwards (exec_bound_check): then what was matched is what runs, whoever swaps files meanwhile.
+ */
 bool exec_allow_matches(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
 			const char *cwd, const char *path_env, struct arena *a, const char **ret_why);
 /* allow-always: may this command be remembered, and does so. CH_E_INVALID: it cannot (opaque, interpreter, …). */

@@ -188,6 +188,8 @@ static void test_interpreters(void **state)
 		{ "man -P sh ls", false, true }, { "busybox ls", false, true }, { "sort x", true, false }, { "sort --compress-program=sh x", false, true },
 		{ "sort --comp sh x", false, true }, { "rg --pre sh x", false, true }, { "rg x", true, false }, { "cat x", true, false }, { "su -c ls", false, true },
 		{ "bash x.sh", false, false }, { "bash", false, true }, { "bash -lc ls", false, true }, { "docker ps", false, true },
+		{ "/lib64/ld-linux-x86-64.so.2 ./x", false, true }, { "ip addr", true, false }, { "ip netns exec x sh", false, true },
+		{ "openssl dgst x", true, false }, { "openssl engine x", false, true },
 	};
 
 	(void)state;
