@@ -4,7 +4,6 @@
 #include "exec/allow.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
@@ -28,18 +27,6 @@ ch_status exec_allow_open(struct db *db, struct exec_allow **ret, struct ch_err 
 void exec_allow_free(struct exec_allow *al)
 {
 	ch_free(al);
-}
-
-static ch_status open_scene(struct exec_scene *s, struct ch_err *err)
-{
-	s->home = getenv("HOME");
-	s->dir_fd = openat(AT_FDCWD, s->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return s->dir_fd >= 0 ? CH_OK : ch_fail(err, CH_E_NOT_FOUND, "the directory '%s' cannot be opened", s->cwd);
-}
-
-static void scene_done(struct exec_scene *s)
-{
-	exec_fd_close(&s->dir_fd);
 }
 
 /* ---- one program ---- */
@@ -89,9 +76,10 @@ static void note(struct uses *u, const struct exec_grant *g, const char *path)
 static bool program_matches(const struct exec_scene *s, const struct cmd_exec *e, const struct exec_grant *grants, size_t count,
 			    struct uses *u, const char **ret_why)
 {
-	CH_AUTO_DONE(exec_file_done) struct exec_file f = EXEC_FILE_NONE;
+	struct exec_file f;
+	const char *sha256;
 
-	if (exec_resolve(s->arena, e->argv[0], s->path_env, s->dir_fd, s->cwd, &f, NULL)) {
+	if (!exec_bound_program(s->bound, e->argv[0], &f, &sha256)) {
 		*ret_why = arena_printf(s->arena, "there is no program '%s'", e->argv[0]);
 		return false;
 	}
@@ -146,12 +134,10 @@ static void write_uses(struct exec_allow *al, const struct uses *u, const char *
 	}
 }
 
-bool exec_allow_matches(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
-			const char *cwd, const char *path_env, struct arena *a, const char **ret_why)
+bool exec_allow_covers(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
+		       const struct exec_bound *bound, struct arena *a, const char **ret_why)
 {
-	CH_AUTO_DONE(scene_done) struct exec_scene s = {
-		.al = al, .config = c, .agent_id = agent_id, .cwd = cwd, .path_env = path_env, .dir_fd = -1, .arena = a,
-	};
+	const struct exec_scene s = { .al = al, .config = c, .agent_id = agent_id, .bound = bound, .home = getenv("HOME"), .arena = a };
 	struct uses *used = arena_alloc(a, sizeof(*used));
 	struct exec_grant *grants = NULL;
 	struct ch_err err = { 0 };
@@ -160,14 +146,14 @@ bool exec_allow_matches(struct exec_allow *al, const struct config *c, const cha
 	*ret_why = plan->why_opaque;
 	if (!plan->is_plain)
 		return false;
-	if (open_scene(&s, &err) || exec_grants_load(al, agent_id, now_wall_ms(), a, &grants, &count, &err)) {
+	if (exec_grants_load(al, agent_id, now_wall_ms(), a, &grants, &count, &err)) {
 		*ret_why = arena_strdup(a, err.text);
 		return false;
 	}
 	for (size_t i = 0; i < plan->count; i++)
 		if (!segment_matches(&s, &plan->segments[i], grants, count, used, ret_why))
 			return false;
-	write_uses(al, used, arena_strndup(a, plan->text, CH_MIN(plan->len, (size_t)COMMAND_TEXT_MAX)), now_wall_ms());
+	write_uses(al, used, arena_strndup(a, plan->text, utf8_cut(plan->text, plan->len, COMMAND_TEXT_MAX)), now_wall_ms());
 	*ret_why = NULL;
 	return true;
 }
@@ -208,15 +194,13 @@ static int64_t expiry(const struct exec_scene *s, int expires_in_days, int64_t n
 	return days > 0 ? now_ms + days * DAY_MS : 0;
 }
 
-ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
-			      const char *cwd, const char *path_env, const char *approval_id, const char *resolver_json,
-			      int expires_in_days, struct ch_err *err)
+ch_status exec_allow_grant(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
+			   const struct exec_bound *bound, const char *approval_id, const char *resolver_json, int expires_in_days,
+			   struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO_DONE(scene_done) struct exec_scene s = {
-		.al = al, .config = c, .agent_id = agent_id, .cwd = cwd, .path_env = path_env, .dir_fd = -1, .arena = a,
-	};
 	CH_AUTO(db_rollback) struct db *tx = NULL;
+	const struct exec_scene s = { .al = al, .config = c, .agent_id = agent_id, .bound = bound, .home = getenv("HOME"), .arena = a };
 	struct exec_grant *grants = NULL;
 	struct uses *used = arena_alloc(a, sizeof(*used));
 	int64_t now = now_wall_ms();
@@ -226,9 +210,7 @@ ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, con
 	if (!exec_allow_can_remember(plan))
 		return ch_fail(err, CH_E_INVALID, "this command cannot be remembered: %s",
 			       plan->why_opaque ? plan->why_opaque : "it has higher privileges");
-	st = open_scene(&s, err);
-	if (!st)
-		st = exec_grants_load(al, agent_id, now, a, &grants, &count, err);
+	st = exec_grants_load(al, agent_id, now, a, &grants, &count, err);
 	if (!st)
 		st = db_begin_durable(al->db, err);
 	if (st)
@@ -243,4 +225,40 @@ ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, con
 			st = remember_segment(&s, plan, &plan->segments[i], &g, err);
 	}
 	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
+/* ---- without a binding at hand ---- */
+
+static ch_status bind_now(const struct cmd_plan *plan, const char *cwd, const char *path_env, struct arena *a, struct exec_bound **ret,
+			  struct ch_err *err)
+{
+	const char *const env[] = { arena_printf(a, "PATH=%s", path_env), NULL };
+	const struct exec_want want = { .command = arena_strndup(a, plan->text, plan->len), .plan = plan, .cwd = cwd, .env = env,
+					.shell = "/bin/sh" };
+
+	return exec_bind(&want, ret, err);
+}
+
+bool exec_allow_matches(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
+			const char *cwd, const char *path_env, struct arena *a, const char **ret_why)
+{
+	CH_AUTO(exec_bound_unref) struct exec_bound *b = NULL;
+	struct ch_err err = { 0 };
+
+	if (bind_now(plan, cwd, path_env, a, &b, &err)) {
+		*ret_why = arena_strdup(a, err.text);
+		return false;
+	}
+	return exec_allow_covers(al, c, agent_id, plan, b, a, ret_why);
+}
+
+ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
+			      const char *cwd, const char *path_env, const char *approval_id, const char *resolver_json,
+			      int expires_in_days, struct ch_err *err)
+{
+	CH_AUTO(exec_bound_unref) struct exec_bound *b = NULL;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	ch_status st = bind_now(plan, cwd, path_env, a, &b, err);
+
+	return st ? st : exec_allow_grant(al, c, agent_id, plan, b, approval_id, resolver_json, expires_in_days, err);
 }

@@ -12,12 +12,13 @@
  *         the system's or a trusted folder. argPattern: a regular expression (JavaScript's) of the arguments joined by blanks.
  * Grant   what allow-always adds: exactly these words, programs and directory; a program that others than root could
  *         change also by its content.
- * Source  reference docs on exec approvals; facts in docs/approvals.md.
+ * Source  reference docs on exec approvals; facts in docs/allowlists.md.
  */
 #ifndef CH_EXEC_ALLOW_H
 #define CH_EXEC_ALLOW_H
 
 #include "config/config.h"
+#include "exec/bind.h"
 #include "exec/command.h"
 #include "store/db.h"
 
@@ -42,13 +43,21 @@ void exec_policy(struct exec_allow *al, const struct config *c, const char *agen
 		 struct arena *a, struct exec_policy *ret);
 
 /*
- * Does every segment match? *ret_why: for people, which does not and why. Notes the use of entries. Bind the command before
- * (exec_bind) and check it afterwards (exec_bound_check): then what was matched is what runs, whoever swaps files meanwhile.
+ * Does every segment match? Judged by what the command was bound to, so that what matched is what runs: bind it
+ * before (exec_bind), check it afterwards (exec_bound_check). *ret_why: for people, which does not and why. Notes the use.
  */
+bool exec_allow_covers(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
+		       const struct exec_bound *bound, struct arena *a, const char **ret_why);
+/* allow-always: may this command be remembered? */
+bool exec_allow_can_remember(const struct cmd_plan *plan);
+/* And does so, as it was bound. CH_E_INVALID: it cannot (opaque, interpreter, …). expires_in_days 0: the configuration's. */
+CH_MUST_USE ch_status exec_allow_grant(struct exec_allow *al, const struct config *c, const char *agent_id,
+				       const struct cmd_plan *plan, const struct exec_bound *bound, const char *approval_id,
+				       const char *resolver_json, int expires_in_days, struct ch_err *err);
+
+/* The same without a binding at hand: binds it as it is now. */
 bool exec_allow_matches(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
 			const char *cwd, const char *path_env, struct arena *a, const char **ret_why);
-/* allow-always: may this command be remembered, and does so. CH_E_INVALID: it cannot (opaque, interpreter, …). */
-bool exec_allow_can_remember(const struct cmd_plan *plan);
 CH_MUST_USE ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, const char *agent_id,
 					  const struct cmd_plan *plan, const char *cwd, const char *path_env,
 					  const char *approval_id, const char *resolver_json, int expires_in_days,

@@ -92,44 +92,40 @@ bool exec_args_match(const char *arg_pattern, const struct cmd_exec *e)
 }
 
 /* What the program is: its real path, and its content where others than root could change it. */
-static bool add_identity(struct buf *out, const struct exec_file *f)
+static void add_identity(struct buf *out, const struct exec_file *f, const char *sha256)
 {
-	char hash[2 * SHA256_LEN + 1];
-	ch_status st;
-
 	buf_append(out, f->real, strlen(f->real) + 1);
-	if (exec_file_is_protected(f))
-		return true;
-	st = exec_file_seal(f, NULL, hash, NULL);
-	if (st == CH_OK)
-		buf_append(out, hash, sizeof(hash));
-	else
+	if (*sha256)
+		buf_append(out, sha256, strlen(sha256) + 1);
+	else if (!exec_file_is_protected(f))
 		buf_printf(out, "%lld %lld %lld %lld.%ld", (long long)f->st.st_dev, (long long)f->st.st_ino, (long long)f->st.st_size,
 			   (long long)f->st.st_ctim.tv_sec, (long)f->st.st_ctim.tv_nsec);
-	return st == CH_OK || st == CH_E_LIMIT;
 }
 
 bool exec_args_exact(const struct exec_scene *s, const struct cmd_segment *seg, char ret_text[96], const char **ret_path)
 {
 	CH_AUTO_BUF struct buf all = { 0 };
 	char hash[2 * SHA256_LEN + 1];
+	const char *cwd = exec_bound_cwd(s->bound), *sha256, *path = NULL;
 
 	buf_init(&all, 16 * CMD_TEXT_MAX);
-	buf_append(&all, s->cwd, strlen(s->cwd) + 1);
+	buf_append(&all, cwd, strlen(cwd) + 1);
 	for (size_t i = 0; i < seg->chain_len; i++) {
-		CH_AUTO_DONE(exec_file_done) struct exec_file f = EXEC_FILE_NONE;
 		const struct cmd_exec *e = &seg->chain[i];
+		struct exec_file f;
 
-		if (exec_resolve(s->arena, e->argv[0], s->path_env, s->dir_fd, s->cwd, &f, NULL) || !add_identity(&all, &f))
+		if (!exec_bound_program(s->bound, e->argv[0], &f, &sha256))
 			return false;
+		add_identity(&all, &f, sha256);
 		for (size_t k = 0; k < e->argc; k++)
 			buf_append(&all, e->argv[k], strlen(e->argv[k]) + 1);
 		buf_putc(&all, '\0');
-		*ret_path = f.real;
+		path = f.real;
 	}
 	if (all.failed)
 		return false;
 	sha256_hex(all.data, all.len, hash);
 	snprintf(ret_text, 96, "%s%s", EXEC_ARGV_PREFIX, hash);
+	*ret_path = path;
 	return true;
 }

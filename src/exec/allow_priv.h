@@ -5,7 +5,6 @@
 #define CH_EXEC_ALLOW_PRIV_H
 
 #include "exec/allow.h"
-#include "exec/resolve.h"
 
 #define EXEC_ARGV_PREFIX "sha256:argv:"  /* an arg_pattern that was made by allow-always */
 #define EXEC_PATTERN_MAX 4096
@@ -19,8 +18,8 @@ struct exec_allow {
 struct exec_scene {
 	struct exec_allow *al;
 	const struct config *config;
-	const char *agent_id, *cwd, *path_env, *home;
-	int dir_fd;
+	const char *agent_id, *home;
+	const struct exec_bound *bound;
 	struct arena *arena;
 };
 

@@ -14,8 +14,8 @@
 #include "core/child.h"
 #include "core/mem.h"
 #include "core/str.h"
-#include "exec/resolve.h"
 #include "exec/runner.h"
+#include "exec/sandbox.h"
 
 #define FILES_MAX (CMD_SEGMENTS_MAX * 4)
 #define BINDING_VERSION 1
@@ -94,6 +94,25 @@ const char *exec_bound_hash(const struct exec_bound *b)
 	return b->hash;
 }
 
+const char *exec_bound_cwd(const struct exec_bound *b)
+{
+	return b->cwd;
+}
+
+bool exec_bound_program(const struct exec_bound *b, const char *name, struct exec_file *ret_file, const char **ret_sha256)
+{
+	for (size_t i = 0; i < b->file_count; i++) {
+		const struct bound_file *f = &b->files[i];
+
+		if (f->kind == FILE_PROGRAM && !f->is_missing && str_eq(f->name, name)) {
+			*ret_file = f->file;
+			*ret_sha256 = f->sha256;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ---- the directory ---- */
 
 /* No link anywhere in it: what was shown is where it runs (CVE-2026-27545). */
@@ -124,17 +143,6 @@ static bool same_dir(const struct stat *a, const struct stat *b)
 
 /* ---- the environment ---- */
 
-static bool is_refused_name(const char *entry)
-{
-	static const char *const starts[] = { "LD_", "DYLD_", "BASH_FUNC_", "GLIBC_TUNABLES=", "GCONV_PATH=", "BASH_ENV=", "ENV=",
-					      "SHELLOPTS=", "BASHOPTS=", "IFS=", "PS4=", "ZDOTDIR=", "PROMPT_COMMAND=" };
-
-	for (size_t i = 0; i < CH_ARRAY_LEN(starts); i++)
-		if (str_starts(entry, starts[i]))
-			return true;
-	return false;
-}
-
 static ch_status copy_env(struct exec_bound *b, const char *const *env, struct ch_err *err)
 {
 	size_t n = 0;
@@ -143,11 +151,10 @@ static ch_status copy_env(struct exec_bound *b, const char *const *env, struct c
 		n++;
 	b->env = arena_alloc(b->arena, (n + 1) * sizeof(*b->env));
 	for (size_t i = 0; i < n; i++) {
-		if (!strchr(env[i], '=') || env[i][0] == '=')
-			return ch_fail(err, CH_E_INVALID, "the environment has an entry without a name");
-		if (is_refused_name(env[i]))
-			return ch_fail(err, CH_E_DENIED, "the variable '%.*s' cannot be given to a command",
-				       (int)strcspn(env[i], "="), env[i]);
+		const char *why = sandbox_env_refusal(b->arena, env[i]);
+
+		if (why)
+			return ch_fail(err, CH_E_DENIED, "%s", why);
 		b->env[i] = arena_strdup(b->arena, env[i]);
 		if (str_starts(env[i], "PATH="))
 			b->path_env = b->env[i] + strlen("PATH=");

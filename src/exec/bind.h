@@ -7,7 +7,8 @@
  * interpreter is told to run is compared right before it runs. After a restart the descriptors are gone: exec_bind_reopen()
  * opens the paths again and compares device, inode, size, change time and the SHA-256. Any drift is a denial.
  *
- * Lives  counted; on the loop thread. Names in env that steer the loader or a shell's start (LD_*, BASH_ENV, …) are refused.
+ * Lives  counted; on the loop thread. Names in env that change what a program loads or runs (LD_*, NODE_OPTIONS, …) are
+ *        refused here too, whoever has checked them before.
  * Fails  CH_E_NOT_FOUND for a directory or shell that is not there. A program that is not there is bound as missing: the
  *        command runs and says so with status 127, as a shell would.
  */
@@ -16,6 +17,7 @@
 
 #include "core/json.h"
 #include "exec/command.h"
+#include "exec/resolve.h"
 
 struct exec_want {
 	const char *command;             /* exact text */
@@ -31,6 +33,9 @@ struct exec_bound *exec_bound_ref(struct exec_bound *b);
 void exec_bound_unref(struct exec_bound *b);
 CH_AUTO_DEFINE(exec_bound_unref, struct exec_bound)
 const char *exec_bound_hash(const struct exec_bound *b);         /* SHA-256 over all of it, lower-case hex */
+const char *exec_bound_cwd(const struct exec_bound *b);
+/* What a program's name was bound to; the file is borrowed, *ret_sha256 is "" when protected or too large. False: nothing. */
+bool exec_bound_program(const struct exec_bound *b, const char *name, struct exec_file *ret_file, const char **ret_sha256);
 /* For approval_ask.binding; without values of the environment that are secret. */
 struct json *exec_bound_json(const struct exec_bound *b, struct arena *a);
 /* Again from that; CH_E_DENIED names what changed. */

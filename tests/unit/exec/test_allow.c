@@ -428,6 +428,22 @@ static void test_remembering_is_all_or_nothing(void **state)
 	MATCH("p a && q b");
 }
 
+/* What is judged and remembered is what was bound, whatever lies there now. */
+static void test_threat_toctou_judged_as_bound(void **state)
+{
+	CH_AUTO(exec_bound_unref) struct exec_bound *b = NULL;
+	const char *why;
+	struct cmd_plan p = plan_of("p a");
+
+	(void)state;
+	assert_int_equal(bind_text(&bench, "p a", &b, NULL), CH_OK);
+	put_file(arena_printf(bench.a, "%s/p", bench.bin), "#!/bin/sh\nexit 66\n", 0755);
+	assert_int_equal(exec_allow_grant(al, cfg, "main", &p, b, "ap-1", NULL, 0, NULL), CH_OK);
+	MISS("p a");
+	assert_true(exec_allow_covers(al, cfg, "main", &p, b, bench.a, &why));
+	assert_int_equal(exec_bound_check(b, NULL), CH_E_DENIED);
+}
+
 /* ---- the document ---- */
 
 static void test_document_round_trip(void **state)
@@ -554,6 +570,7 @@ int main(void)
 		T(test_allow_always_refuses_what_it_cannot_bind),
 		T(test_grants_expire_and_are_revoked),
 		T(test_remembering_is_all_or_nothing),
+		T(test_threat_toctou_judged_as_bound),
 		T(test_document_round_trip),
 		T(test_document_hash_is_compared),
 		T(test_document_refuses),

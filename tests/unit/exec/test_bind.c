@@ -225,7 +225,8 @@ static void test_threat_toctou_script_of_an_interpreter(void **state)
 static void test_cve_2026_53864_environment_of_loaders_is_refused(void **state)
 {
 	static const char *const names[] = { "LD_PRELOAD=x", "LD_LIBRARY_PATH=", "LD_AUDIT=x", "BASH_ENV=x", "ENV=x", "SHELLOPTS=xtrace",
-					     "BASH_FUNC_p%%=() { q; }", "IFS=x", "PS4=$(q)", "GCONV_PATH=.", "GLIBC_TUNABLES=x", "novalue", "=x" };
+					     "BASH_FUNC_p%%=() { q; }", "IFS=x", "PS4=$(q)", "GCONV_PATH=.", "GLIBC_TUNABLES=x", "NODE_OPTIONS=x", "GIT_SSH_COMMAND=x",
+					     "PYTHONSTARTUP=x", "PERL5OPT=x", "novalue", "=x" };
 
 	(void)state;
 	for (size_t i = 0; i < CH_ARRAY_LEN(names); i++) {
