@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = os.path.abspath(sys.argv[1])
@@ -310,9 +311,40 @@ def measure_cli(g, r):
         r[f"chela {verb}: wall ms"] = statistics.median(times)
 
 
+def waited_ms(pid):
+    """Processor time of the children that ended."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[13]) + int(fields[14])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def measure_sandbox(g, r):
+    """A sandbox made for /bin/true and gone again, asked for over HTTP; the reference has no counterpart without Docker."""
+    if g.name != "chela":
+        return
+    folder = os.path.join(g.state, "workspace", "tools")
+    os.makedirs(folder, exist_ok=True)
+    shutil.copy("/bin/true", os.path.join(folder, "true"))
+    with open(os.path.join(folder, "true.json"), "w") as f:
+        json.dump({"description": "does nothing", "command": "true", "risk": "reads"}, f)
+    rq = urllib.request.Request(f"http://127.0.0.1:{g.port}/tools/invoke", data=b'{"tool":"user_true","args":{}}',
+                                headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"})
+    times, count = [], 20 if QUICK else 100
+    urllib.request.urlopen(rq).read()    # asks bubblewrap whether it works here
+    before, waited = cpu_ns(g.pid()), waited_ms(g.pid())
+    for _ in range(count):
+        begun = time.monotonic()
+        if b'"ok":true' not in urllib.request.urlopen(rq).read():
+            raise SystemExit("bench: the sandboxed tool failed")
+        times.append((time.monotonic() - begun) * 1000)
+    own = (cpu_ns(g.pid()) - before) / 1e6
+    r["sandboxed true: wall ms"] = statistics.median(times)
+    r["sandboxed true: CPU ms"] = (own + waited_ms(g.pid()) - waited) / count
+    r["sandboxed true: CPU ms of the gateway"] = own / count
+
+
 PARTS = [("start", measure_start), ("idle", measure_idle), ("rpc", measure_rpc), ("clients", measure_clients),
          ("turns", measure_turns), ("streams", measure_streams), ("fanout", measure_fanout), ("history", measure_history),
-         ("sessions", measure_many_sessions), ("cli", measure_cli), ("soak", measure_soak)]
+         ("sessions", measure_many_sessions), ("cli", measure_cli), ("sandbox", measure_sandbox), ("soak", measure_soak)]
 
 BUDGETS = [
     ("start on existing state, fastest, ms", "<=", 12),
