@@ -4,8 +4,10 @@
 #include "agent/host.h"
 
 #include "agent/history.h"
+#include "agent/policy.h"
 #include "agent/queue.h"
 #include "agent/run_events.h"
+#include "agent/subagent.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -230,12 +232,15 @@ static void run_ended_early(struct run *r, const struct ch_err *why)
 static void run_fiber(void *arg)
 {
 	CH_AUTO(run_unref) struct run *r = arg;
-	CH_AUTO(lane_leave) struct lane_lease *lane = NULL;
+	CH_AUTO(lane_leave) struct lane_lease *sub_lane = NULL, *lane = NULL;
 	struct ch_err err = { 0 };
-	ch_status st;
+	ch_status st = CH_OK;
 
 	host_announce(r->host);
-	st = lane_enter(r->host->lanes, r->session_key, fiber_deadline(LANE_WAIT_MS), &lane, &err);
+	if (policy_depth(r->session_key) > 0)
+		st = lane_enter(r->host->sub_lanes, r->session_key, FIBER_FOREVER, &sub_lane, &err);
+	if (!st)
+		st = lane_enter(r->host->lanes, r->session_key, fiber_deadline(LANE_WAIT_MS), &lane, &err);
 	if (st || r->abort_origin)
 		run_ended_early(r, &err);
 	else if (r->command)
@@ -334,6 +339,7 @@ void run_ended(struct run *r)
 	if (r->timer)
 		loop_timer_stop(r->timer);
 	fiber_cond_broadcast(&r->ended);
+	subagents_run_ended(h, r->session_key);
 	if (!d)
 		return;
 	d->used_ms = now_mono_ms();

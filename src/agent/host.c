@@ -8,6 +8,8 @@
 
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/sessions_ops.h"
+#include "agent/subagent.h"
 #include "agent/taint.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -64,6 +66,13 @@ static size_t max_concurrent(struct agent_host *h)
 	return n > 0 ? (size_t)n : (size_t)CH_MAX(LANES_MIN, LANES_PER_CPU * cpus);
 }
 
+static size_t max_subagents(struct agent_host *h)
+{
+	int64_t n = config_int(host_config(h), "agents.defaults.subagents.maxConcurrent", SUBAGENT_CONCURRENT_DEFAULT);
+
+	return n > 0 ? (size_t)n : SUBAGENT_CONCURRENT_DEFAULT;
+}
+
 static struct config *tool_config(void *host)
 {
 	return host_config(host);
@@ -110,6 +119,9 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.loop = opts->loop;
 	h->tool_host.sessions = opts->sessions;
 	h->announcer = loop_timer_new(opts->loop, host_announce, h);
+	h->sub_lanes = lanes_new(max_subagents(h));
+	subagents_init(h);
+	sessions_ops_init(h);
 	fiber_cond_init(&h->idle);
 	return h;
 }
@@ -151,10 +163,12 @@ void agent_host_free(struct agent_host *h)
 		run_unref(h->to_announce.at[i]);
 	vec_done(&h->to_announce);
 	free_desks(h);
+	subagents_done(h);
 	while (map_each(h->homes, &cursor, &key, &value))
 		home_unref(value);
 	map_free(h->homes);
 	map_free(h->runs);
+	lanes_free(h->sub_lanes);
 	if (h->owns_lanes)
 		lanes_free(h->lanes);
 	ch_free((char *)h->opts.state_dir);
@@ -164,6 +178,7 @@ void agent_host_free(struct agent_host *h)
 void agent_config_changed(struct agent_host *h)
 {
 	lanes_set_max(h->lanes, max_concurrent(h));
+	lanes_set_max(h->sub_lanes, max_subagents(h));
 }
 
 struct stale { struct arena *a; VEC(const char *) keys; };
@@ -205,7 +220,10 @@ ch_status agent_host_recover(struct agent_host *h, struct ch_err *err)
 	for (size_t i = 0; i < stale.keys.len && !st; i++)
 		st = unmark(h, stale.keys.at[i], err);
 	vec_done(&stale.keys);
-	return st ? st : wake_recover(h, err);
+	if (!st)
+		st = wake_recover(h, err);
+	subagents_kick(h);
+	return st;
 }
 
 static void abort_all(struct agent_host *h)
@@ -336,8 +354,12 @@ ch_status agent_abort(struct agent_host *h, const char *session_key, const char 
 	ch_status st;
 
 	*ret_run_ids = ids;
+	if (!run_id)
+		subagents_stop_of(h, session_key, NULL, origin);
 	if (!d || !desk_is_busy(d) || (run_id && (!one || one->abort_origin)))
 		return CH_OK;
+	if (run_id)
+		subagents_stop_of(h, session_key, one->event_id, origin);
 	if (!one) {
 		st = clear_queued(d, origin, a, ids, &n, err);
 		if (st)

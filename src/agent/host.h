@@ -11,6 +11,7 @@
 #include "agent/run.h"
 #include "agent/wake.h"
 #include "core/map.h"
+#include "tools/sessions_ops.h"
 #include "tools/tool.h"
 
 #define DESKS_IDLE_MAX 32                /* kept without runs, least recently used first to go */
@@ -48,7 +49,10 @@ struct agent_host {
 	struct fiber_cond idle;          /* active became 0 */
 	VEC(struct run *) to_announce;   /* accepted, their events not yet told; referenced */
 	struct loop_timer *announcer;
+	struct loop_timer *subagents;    /* subagent.h: looks for those that have ended */
+	struct lanes *sub_lanes;         /* how many sub-agents run at once; within `lanes` */
 	struct tool_host tool_host;
+	struct tool_sessions_ops sessions_ops;
 };
 
 static inline struct config *host_config(const struct agent_host *h) { return h->opts.config(h->opts.config_arg); }

@@ -68,6 +68,7 @@ void ev_outcome(struct run *r, bool is_done, struct buf *out)
 
 	jw_obj(&w);
 	jw_kstr(&w, "stopReason", r->stop_reason);
+	jw_kstr_opt(&w, "abortOrigin", r->abort_origin);
 	if (r->result.provider[0]) {
 		jw_kstr(&w, "provider", r->result.provider);
 		jw_kstr(&w, "model", r->result.model);

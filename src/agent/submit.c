@@ -6,6 +6,7 @@
 #include "agent/command.h"
 #include "agent/messages.h"
 #include "agent/queue.h"
+#include "agent/subagent.h"
 #include "agent/wake.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -221,6 +222,7 @@ static void clear_for_command(struct desk *d, struct run *r)
 	if (d->head)
 		log_warn("agent", "session=%s: waiting input could not be cancelled: %s; it runs after the command", d->key,
 			 err.text);
+	r->stopped += subagents_stop_of(d->host, d->key, NULL, r->command->name);
 	if (!d->active || d->active->abort_origin)
 		return;
 	run_abort(d->active, r->command->name, r->command->name, "This operation was aborted");

@@ -105,8 +105,8 @@ ch_status wake_speaks_for_owner(struct agent_host *h, const char *session_key, b
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
 	ch_status st = db_prep(sess_store_db(h->opts.sessions),
-			       "SELECT json_extract(meta, '$.senderIsOwner') FROM inputs WHERE session_key = ?1 AND "
-			       "json_extract(meta, '$." INPUT_ORIGIN "') IS NULL ORDER BY id DESC LIMIT 1", &row, err);
+			       "SELECT json_extract(meta, '$.senderIsOwner') FROM inputs WHERE session_key = ?1 "
+			       "ORDER BY json_extract(meta, '$." INPUT_ORIGIN "') IS NOT NULL, id DESC LIMIT 1", &row, err);
 
 	if (st)
 		return st;

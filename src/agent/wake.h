@@ -4,7 +4,8 @@
  *
  * It becomes an input of the session, with a turn of its own, or is taken up by the turn that runs (steer). The input
  * says what it is (struct run_origin, in its message as provenance and in its meta) and is no person's word: is_tainted
- * marks the turn. It speaks for the owner only if the last person who wrote to the session was the owner.
+ * marks the turn. It speaks for the owner only if the last person who wrote to the session was the owner; in a session of
+ * no person, if what started it did.
  * Once     (kind, id) is the idempotency key: a second call finds the first and does nothing.
  * Durable  when it returns CH_OK. One that never ran is taken up by the next start.
  * Burst    at most WAKE_BURST turns in WAKE_BURST_MS per session; later ones wait and are told together. People are not

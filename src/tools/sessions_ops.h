@@ -10,22 +10,24 @@
 #include "tools/tool.h"
 
 struct tool_spawn {
-	const char *task, *label, *agent_id, *model, *thinking, *cwd;
+	const char *task, *label, *agent_id, *model, *thinking;
 	const char *context;             /* "isolated", "fork" */
 	const char *cleanup;             /* "keep", "delete" */
 	int64_t run_timeout_ms;          /* 0: the configuration's */
+	bool needs_sandbox;              /* refused where its commands would not be sandboxed */
+	bool is_quiet;                   /* the requester does not want to hear of its end */
 };
 struct tool_sessions_ops {
 	void *arg;
 	/* Results are JSON objects as the tools return them. */
-	CH_MUST_USE ch_status (*list)(void *arg, const struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
-	CH_MUST_USE ch_status (*history)(void *arg, const struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
-	CH_MUST_USE ch_status (*search)(void *arg, const struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
-	CH_FIBER CH_MUST_USE ch_status (*send)(void *arg, const struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
-	CH_MUST_USE ch_status (*spawn)(void *arg, const struct tool_ctx *ctx, const struct tool_spawn *s, struct buf *ret, struct ch_err *err);
+	CH_MUST_USE ch_status (*list)(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
+	CH_MUST_USE ch_status (*history)(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
+	CH_MUST_USE ch_status (*search)(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
+	CH_FIBER CH_MUST_USE ch_status (*send)(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
+	CH_MUST_USE ch_status (*spawn)(void *arg, struct tool_ctx *ctx, const struct tool_spawn *s, struct buf *ret, struct ch_err *err);
 	/* action list, info, log, stop, send on the caller's sub-agents. */
-	CH_FIBER CH_MUST_USE ch_status (*subagents)(void *arg, const struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
-	CH_MUST_USE ch_status (*agents)(void *arg, const struct tool_ctx *ctx, struct buf *ret, struct ch_err *err);
+	CH_FIBER CH_MUST_USE ch_status (*subagents)(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
+	CH_MUST_USE ch_status (*agents)(void *arg, struct tool_ctx *ctx, struct buf *ret, struct ch_err *err);
 };
 
 #endif

@@ -7,6 +7,7 @@
 
 /* Sorted by name: the order is part of the cacheable prompt. */
 static const struct tool *const tools[] = {
+	&tool_agents_list,
 	&tool_apply_patch,
 	&tool_ask_user,
 	&tool_edit,
@@ -18,6 +19,12 @@ static const struct tool *const tools[] = {
 	&tool_progress_card,
 	&tool_read,
 	&tool_session_status,
+	&tool_sessions_history,
+	&tool_sessions_list,
+	&tool_sessions_search,
+	&tool_sessions_send,
+	&tool_sessions_spawn,
+	&tool_subagents,
 	&tool_view_image,
 	&tool_web_fetch,
 	&tool_web_search,

@@ -7,6 +7,7 @@
 #include "tools/tool.h"
 
 /* One to a line, sorted, so that additions do not collide. */
+extern const struct tool tool_agents_list;
 extern const struct tool tool_apply_patch;
 extern const struct tool tool_ask_user;
 extern const struct tool tool_edit;
@@ -18,6 +19,12 @@ extern const struct tool tool_process;
 extern const struct tool tool_progress_card;
 extern const struct tool tool_read;
 extern const struct tool tool_session_status;
+extern const struct tool tool_sessions_history;
+extern const struct tool tool_sessions_list;
+extern const struct tool tool_sessions_search;
+extern const struct tool tool_sessions_send;
+extern const struct tool tool_sessions_spawn;
+extern const struct tool tool_subagents;
 extern const struct tool tool_view_image;
 extern const struct tool tool_web_fetch;
 extern const struct tool tool_web_search;

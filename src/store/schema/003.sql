@@ -113,6 +113,8 @@ CREATE TABLE subagents (
 	label TEXT,
 	depth INTEGER NOT NULL,
 	cleanup TEXT NOT NULL,                   -- "keep", "delete"
+	requester_run TEXT,                      -- the run that started it
+	announces INTEGER NOT NULL DEFAULT 1,    -- its requester wants to hear of its end
 	status TEXT NOT NULL,                    -- "running", "done", "failed", "timeout", "stopped", "lost"
 	created_at INTEGER NOT NULL,
 	ended_at INTEGER NOT NULL DEFAULT 0,
@@ -122,6 +124,8 @@ CREATE TABLE subagents (
 );
 CREATE INDEX subagents_by_requester ON subagents (requester_key);
 CREATE INDEX subagents_by_child ON subagents (child_key);
+CREATE INDEX subagents_open ON subagents (created_at) WHERE announced_at = 0;
+CREATE INDEX subagents_to_archive ON subagents (archive_at) WHERE archive_at > 0;
 
 -- A session's plan, as its agent last put it.
 CREATE TABLE progress_cards (
