@@ -185,6 +185,24 @@ static ch_status prune(struct approvals *ap, int64_t now, struct ch_err *err)
 		      "ORDER BY resolved_at DESC, id DESC LIMIT -1 OFFSET ?1)", APPROVALS_KEPT_MAX, err);
 }
 
+/* A model that asks in a loop must not make the list too long to be sent. */
+static ch_status check_room(struct approvals *ap, const struct approval_ask *ask, struct ch_err *err)
+{
+	CH_AUTO_BUF struct buf text = { 0 };
+	int64_t bytes = 0;
+	ch_status st;
+
+	buf_init(&text, APPROVAL_TEXT_MAX);
+	json_write(&text, ask->request, 0);
+	st = query_int(ap->db, "SELECT sum(length(request)) FROM approvals WHERE status = 'pending'", &bytes, err);
+	if (st)
+		return st;
+	if (ap->pending >= APPROVALS_PENDING_MAX || (size_t)bytes + text.len > APPROVALS_PENDING_BYTES)
+		return ch_fail(err, CH_E_LIMIT, "%zu approvals wait for an answer already: answer them first (chela approvals list)",
+			       ap->pending);
+	return CH_OK;
+}
+
 static ch_status store_new(struct approvals *ap, const struct approval_ask *ask, const char *id, struct ch_err *err)
 {
 	CH_AUTO(db_rollback) struct db *tx = NULL;
@@ -226,9 +244,9 @@ ch_status approval_create(struct approvals *ap, const struct approval_ask *ask, 
 
 	if (ask->id && !is_id(ask->id))
 		return ch_fail(err, CH_E_INVALID, "an approval's id has letters, digits and . _ : - only, at most %d", APPROVAL_ID_MAX);
-	if (ap->pending >= APPROVALS_PENDING_MAX)
-		return ch_fail(err, CH_E_LIMIT, "%d approvals wait for an answer already: answer them first (chela approvals list)",
-			       APPROVALS_PENDING_MAX);
+	st = check_room(ap, ask, err);
+	if (st)
+		return st;
 	if (ap->ops.is_reachable && !ap->ops.is_reachable(ap->ops.arg, ask->session_key, a, &way_out))
 		return ch_fail(err, CH_E_DENIED, "nobody who could approve this can be reached: %s", way_out);
 	rand_uuid(uuid);

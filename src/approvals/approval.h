@@ -25,6 +25,7 @@
 
 #define APPROVALS_PENDING_MAX 256                /* a turn that asks in a loop must not fill the page */
 #define APPROVAL_TEXT_MAX (256u << 10)
+#define APPROVALS_PENDING_BYTES (12u << 20)      /* … their requests together: a list must fit into one frame */
 #define APPROVAL_TTL_MS (30 * 60 * 1000LL)
 #define APPROVAL_KEEP_MS (30LL * 86400000)
 #define APPROVALS_KEPT_MAX 1000                  /* … and at most so many: a loop of asking must not fill the disk */
@@ -128,7 +129,7 @@ CH_MUST_USE ch_status approval_match(struct approvals *ap, const char *prefix, s
 /* Pending ones, oldest first; session_key NULL: all. Borrowed for the call. */
 CH_MUST_USE ch_status approval_pending(struct approvals *ap, const char *session_key,
 				       bool (*each)(void *arg, const struct approval *row), void *arg, struct ch_err *err);
-/* Ended ones, newest first, before the cursor (NULL: from the newest). */
+/* Ended ones, newest first, before the cursor (NULL: from the newest). each: false ends the page behind that row. */
 CH_MUST_USE ch_status approval_history(struct approvals *ap, const char *cursor, size_t limit, const char *kind,
 				       struct arena *a, bool (*each)(void *arg, const struct approval *row), void *arg,
 				       const char **ret_cursor, struct ch_err *err);

@@ -170,19 +170,23 @@ ch_status approval_ids_load(struct db_stmt *stmt, struct approval_ids *ret, stru
 	return st;
 }
 
-/* Each is read when its turn comes, to memory that the next one takes over. One that cannot be read hides no other. */
-static ch_status walk(struct approvals *ap, const struct approval_ids *ids, size_t max,
-		      bool (*each)(void *arg, const struct approval *row), void *arg, struct ch_err *err)
+/*
+ * Each is read when its turn comes, to memory that the next one takes over. One that cannot be read hides no other.
+ * Gives how many ids were dealt with.
+ */
+static size_t walk(struct approvals *ap, const struct approval_ids *ids, size_t max,
+		   bool (*each)(void *arg, const struct approval *row), void *arg)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct ch_err why = { 0 };
+	size_t i = 0;
 
-	for (size_t i = 0; i < ids->list.len && i < max; i++) {
+	while (i < ids->list.len && i < max) {
 		struct approval row;
 		ch_status st;
 
 		arena_clear(a);
-		st = approval_row_load(ap->db, ids->list.at[i], a, &row, &why);
+		st = approval_row_load(ap->db, ids->list.at[i++], a, &row, &why);
 		if (st == CH_E_NOT_FOUND)
 			continue;
 		if (st) {
@@ -192,7 +196,7 @@ static ch_status walk(struct approvals *ap, const struct approval_ids *ids, size
 		if (!each(arg, &row))
 			break;
 	}
-	return CH_OK;
+	return i;
 }
 
 ch_status approval_pending(struct approvals *ap, const char *session_key, bool (*each)(void *arg, const struct approval *row),
@@ -208,7 +212,9 @@ ch_status approval_pending(struct approvals *ap, const char *session_key, bool (
 		return st;
 	db_bind_text(s, 1, session_key);
 	st = approval_ids_load(s, &ids, err);
-	return st ? st : walk(ap, &ids, SIZE_MAX, each, arg, err);
+	if (!st)
+		walk(ap, &ids, SIZE_MAX, each, arg);
+	return st;
 }
 
 /* A cursor is "<resolved_at>.<id>" of the last one told. */
@@ -236,6 +242,7 @@ ch_status approval_history(struct approvals *ap, const char *cursor, size_t limi
 	const char *before_id = "";
 	struct approval last;
 	struct db_stmt *s;
+	size_t told;
 	ch_status st;
 
 	if (cursor && (st = read_cursor(cursor, &before, &before_id, err)))
@@ -249,14 +256,13 @@ ch_status approval_history(struct approvals *ap, const char *cursor, size_t limi
 	db_bind_text(s, 3, kind);
 	db_bind_int(s, 4, (int64_t)limit + 1);
 	st = approval_ids_load(s, &ids, err);
-	if (!st)
-		st = walk(ap, &ids, limit, each, arg, err);
 	if (st)
 		return st;
+	told = walk(ap, &ids, limit, each, arg);
 	*ret_cursor = NULL;
-	if (ids.list.len <= limit)
+	if (ids.list.len <= told)
 		return CH_OK;
-	st = approval_row_load(ap->db, ids.list.at[limit - 1], a, &last, err);
+	st = approval_row_load(ap->db, ids.list.at[told - 1], a, &last, err);
 	if (!st)
 		*ret_cursor = arena_printf(a, "%" PRId64 ".%s", last.resolved_at, last.id);
 	return st;

@@ -15,6 +15,7 @@
 #define EVENT_MAX (4u << 20)             /* request and presentation, escaped, and a little around them */
 #define ABOVE_MAX 8                      /* sub-agents of sub-agents; also stops a circle */
 #define REPLAYED_MAX 100
+#define REPLAYED_BYTES (8u << 20)
 #define WAY_OUT "open the page (chela dashboard) or run `chela approvals watch` in a terminal and try again, or allow " \
 		"the command beforehand (docs/approvals.md)"
 
@@ -295,7 +296,7 @@ void gw_approvals_join(struct gw *gw)
 
 /* -- replay -- */
 
-struct replay_list { struct gw *gw; struct jw *w; const char *session_key; size_t count; };
+struct replay_list { struct gw *gw; struct jw *w; const char *session_key; size_t count; bool is_full; };
 
 static bool put_replayed(void *arg, const struct approval *row)
 {
@@ -311,7 +312,8 @@ static bool put_replayed(void *arg, const struct approval *row)
 	put_approval(r->gw, r->w, row, false);
 	jw_kstr(r->w, "sourceSessionKey", row->session_key);
 	jw_end(r->w);
-	return true;
+	r->is_full = r->w->out->len >= REPLAYED_BYTES;
+	return !r->is_full;
 }
 
 ch_status gw_render_approval_replay(struct gw *gw, struct jw *w, const char *session_key, struct ch_err *err)
@@ -325,7 +327,7 @@ ch_status gw_render_approval_replay(struct gw *gw, struct jw *w, const char *ses
 	jw_karr(w, "approvals");
 	st = approval_pending(gw->services->host.approvals, NULL, put_replayed, &r, err);
 	jw_end(w);
-	jw_kbool(w, "truncated", r.count > REPLAYED_MAX);
+	jw_kbool(w, "truncated", r.is_full || r.count > REPLAYED_MAX);
 	jw_end(w);
 	return st;
 }

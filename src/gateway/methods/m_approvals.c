@@ -14,6 +14,7 @@
 #include "core/str.h"
 
 #define HISTORY_LIMIT 50
+#define HISTORY_PAGE_BYTES (8u << 20)
 
 static struct approvals *approvals_of(struct gw_call *call)
 {
@@ -65,7 +66,7 @@ static bool put_ended(void *arg, const struct approval *row)
 	struct listing *l = arg;
 
 	gw_render_approval(l->gw, l->w, row, true);
-	return !l->w->out->failed;
+	return l->w->out->len < HISTORY_PAGE_BYTES;      /* the rest is the next page */
 }
 
 static ch_status run_history(struct gw_call *call, struct ch_err *err)

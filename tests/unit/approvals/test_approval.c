@@ -176,6 +176,12 @@ static void test_limits(void **state)
 
 	ask.request = object("command", big);
 	ASSERT_FAILS(approval_create(ap, &ask, arena, &id, err), CH_E_LIMIT, "request");
+	big[APPROVAL_TEXT_MAX - 100] = '\0';
+	ask.request = object("command", big);
+	for (size_t i = 0; i < APPROVALS_PENDING_BYTES / APPROVAL_TEXT_MAX; i++)
+		ASSERT_OK(approval_create(ap, &ask, arena, &id, err));
+	ASSERT_FAILS(approval_create(ap, &ask, arena, &id, err), CH_E_LIMIT, "chela approvals list");
+	ASSERT_OK(approval_cancel_run(ap, "r1", "run-aborted", err));
 	ask.request = object("command", "ls");
 	for (int i = 0; i < APPROVALS_PENDING_MAX; i++)
 		ASSERT_OK(approval_create(ap, &ask, arena, &id, err));
@@ -261,6 +267,12 @@ static void test_history(void **state)
 	ASSERT_OK(approval_history(ap, cursor, 3, NULL, arena, see, &second, &end, err));
 	assert_string_equal(second.text, "h1 h0");
 	assert_null(end);
+	first = (struct seen){ .max = 2 };               /* a page that ends early goes on where it ended */
+	ASSERT_OK(approval_history(ap, NULL, 3, NULL, arena, see, &first, &cursor, err));
+	assert_string_equal(first.text, "h4 h3");
+	second = (struct seen){ 0 };
+	ASSERT_OK(approval_history(ap, cursor, 3, NULL, arena, see, &second, &end, err));
+	assert_string_equal(second.text, "h2 h1 h0");
 	ASSERT_OK(approval_history(ap, NULL, 3, "plugin", arena, see, &plugins, &end, err));
 	assert_string_equal(plugins.text, "h2");
 	ASSERT_FAILS(approval_history(ap, "x", 3, NULL, arena, see, &plugins, &end, err), CH_E_INVALID, "cursor");
@@ -499,6 +511,7 @@ static void watch_deadline(void *arg)
 	spawn(&looker);
 	join(&looker);
 	ASSERT_DIARY("?pending woke:pending");
+	answered(looker.id, APPROVAL_DENY);              /* else the loop waits for its time */
 }
 
 static void test_watch_has_a_deadline(void **state)
