@@ -146,7 +146,8 @@ static ch_status refuse_several(const struct edit_match *m, size_t number, struc
 	size_t n = 0;
 
 	for (size_t i = 0; i < CH_MIN(m->count, EDIT_CANDIDATES_MAX); i++)
-		n += (size_t)snprintf(lines + n, sizeof(lines) - n, "%s%zu", i ? ", " : "", m->lines[i]);
+		if (!i || m->lines[i] != m->lines[i - 1])
+			n += (size_t)snprintf(lines + n, sizeof(lines) - n, "%s%zu", i ? ", " : "", m->lines[i]);
 	return ch_fail(err, CH_E_INVALID, "edit %zu: oldText is in the file more than once (at lines %s%s); "
 		       "take more of the text around it", number, lines,
 		       m->count > EDIT_CANDIDATES_MAX ? " and more" : "");

@@ -180,6 +180,7 @@ const struct tool tool_edit = {
 	.timeout_ms = 20000,
 	.out_max_bytes = 4096,
 	.group = "fs",
+	.has_effects = ws_writes_beyond,
 	.meta = edit_meta,
 	.run = edit_run,
 };

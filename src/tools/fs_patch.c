@@ -216,6 +216,19 @@ static bool patch_is_available(const struct tool_host *host, const char *agent_i
 	return false;
 }
 
+static bool patch_has_effects(const struct tool_ctx *ctx, const struct json *args)
+{
+	const struct json *input = json_get(args, "input");
+	struct patch p;
+
+	if (!json_str(input) || patch_parse(ctx->arena, json_str(input), input->len, &p, NULL))
+		return false;            /* will be refused */
+	for (size_t i = 0; i < p.count; i++)
+		if (ws_is_beyond(ctx, p.ops[i].path) || ws_is_beyond(ctx, p.ops[i].move_to))
+			return true;
+	return false;
+}
+
 static const char *patch_meta(struct arena *a, const struct json *args)
 {
 	struct patch p;
@@ -241,6 +254,7 @@ const struct tool tool_apply_patch = {
 	.timeout_ms = 60000,
 	.out_max_bytes = 16u << 10,
 	.group = "fs",
+	.has_effects = patch_has_effects,
 	.is_available = patch_is_available,
 	.meta = patch_meta,
 	.run = patch_run,

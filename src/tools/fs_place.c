@@ -207,6 +207,21 @@ ch_status ws_place(struct tool_ctx *ctx, const struct json *arg, unsigned access
 	return CH_OK;
 }
 
+bool ws_is_beyond(const struct tool_ctx *ctx, const char *path)
+{
+	char real[WS_PATH_MAX];
+
+	if (!path || (path[0] == '~' && (!path[1] || path[1] == '/')))
+		return path != NULL;
+	return path[0] == '/' && !wk_below(path, ctx->workspace) &&
+	       !(wk_real_path(ctx->workspace_fd, real, sizeof(real)) && wk_below(path, real));
+}
+
+bool ws_writes_beyond(const struct tool_ctx *ctx, const struct json *args)
+{
+	return ws_is_beyond(ctx, json_get_str(args, "path"));
+}
+
 void ws_place_done(struct ws_place *p)
 {
 	if (p->is_owned)

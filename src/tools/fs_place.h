@@ -32,6 +32,14 @@ CH_MUST_USE ch_status ws_place(struct tool_ctx *ctx, const struct json *arg, uns
 void ws_place_done(struct ws_place *p);
 #define WS_AUTO_PLACE __attribute__((cleanup(ws_place_done)))
 
+/*
+ * Is this a name beyond the workspace, so that changing it acts on more than the agent's own? By the text alone; what turns
+ * out to lead out of the workspace is refused anyway.
+ */
+bool ws_is_beyond(const struct tool_ctx *ctx, const char *path);
+/* tool.has_effects of tools that write to `path`. */
+bool ws_writes_beyond(const struct tool_ctx *ctx, const struct json *args);
+
 /* What holds for an agent's call, from tools.exec.applyPatch and the agent's own. */
 bool ws_patch_is_contained(const struct tool_ctx *ctx);
 

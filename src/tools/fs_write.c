@@ -84,6 +84,7 @@ const struct tool tool_write = {
 	.timeout_ms = 20000,
 	.out_max_bytes = 4096,
 	.group = "fs",
+	.has_effects = ws_writes_beyond,
 	.meta = write_meta,
 	.run = write_run,
 };

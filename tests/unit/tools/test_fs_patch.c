@@ -3,6 +3,7 @@
  */
 #include "tool_fixture.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -279,13 +280,57 @@ static void test_cve_2026_32060_patch_paths(void **state)
 	assert_true(is_there(f, "a.txt"));
 }
 
+/* Swaps a directory and a link to the outside as fast as it can. */
+struct swapper { const struct fixture *f; bool stop; };
+
+static void *swap(void *arg)
+{
+	struct swapper *s = arg;
+	char dir[160], link[160];
+
+	snprintf(dir, sizeof(dir), "%s/d", s->f->root);
+	snprintf(link, sizeof(link), "%s/l", s->f->root);
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED))
+		renameat2(AT_FDCWD, dir, AT_FDCWD, link, RENAME_EXCHANGE);
+	return NULL;
+}
+
+static void test_threat_path_traversal_rename_race(void **state)
+{
+	struct fixture *f = *state;
+	struct swapper s = { .f = f };
+	char path[256];
+	pthread_t thread;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/d", f->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/l", f->root);
+	assert_int_equal(symlink("../out", path), 0);
+	fixture_put(f, "../out/keep.txt", "k\n", 2);
+	assert_int_equal(pthread_create(&thread, NULL, swap, &s), 0);
+	for (int i = 0; i < 150; i++) {
+		(void)patch(f, arena_printf(f->arena, BEGIN "*** Add File: d/n%d.txt\n+x\n*** Add File: d/new/m%d.txt\n+x\n" END, i, i));
+		(void)patch(f, BEGIN "*** Update File: d/keep.txt\n-k\n+x\n" END);
+		(void)patch(f, BEGIN "*** Delete File: d/keep.txt\n" END);
+		snprintf(path, sizeof(path), "%s/n%d.txt", f->outside, i);
+		assert_int_equal(stat(path, &st), -1);
+	}
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	assert_string_equal(fixture_get(f, "../out/keep.txt", path, sizeof(path)), "k\n");
+	snprintf(path, sizeof(path), "%s/new", f->outside);
+	assert_int_equal(stat(path, &st), -1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(changes_several_files), T(later_steps_see_earlier_ones), T(all_or_nothing), T(a_full_disk_changes_nothing),
-		T(a_failure_half_way_restores), T(a_new_file_replaces_nothing), T(links), T(test_cve_2026_32060_patch_paths),
+		T(a_failure_half_way_restores), T(a_new_file_replaces_nothing), T(links), T(test_threat_path_traversal_rename_race),
+		T(test_cve_2026_32060_patch_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,12 +163,44 @@ static void the_whole_file_system(void **state)
 	end(&b);
 }
 
+/* With text from outside in the turn, changing what lies beyond the workspace needs a person. */
+static void writing_beyond_the_workspace_has_effects(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const within[] = { "a.txt", "./a/b", "../out/a", "~x" };
+	const char *beyond[] = { "/etc/motd", "~/a.txt", "~", outside(f, "a.txt"), arena_printf(f->arena, "%s-2/a", f->root) };
+	const struct tool *const tools[] = { &tool_write, &tool_edit };
+
+	for (size_t t = 0; t < CH_ARRAY_LEN(tools); t++) {
+		struct json *args = json_new_obj(f->arena);
+
+		for (size_t i = 0; i < CH_ARRAY_LEN(within); i++) {
+			json_set(f->arena, args, "path", json_new_str(f->arena, within[i]));
+			assert_false(tools[t]->has_effects(&f->ctx, args));
+		}
+		json_set(f->arena, args, "path", json_new_str(f->arena, arena_printf(f->arena, "%s/a", f->root)));
+		assert_false(tools[t]->has_effects(&f->ctx, args));
+		for (size_t i = 0; i < CH_ARRAY_LEN(beyond); i++) {
+			json_set(f->arena, args, "path", json_new_str(f->arena, beyond[i]));
+			assert_true(tools[t]->has_effects(&f->ctx, args));
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		struct json *args = json_new_obj(f->arena);
+		const char *text = arena_printf(f->arena, "*** Begin Patch\n*** Add File: a\n+x\n*** Update File: b\n*** Move to: %s\n*** End Patch",
+						i ? "/etc/c" : "c");
+
+		json_set(f->arena, args, "input", json_new_str(f->arena, text));
+		assert_int_equal(tool_apply_patch.has_effects(&f->ctx, args), i);
+	}
+}
+
 /* Reading keys through a file tool, in the words of several advisories: nothing here is within reach. */
 static void test_threat_path_traversal_credentials(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const kept[] = { "~/.ssh/id", "~/.aws/credentials", "~/.config/gh/hosts.yml", "~/.netrc", "~/.state/db",
-					    "/proc/self/environ", "/proc/self/root/etc/hostname", "/sys/kernel/uevent_seqnum", "/dev/zero",
+					    "/proc/self/environ", "/proc/1/environ", "/sys/kernel/uevent_seqnum", "/dev/zero",
 					    "/dev/null", "/etc/shadow" };
 	static const char *const dirs[] = { ".ssh", ".aws", ".config", ".config/gh", "other", "other/.ssh" };
 	struct above b;
@@ -331,7 +363,8 @@ static void helps_with_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(roots), T(the_whole_file_system), T(test_threat_path_traversal_credentials), T(a_home_as_workspace),
+		T(roots), T(the_whole_file_system), T(writing_beyond_the_workspace_has_effects),
+		T(test_threat_path_traversal_credentials), T(a_home_as_workspace),
 		T(text_from_outside), T(views_images), T(helps_with_names),
 	};
 
