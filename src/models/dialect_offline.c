@@ -81,7 +81,6 @@ static size_t calls_so_far(const struct history *h)
 
 static ch_status ask_for_tool(struct talk *t, const struct offline_action *act, struct ch_err *err)
 {
-	struct json *args = json_new_obj(t->arena);
 	struct tool_calls calls = { VEC_INIT };
 	struct tool_call *c = NULL;
 	const char *text, *id;
@@ -90,11 +89,7 @@ static ch_status ask_for_tool(struct talk *t, const struct offline_action *act, 
 	if (!has_tool(t->call, act->tool))
 		return say(t, arena_printf(t->arena, "I would use the `%s` tool for that, but I am not given it here.",
 					   act->tool));
-	if (act->path)
-		json_set(t->arena, args, "path", json_new_str(t->arena, act->path));
-	if (act->content)
-		json_set(t->arena, args, "content", json_new_str(t->arena, act->content));
-	text = json_to_str(t->arena, args);
+	text = json_to_str(t->arena, act->args);
 	id = arena_printf(t->arena, "call_%zu", calls_so_far(&t->history) + 1);
 	st = tool_calls_begin(&calls, &t->to, 0, id, act->tool, &c, err);
 	if (!st)

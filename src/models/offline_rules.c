@@ -37,6 +37,11 @@ static void say_help(struct arena *a, const struct match *m, struct offline_acti
 		 "- `list files`, `list <folder>` - uses the `list` tool\n"
 		 "- `read <file>` - uses the `read` tool\n"
 		 "- `write <file>: <text>` - uses the `write` tool\n"
+		 "- `find <pattern>`, `grep <pattern>` - look for files and in files\n"
+		 "- `run <command>` - the `exec` tool, in the sandbox; `run outside the sandbox: <command>` asks you first\n"
+		 "- `what is running` - the `process` tool\n"
+		 "- `fetch <address>`, `search for <words>` - the web tools\n"
+		 "- `delegate: <one of these>` - gives it to a sub-agent\n"
 		 "- `what time is it`, `status` - uses the `session_status` tool\n"
 		 "\n"
 		 "For a real model set `ANTHROPIC_API_KEY` or `OPENAI_API_KEY` and start chela again, run Ollama on this "
@@ -80,10 +85,15 @@ static void count(struct arena *a, const struct match *m, struct offline_action 
 	*ret = (struct offline_action){ .kind = OFFLINE_COUNT, .count = (int)n };
 }
 
-static void call(struct offline_action *ret, const char *tool, const char *path, const char *content)
+/* Arguments are texts: name, value, …, NULL. A value of NULL is left out. */
+static void call(struct arena *a, struct offline_action *ret, const char *tool, const char *const *args)
 {
-	*ret = (struct offline_action){ .kind = OFFLINE_CALL, .tool = tool, .path = path, .content = content };
+	*ret = (struct offline_action){ .kind = OFFLINE_CALL, .tool = tool, .args = json_new_obj(a) };
+	for (; *args; args += 2)
+		if (args[1])
+			json_set(a, ret->args, args[0], json_new_str(a, args[1]));
 }
+#define ARGS(...) (const char *const[]){ __VA_ARGS__, NULL }
 
 /* `notes.txt`, "notes.txt" and 'notes.txt' are notes.txt. */
 static const char *unquote(struct arena *a, const char *s)
@@ -97,40 +107,81 @@ static const char *unquote(struct arena *a, const char *s)
 
 static void call_list_all(struct arena *a, const struct match *m, struct offline_action *ret)
 {
-	call(ret, "list", NULL, NULL);
+	call(a, ret, "list", ARGS("path", NULL));
 }
 
 static void call_list(struct arena *a, const struct match *m, struct offline_action *ret)
 {
-	call(ret, "list", unquote(a, m->hole[0]), NULL);
+	call(a, ret, "list", ARGS("path", unquote(a, m->hole[0])));
 }
 
 static void call_read(struct arena *a, const struct match *m, struct offline_action *ret)
 {
-	call(ret, "read", unquote(a, m->hole[0]), NULL);
+	call(a, ret, "read", ARGS("path", unquote(a, m->hole[0])));
 }
 
 static void call_write(struct arena *a, const struct match *m, struct offline_action *ret)
 {
-	call(ret, "write", unquote(a, m->hole[0]), m->hole[1]);
+	call(a, ret, "write", ARGS("path", unquote(a, m->hole[0]), "content", m->hole[1]));
 }
 
 static void call_status(struct arena *a, const struct match *m, struct offline_action *ret)
 {
-	call(ret, "session_status", NULL, NULL);
+	call(a, ret, "session_status", ARGS("model", NULL));
+}
+
+static void call_exec(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "exec", ARGS("command", m->hole[0]));
+}
+
+static void call_exec_outside(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "exec", ARGS("command", m->hole[0], "host", "gateway"));
+}
+
+static void call_processes(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "process", ARGS("action", "list"));
+}
+
+static void call_fetch(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "web_fetch", ARGS("url", unquote(a, m->hole[0])));
+}
+
+static void call_search(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "web_search", ARGS("query", m->hole[0]));
+}
+
+static void call_find(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "find", ARGS("pattern", unquote(a, m->hole[0])));
+}
+
+static void call_grep(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "grep", ARGS("pattern", unquote(a, m->hole[0])));
+}
+
+static void call_delegate(struct arena *a, const struct match *m, struct offline_action *ret)
+{
+	call(a, ret, "sessions_spawn", ARGS("task", m->hole[0]));
 }
 
 static const struct {
 	const char *pattern;
 	rule_fn run;
+	bool is_free;                    /* the text is the user's own to its last character */
 } rules[] = {
 	{ "help", say_help },
 	{ "what can you do", say_help },
 	{ "hello", say_hello },
 	{ "hi", say_hello },
 	{ "hey", say_hello },
-	{ "echo *", say_back },
-	{ "say *", say_back },
+	{ "echo *", say_back, true },
+	{ "say *", say_back, true },
 	{ "count to *", count },
 	{ "count *", count },
 	{ "list files", call_list_all },
@@ -150,8 +201,22 @@ static const struct {
 	{ "read *", call_read },
 	{ "show *", call_read },
 	{ "cat *", call_read },
-	{ "write *: *", call_write },
+	{ "write *: *", call_write, true },
 	{ "write *", say_unknown },
+	{ "run outside the sandbox: *", call_exec_outside, true },
+	{ "run: *", call_exec, true },
+	{ "run *", call_exec, true },
+	{ "$ *", call_exec, true },
+	{ "what is running", call_processes },
+	{ "processes", call_processes },
+	{ "fetch *", call_fetch },
+	{ "open *", call_fetch },
+	{ "search the web for *", call_search },
+	{ "search for *", call_search },
+	{ "find *", call_find },
+	{ "grep *", call_grep },
+	{ "delegate: *", call_delegate, true },
+	{ "delegate *", call_delegate, true },
 	{ "what time is it", call_status },
 	{ "what is the time", call_status },
 	{ "what day is it", call_status },
@@ -232,9 +297,7 @@ void offline_understand(struct arena *a, const char *text, struct offline_action
 	const char *bare = strip_end(a, m.text);
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(rules); i++) {
-		bool is_free = rules[i].run == say_back || rules[i].run == call_write;
-
-		if (match_rule(a, rules[i].pattern, is_free ? m.text : bare, &m)) {
+		if (match_rule(a, rules[i].pattern, rules[i].is_free ? m.text : bare, &m)) {
 			rules[i].run(a, &m, ret);
 			return;
 		}
@@ -286,6 +349,8 @@ const char *offline_summarize(struct arena *a, const char *tool, const char *res
 		return arena_printf(a, "The file says:\n\n%s", fenced(a, result));
 	if (str_eq(tool, "write"))
 		return arena_printf(a, "Done. %s", result);
+	if (!str_eq(tool, "session_status"))
+		return arena_printf(a, "The `%s` tool says:\n\n%s", tool, fenced(a, result));
 	line = strcasestr(asked, "time") || strcasestr(asked, "day") ? time_line(a, result) : NULL;
 	return arena_printf(a, "%s%s%s", line ? line : "This is the state of the session:", "\n\n", fenced(a, result));
 }

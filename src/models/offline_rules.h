@@ -5,7 +5,7 @@
 #ifndef CH_MODELS_OFFLINE_RULES_H
 #define CH_MODELS_OFFLINE_RULES_H
 
-#include "core/arena.h"
+#include "core/json.h"
 
 enum offline_kind { OFFLINE_SAY, OFFLINE_COUNT, OFFLINE_CALL };
 
@@ -13,8 +13,8 @@ struct offline_action {
 	enum offline_kind kind;
 	const char *text;                /* SAY: Markdown */
 	int count;                       /* COUNT: up to this number */
-	const char *tool;                /* CALL: "list", "read", "write", "session_status" */
-	const char *path, *content;      /* CALL: arguments, or NULL */
+	const char *tool;                /* CALL: "list", "exec", … */
+	struct json *args;               /* CALL: an object */
 };
 
 #define OFFLINE_COUNT_MAX 500

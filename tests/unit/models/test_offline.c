@@ -7,7 +7,7 @@
 static const struct {
 	const char *text;
 	enum offline_kind kind;
-	const char *a, *b, *c;           /* SAY: a substring; CALL: tool, path, content */
+	const char *a, *b, *c;           /* SAY: a substring; CALL: tool, path or the arguments as JSON, content */
 	int count;
 } table[] = {
 	{ "help", OFFLINE_SAY, "count to 20" },
@@ -34,6 +34,16 @@ static const struct {
 	{ "write a.txt:\n# Title\ntext", OFFLINE_CALL, "write", "a.txt", "# Title\ntext" },
 	{ "write", OFFLINE_SAY, "You said: write" },
 	{ "write a poem", OFFLINE_SAY, "You said: write a poem" },
+	{ "run ls -l | wc -l", OFFLINE_CALL, "exec", "{\"command\":\"ls -l | wc -l\"}" },
+	{ "Run: echo 'a.'", OFFLINE_CALL, "exec", "{\"command\":\"echo 'a.'\"}" },
+	{ "run outside the sandbox: id", OFFLINE_CALL, "exec", "{\"command\":\"id\",\"host\":\"gateway\"}" },
+	{ "what is running?", OFFLINE_CALL, "process", "{\"action\":\"list\"}" },
+	{ "fetch https://example.org/a", OFFLINE_CALL, "web_fetch", "{\"url\":\"https://example.org/a\"}" },
+	{ "search for crabs", OFFLINE_CALL, "web_search", "{\"query\":\"crabs\"}" },
+	{ "find *.md", OFFLINE_CALL, "find", "{\"pattern\":\"*.md\"}" },
+	{ "grep 'you are'", OFFLINE_CALL, "grep", "{\"pattern\":\"you are\"}" },
+	{ "delegate: list files", OFFLINE_CALL, "sessions_spawn", "{\"task\":\"list files\"}" },
+	{ "run", OFFLINE_SAY, "You said: run" },
 	{ "what time is it?", OFFLINE_CALL, "session_status" },
 	{ "status", OFFLINE_CALL, "session_status" },
 	{ "Tell me a story", OFFLINE_SAY, "You said: Tell me a story" },
@@ -57,8 +67,12 @@ static void test_rules(void **state)
 		if (act.kind != OFFLINE_CALL)
 			continue;
 		assert_string_equal(act.tool, table[i].a);
-		assert_true(str_eq(act.path, table[i].b));
-		assert_true(str_eq(act.content, table[i].c));
+		if (table[i].b && table[i].b[0] == '{') {
+			assert_string_equal(json_to_str(a, act.args), table[i].b);
+			continue;
+		}
+		assert_true(str_eq(json_get_str(act.args, "path"), table[i].b));
+		assert_true(str_eq(json_get_str(act.args, "content"), table[i].c));
 	}
 }
 
