@@ -55,27 +55,30 @@ static void read_policy(struct exec_call *c, struct exec_policy *ret)
 		ret->ask_fallback = EXEC_DENY;
 }
 
-/* What is to be done; a reason with EXEC_DENY. */
-enum verdict { RUN_BY_SHELL, RUN_BOUND, ASK, DENY };
-
-static enum verdict judge(struct exec_call *c, const char **ret_why)
+/* Neither a match nor a yes is needed. Strict about inline code: what cannot be read well may hide some. */
+static bool is_free(const struct exec_call *c)
 {
 	const struct exec_policy *p = &c->policy;
-	bool matches = false;
 
-	*ret_why = p->reason;
-	if (p->security == EXEC_DENY)
-		return DENY;
-	if (p->security == EXEC_ALLOWLIST)
-		matches = exec_allow_matches(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->cwd, c->path_env,
-					     c->ctx->arena, ret_why);
-	if (p->ask == EXEC_ASK_ALWAYS)
-		return ASK;
-	if (p->security == EXEC_FULL)
-		return p->strict_inline_eval && c->plan.traits & CMD_T_INLINE_CODE ? ASK : RUN_BY_SHELL;
-	if (matches)
-		return RUN_BOUND;
-	return p->ask == EXEC_ASK_OFF ? DENY : ASK;
+	return p->security == EXEC_FULL && p->ask != EXEC_ASK_ALWAYS && !(p->strict_inline_eval && cmd_may_inline(&c->plan));
+}
+
+static bool is_covered(const struct exec_call *c, const char **ret_why)
+{
+	return exec_allow_covers(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->bound, c->ctx->arena, ret_why);
+}
+
+/* What is to be done with a bound command that is not free. */
+enum verdict { RUN, ASK, DENY };
+
+static enum verdict judge(const struct exec_call *c, const char **ret_why)
+{
+	const struct exec_policy *p = &c->policy;
+	bool matches = p->security == EXEC_ALLOWLIST && is_covered(c, ret_why);
+
+	if (matches && p->ask != EXEC_ASK_ALWAYS)
+		return RUN;
+	return p->ask == EXEC_ASK_OFF && p->security == EXEC_ALLOWLIST ? DENY : ASK;
 }
 
 static ch_status bind_call(struct exec_call *c, struct ch_err *err)
@@ -85,19 +88,27 @@ static ch_status bind_call(struct exec_call *c, struct ch_err *err)
 			 &c->bound, err);
 }
 
+/* What was judged is still there. */
+static ch_status check_bound(struct exec_call *c, const char *id, struct ch_err *err)
+{
+	struct ch_err why = { 0 };
+
+	if (exec_bound_check(c->bound, &why))
+		return denied(c, id, "changed-since-shown", arena_strdup(c->ctx->arena, why.text), err);
+	return CH_OK;
+}
+
 /* -- asking -- */
 
-/* Nobody can be asked: what the host's document says of that, deny unless it says more. */
+/* Nobody can be asked: what the host's document says of that, which makes nothing looser than the policy is. */
 static ch_status without_approver(struct exec_call *c, const char *way_out, struct ch_err *err)
 {
+	enum exec_security limit = CH_MIN(c->policy.ask_fallback, c->policy.security);
+	bool is_strict = c->policy.strict_inline_eval && cmd_may_inline(&c->plan);
 	const char *why;
 
-	if (c->policy.ask_fallback == EXEC_FULL)
-		return CH_OK;
-	if (c->policy.ask_fallback == EXEC_ALLOWLIST &&
-	    exec_allow_matches(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->cwd, c->path_env,
-			       c->ctx->arena, &why))
-		return CH_OK;
+	if (!is_strict && (limit == EXEC_FULL || (limit == EXEC_ALLOWLIST && is_covered(c, &why))))
+		return check_bound(c, NULL, err);
 	return denied(c, NULL, "no-approver",
 		      arena_printf(c->ctx->arena, "A person has to allow this and none can be reached: %s.", way_out), err);
 }
@@ -143,13 +154,13 @@ static ch_status answer(struct exec_call *c, const struct approval *row, struct 
 	read_policy(c, &now);
 	if (now.security == EXEC_DENY)
 		return denied(c, row->id, "policy-changed", now.reason, err);
-	st = exec_bound_check(c->bound, &why);
+	st = check_bound(c, row->id, err);
 	if (st)
-		return denied(c, row->id, "changed-since-shown", arena_strdup(a, why.text), err);
+		return st;
 	if (row->decision == APPROVAL_ALLOW_ALWAYS &&
-	    exec_allow_remember(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->cwd, c->path_env, row->id,
-				row->resolver ? json_to_str(a, row->resolver) : NULL,
-				(int)json_get_int(row->resolver, "grantExpiresInDays", 0), &why))
+	    exec_allow_grant(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->bound, row->id,
+			     row->resolver ? json_to_str(a, row->resolver) : NULL,
+			     (int)json_get_int(row->resolver, "grantExpiresInDays", 0), &why))
 		log_warn("exec", "approval %s: it runs, but the next one is asked for again: %s", row->id, why.text);
 	return CH_OK;
 }
@@ -204,13 +215,16 @@ ch_status exec_permit(struct exec_call *c, struct ch_err *err)
 	if (st)
 		return st;
 	read_policy(c, &c->policy);
-	verdict = judge(c, &reason);
-	if (verdict == DENY)
-		return denied(c, NULL, c->policy.security == EXEC_DENY ? "security=deny" : "allowlist-miss", reason, err);
-	if (verdict == RUN_BY_SHELL)
+	reason = c->policy.reason;
+	if (c->policy.security == EXEC_DENY)
+		return denied(c, NULL, "security=deny", reason, err);
+	if (is_free(c))
 		return CH_OK;
 	st = bind_call(c, &why);
 	if (st)
 		return denied(c, NULL, "cannot-bind", arena_strdup(c->ctx->arena, why.text), err);
-	return verdict == ASK ? ask(c, err) : CH_OK;
+	verdict = judge(c, &reason);
+	if (verdict == DENY)
+		return denied(c, NULL, "allowlist-miss", reason, err);
+	return verdict == ASK ? ask(c, err) : check_bound(c, NULL, err);
 }

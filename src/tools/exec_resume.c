@@ -49,7 +49,9 @@ struct late {
 	const struct tool_host *host;
 	char *id, *agent_id, *session_key, *run_id, *tool_call_id, *command;
 	struct arena *arena;
-	struct json *binding;
+	struct json *binding, *resolver; /* resolver: or NULL */
+	const char *binding_hash;
+	bool is_always;                  /* allow-always */
 };
 
 static void late_free(struct late *l)
@@ -76,12 +78,28 @@ static void tell_failure(const struct late *l, const char *why)
 			 why, err.text);
 }
 
+static void remember(const struct late *l, const struct config *config, const struct exec_bound *bound)
+{
+	const char *command = json_str_or(json_get(l->binding, "command"), "");
+	struct cmd_plan plan;
+	struct ch_err err = { 0 };
+	ch_status st = cmd_parse(command, strlen(command), l->arena, &plan, &err);
+
+	if (!st)
+		st = exec_allow_grant(l->host->exec_allow, config, l->agent_id, &plan, bound, l->id,
+				      l->resolver ? json_to_str(l->arena, l->resolver) : NULL,
+				      (int)json_get_int(l->resolver, "grantExpiresInDays", 0), &err);
+	if (st)
+		log_warn("exec", "approval %s: it runs, but the next one is asked for again: %s", l->id, err.text);
+}
+
 static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 {
 	CH_AUTO(exec_bound_unref) struct exec_bound *bound = NULL;
 	CH_AUTO(config_unref) struct config *config = config_ref(l->host->config(l->host->arg));
 	CH_AUTO(process_unref) struct process *p = NULL;
 	struct exec_settings set;
+	struct exec_policy policy;
 	struct process_start s = { .agent_id = l->agent_id, .session_key = l->session_key, .run_id = l->run_id,
 				   .tool_call_id = l->tool_call_id, .command = l->command, .host = "gateway" };
 	struct process *started;
@@ -92,11 +110,18 @@ static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 	exec_settings_read(config, l->agent_id, l->arena, &set);
 	if (set.is_denied)
 		return ch_fail(err, CH_E_DENIED, "commands are switched off now");
+	exec_policy(l->host->exec_allow, config, l->agent_id, NULL, l->arena, &policy);
+	if (policy.security == EXEC_DENY)
+		return ch_fail(err, CH_E_DENIED, "commands on the host are denied now: %s", policy.reason);
 	st = exec_bind_reopen(l->binding, &bound, err);
+	if (!st && !str_eq(exec_bound_hash(bound), l->binding_hash))
+		st = ch_fail(err, CH_E_DENIED, "the stored command is not the one that was allowed");
 	if (!st)
 		st = exec_bound_check(bound, err);
 	if (st)
 		return st;
+	if (l->is_always)
+		remember(l, config, bound);
 	exec_bound_spec(bound, l->arena, &s.child);
 	s.timeout_ms = set.timeout_ms;
 	s.keep_ms = set.keep_ms;
@@ -151,5 +176,8 @@ void exec_resume(const struct tool_host *host, const struct approval *row)
 	l->tool_call_id = ch_strdup(row->tool_call_id);
 	l->command = ch_strdup(json_str_or(json_get(row->request, "command"), ""));
 	l->binding = json_clone(l->arena, row->binding);
+	l->resolver = row->resolver ? json_clone(l->arena, row->resolver) : NULL;
+	l->binding_hash = arena_strdup(l->arena, row->binding_hash);
+	l->is_always = row->decision == APPROVAL_ALLOW_ALWAYS;
 	fiber_spawn(host->loop, "exec-late", FIBER_DETACHED, late_fiber, l);
 }

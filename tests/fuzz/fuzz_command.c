@@ -78,10 +78,12 @@ static void check_shown(struct arena *a, const char *text, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const char *text = arena_strndup(a, (const char *)data, size);
-	const char *bar = strchr(text, '|');
+	char *text = arena_alloc(a, size + 1);
+	const char *bar;
 	struct cmd_plan p;
 
+	memcpy(text, data, size); /* with its NULs */
+	bar = strchr(text, '|');
 	check_shown(a, text, size);
 	if (bar)
 		(void)exec_pattern_matches(arena_strndup(a, text, (size_t)(bar - text)), bar + 1, "/home/u");
