@@ -35,6 +35,14 @@ enum run_event_kind {
 };
 enum chat_state { CHAT_STATUS, CHAT_DELTA, CHAT_FINAL, CHAT_ERROR, CHAT_ABORTED };
 
+/* What the trail keeps of a tool call besides its frame. */
+struct run_tool_facts {
+	const char *risk;                /* "low", "medium", "high"; NULL: there is no such tool */
+	const char *approval_id;         /* that a person was asked for, or NULL */
+	bool is_tainted;                 /* the turn had seen text from outside */
+	bool is_refused;                 /* it did not run: the policy, or what it repeats */
+};
+
 struct run_event {
 	enum run_event_kind kind;
 	const char *run_id, *session_key, *session_id, *agent_id;        /* agent_id NULL: the frame has none */
@@ -43,6 +51,7 @@ struct run_event {
 	int64_t ts;                      /* wall ms */
 	bool with_session_id;            /* AGENT: the frame carries sessionId */
 	const char *lane;                /* AGENT: or NULL */
+	const struct run_tool_facts *tool;       /* AGENT "tool": or NULL */
 	const char *stream;              /* AGENT: "lifecycle", "assistant", "tool", "item", "run_status", "usage", … */
 	const char *data; size_t data_len;       /* AGENT, TIMING: JSON object text */
 	enum chat_state state;           /* CHAT */

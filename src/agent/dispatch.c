@@ -80,6 +80,7 @@ static void on_done(void *arg)
 	call->is_error = s->one.is_error;
 	call->is_done = true;
 	call->result_hash = s->one.result_hash;
+	call->approval_id = s->one.approval_id;
 	if (s->one.is_outside) {
 		call->outside = s->one.ctx.source;
 		taint_note(r, "tool", call->outside);
@@ -162,6 +163,7 @@ static void refuse(struct run *r, struct run_call *call, const char *text)
 	const struct tool *t = tool_set_find(r->policy->tools, call->name);
 	int64_t now = now_wall_ms();
 
+	call->is_refused = true;
 	ev_tool_start(r, t, call, now);
 	answer_error(r, call, text);
 	call->result_hash = hash_bytes(text, strlen(text));

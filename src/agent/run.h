@@ -46,6 +46,8 @@ struct run_call {
 	/* the result, once is_done */
 	struct json *content, *details;
 	bool is_done, is_error;
+	bool is_refused;                 /* it did not run */
+	const char *approval_id;         /* a person was asked; or NULL */
 	bool is_told;                    /* answered instead of run, since it repeats */
 	uint64_t result_hash;
 	const char *outside;             /* where the result came from; NULL: nothing of it is from outside */
@@ -158,6 +160,7 @@ struct run {
 	const char *abort_error;
 	struct ch_err failure;
 	enum model_error_class failure_class;
+	const struct run_tool_facts *tool_facts; /* of the tool frame at hand; NULL: none is */
 	struct buf scratch;              /* JSON of the event at hand */
 };
 

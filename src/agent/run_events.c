@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "agent/policy.h"
 #include "agent/run_frames.h"
 #include "core/clock.h"
 #include "core/str.h"
@@ -352,15 +353,24 @@ static struct jw tool_data(struct run *r, const struct run_call *call, const cha
 	return w;
 }
 
+static struct run_tool_facts facts_of(const struct run *r, const struct tool *t, const struct run_call *call)
+{
+	return (struct run_tool_facts){ .risk = t ? tool_risk_name(t->risk) : NULL, .approval_id = call->approval_id,
+					.is_tainted = r->policy && r->policy->grant.is_tainted, .is_refused = call->is_refused };
+}
+
 void ev_tool_start(struct run *r, const struct tool *t, const struct run_call *call, int64_t ts)
 {
+	struct run_tool_facts facts = facts_of(r, t, call);
 	struct jw w;
 
 	rf_flush_agent(r);
 	item(r, t, call, "start", "running", ts, 0);
 	w = tool_data(r, call, "start");
 	jw_kvalue(&w, "args", call->args);
+	r->tool_facts = &facts;
 	rf_agent(r, &w, (struct rf_frame){ .stream = "tool" });
+	r->tool_facts = NULL;
 }
 
 void ev_tool_update(struct run *r, const struct tool *t, const struct run_call *call, const char *text, size_t len)
@@ -402,6 +412,7 @@ static void result_content(struct jw *w, const struct json *content)
 void ev_tool_end(struct run *r, const struct tool *t, const struct run_call *call, const struct json *content,
 		 const struct json *details, bool is_error, int64_t started)
 {
+	struct run_tool_facts facts = facts_of(r, t, call);
 	struct jw w = tool_data(r, call, "result");
 
 	jw_kstr_opt(&w, "meta", tool_meta(r, t, call));
@@ -412,7 +423,9 @@ void ev_tool_end(struct run *r, const struct tool *t, const struct run_call *cal
 	if (details)
 		jw_kvalue(&w, "details", details);
 	jw_end(&w);
+	r->tool_facts = &facts;
 	rf_agent(r, &w, (struct rf_frame){ .stream = "tool" });
+	r->tool_facts = NULL;
 	item(r, t, call, "end", is_error ? "failed" : "completed", started, now_wall_ms());
 }
 

@@ -35,7 +35,8 @@ struct jw rf_data(struct run *r)
 void rf_agent_same_seq(struct run *r, struct jw *w, struct rf_frame f)
 {
 	struct run_event ev = { .kind = RUN_EV_AGENT, .seq = r->seq, .agent_id = r->agent_id, .ts = f.ts,
-				.stream = f.stream, .lane = f.lane, .with_session_id = f.with_session_id };
+				.stream = f.stream, .lane = f.lane, .with_session_id = f.with_session_id,
+				.tool = r->tool_facts };
 
 	jw_end(w);
 	ev.data = buf_str(&r->scratch);

@@ -107,6 +107,7 @@ extern const struct cli_command cli_secrets_list, cli_secrets_set, cli_secrets_g
 extern const struct cli_command cli_secrets_store_list, cli_secrets_store_set, cli_secrets_store_get, cli_secrets_store_rm;
 extern const struct cli_command cli_approvals_list, cli_approvals_show, cli_approvals_allow, cli_approvals_deny, cli_approvals_watch,
 	cli_approvals_history, cli_approvals_get, cli_approvals_set, cli_approvals_grants, cli_approvals_revoke;
+extern const struct cli_command cli_tools_list, cli_tools_explain, cli_audit;
 extern const struct cli_command cli_agents_list, cli_agents_add, cli_agents_set_identity, cli_agents_delete;
 
 #endif

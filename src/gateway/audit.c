@@ -78,8 +78,10 @@ static struct outcome run_outcome(const char *phase, const struct json *data)
 	return (struct outcome){ NULL, NULL };
 }
 
-static struct outcome tool_outcome(const char *phase, const struct json *data)
+static struct outcome tool_outcome(const char *phase, const struct json *data, const struct run_tool_facts *facts)
 {
+	if (facts && facts->is_refused && str_eq(phase, "result"))
+		return (struct outcome){ "blocked", "tool_blocked" };
 	if (str_eq(phase, "start"))
 		return (struct outcome){ "started", NULL };
 	if (!str_eq(phase, "result"))
@@ -104,6 +106,13 @@ static struct json *run_detail(struct arena *a, const struct run_event *ev, cons
 	set_text(a, detail, "errorCode", how->error);
 	set_text(a, detail, "toolCallId", json_get_str(data, "toolCallId"));
 	set_text(a, detail, "toolName", json_get_str(data, "name"));
+	set_text(a, detail, "host", json_str(json_path(data, "result.details.host")));
+	if (!ev->tool)
+		return detail;
+	set_text(a, detail, "risk", ev->tool->risk);
+	set_text(a, detail, "approvalId", ev->tool->approval_id);
+	if (ev->tool->is_tainted)
+		json_set(a, detail, "tainted", json_new_bool(a, true));
 	return detail;
 }
 
@@ -111,7 +120,7 @@ static void record_step(struct gw *gw, struct arena *a, const struct run_event *
 {
 	bool is_run = str_eq(ev->stream, "lifecycle");
 	const char *phase = json_get_str(data, "phase");
-	struct outcome how = is_run ? run_outcome(phase, data) : tool_outcome(phase, data);
+	struct outcome how = is_run ? run_outcome(phase, data) : tool_outcome(phase, data, ev->tool);
 	bool is_start = str_eq(how.status, "started");
 	struct audit_entry e = { .status = how.status,
 				 .actor = ev->agent_id,

@@ -7,6 +7,11 @@
 #include "core/str.h"
 #include "tools/tool.h"
 
+const char *tool_risk_name(enum tool_risk r)
+{
+	return r == TOOL_READS ? "low" : r == TOOL_WRITES ? "medium" : "high";
+}
+
 void tool_result_text(struct tool_ctx *ctx, struct tool_result *r, const char *text, size_t len)
 {
 	struct json *block = json_new_obj(ctx->arena);

@@ -14,6 +14,7 @@
 #include "core/json.h"
 
 enum tool_risk { TOOL_READS, TOOL_WRITES, TOOL_RUNS, TOOL_SENDS };
+const char *tool_risk_name(enum tool_risk r);    /* of the protocol: "low", "medium", "high" */
 enum tool_flag {
 	TOOL_OUTSIDE = 1,                /* what it returns comes from outside: fenced by the dispatcher, taints the turn */
 	TOOL_OWNER_ONLY = 2,             /* only for turns that speak for the owner */

@@ -113,6 +113,7 @@ const MINIMAL = {
 	'artifacts.download': async () => picture(),
 	'artifacts.get': async () => picture(),
 	'artifacts.list': { sessionKey: key },
+	'audit.run.inspect': { runId: 'x' },
 	'board.get': { sessionKey: key },
 	'chat.abort': { sessionKey: key },
 	'chat.history': { sessionKey: key },

@@ -1,102 +1,106 @@
 /*
- * gateway/methods/m_catalog.c - which tools there are to use.
+ * gateway/methods/m_catalog.c - tools.catalog: which tools there are, whoever may use them.
  */
+#include "agent/policy.h"
 #include "core/str.h"
 #include "gateway/methods/methods.h"
 #include "gateway/render.h"
-#include "tools/tool.h"
 
-struct tool_group {
-	const char *id, *label;
-	const char *const *names;        /* NULL: all that no other group names */
+/* By the group of the tool's row; what has another one, or none, is in the last. */
+static const struct tool_group { const char *id, *label; } tool_groups[] = {
+	{ "fs", "Files" }, { "runtime", "Commands" }, { "web", "Web" }, { "sessions", "Sessions" }, { "agents", "Agents" },
+	{ "ui", "Display" }, { "media", "Media" }, { "user", "Tools of the workspace" }, { "other", "Other" },
 };
-static const struct tool_group tool_groups[] = {
-	{ "fs", "Files", (const char *const[]){ "read", "write", "edit", "list", NULL } },
-	{ "sessions", "Sessions", (const char *const[]){ "session_status", NULL } },
-	{ "other", "Other", NULL },
+static const struct profile { const char *id, *label; } profiles[] = {
+	{ "minimal", "Minimal" }, { "coding", "Coding" }, { "messaging", "Messaging" }, { "full", "Full" },
 };
 
-static bool names_tool(const struct tool_group *g, const char *name)
+static const char *group_of(const struct tool *t)
 {
-	for (size_t i = 0; g->names && g->names[i]; i++)
-		if (str_eq(g->names[i], name))
-			return true;
-	return false;
-}
-
-static bool is_in_group(const struct tool_group *g, const char *name)
-{
-	if (g->names)
-		return names_tool(g, name);
 	for (size_t i = 0; i < CH_ARRAY_LEN(tool_groups); i++)
-		if (names_tool(&tool_groups[i], name))
-			return false;
-	return true;
+		if (str_eq(tool_groups[i].id, t->group))
+			return t->group;
+	return "other";
 }
 
-static const char *risk_name(enum tool_risk risk)
+static void write_tool(struct jw *w, const struct tool_item *it)
 {
-	return risk == TOOL_READS ? "low" : risk == TOOL_WRITES ? "medium" : "high";
-}
+	const struct tool *t = it->tool;
 
-static void write_tool(struct jw *w, const struct tool *t)
-{
 	jw_obj(w);
 	jw_kstr(w, "id", t->name);
 	jw_kstr(w, "label", t->label);
 	jw_kstr(w, "description", t->description);
-	jw_kstr(w, "source", "core");
-	jw_kstr(w, "risk", risk_name(t->risk));
+	jw_kstr(w, "source", it->source ? "plugin" : "core");
+	jw_kstr_opt(w, "pluginId", it->source);
+	if (t->flags & TOOL_OPTIONAL)
+		jw_kbool(w, "optional", true);
+	jw_kstr(w, "risk", tool_risk_name(t->risk));
 	jw_karr(w, "defaultProfiles");
-	jw_str(w, "full");
+	for (size_t i = 0; i < CH_ARRAY_LEN(profiles); i++)
+		if (policy_in_profile(profiles[i].id, t, !it->source))
+			jw_str(w, profiles[i].id);
 	jw_end(w);
 	jw_end(w);
 }
 
-/* Groups without a tool are left out. */
-static void write_group(struct jw *w, const struct tool_group *g)
+/* Groups without a tool are left out; what the configuration and the workspace add is a group of its own. */
+static void write_group(struct jw *w, const struct tool_set *set, const struct tool_group *g, bool is_core)
 {
-	size_t count, shown = 0;
-	const struct tool *const *all = tool_table(&count);
+	size_t shown = 0;
 
-	for (size_t i = 0; i < count; i++)
-		shown += is_in_group(g, all[i]->name);
+	for (size_t i = 0; i < set->len; i++) {
+		if (!set->at[i].source != is_core || !str_eq(group_of(set->at[i].tool), g->id))
+			continue;
+		if (!shown++) {
+			jw_obj(w);
+			jw_kstr(w, "id", g->id);
+			jw_kstr(w, "label", g->label);
+			jw_kstr(w, "source", is_core ? "core" : "plugin");
+			if (!is_core)
+				jw_kstr(w, "pluginId", set->at[i].source);
+			jw_karr(w, "tools");
+		}
+		write_tool(w, &set->at[i]);
+	}
 	if (!shown)
 		return;
+	jw_end(w);
+	jw_end(w);
+}
+
+static void write_catalog(struct jw *w, const char *agent_id, const struct tool_set *set, bool with_plugins)
+{
 	jw_obj(w);
-	jw_kstr(w, "id", g->id);
-	jw_kstr(w, "label", g->label);
-	jw_kstr(w, "source", "core");
-	jw_karr(w, "tools");
-	for (size_t i = 0; i < count; i++)
-		if (is_in_group(g, all[i]->name))
-			write_tool(w, all[i]);
+	jw_kstr(w, "agentId", agent_id);
+	jw_karr(w, "profiles");
+	for (size_t i = 0; i < CH_ARRAY_LEN(profiles); i++) {
+		jw_obj(w);
+		jw_kstr(w, "id", profiles[i].id);
+		jw_kstr(w, "label", profiles[i].label);
+		jw_end(w);
+	}
+	jw_end(w);
+	jw_karr(w, "groups");
+	for (size_t i = 0; i < CH_ARRAY_LEN(tool_groups); i++)
+		write_group(w, set, &tool_groups[i], true);
+	for (size_t i = 0; i < CH_ARRAY_LEN(tool_groups) && with_plugins; i++)
+		write_group(w, set, &tool_groups[i], false);
 	jw_end(w);
 	jw_end(w);
 }
 
 static ch_status run_tools(struct gw_call *call, struct ch_err *err)
 {
+	CH_AUTO(policy_unref) struct policy *policy = NULL;
 	const struct agent_info *a;
 	ch_status st = gw_call_agent(call, &a, err);
-	struct jw *w;
 
+	if (!st)
+		st = agent_policy(call->gw->agents, a->id, arena_printf(call->arena, "agent:%s:main", a->id), true, &policy, err);
 	if (st)
 		return st;
-	w = gw_reply_begin(call);
-	jw_obj(w);
-	jw_kstr(w, "agentId", a->id);
-	jw_karr(w, "profiles");
-	jw_obj(w);
-	jw_kstr(w, "id", "full");
-	jw_kstr(w, "label", "Full");
-	jw_end(w);
-	jw_end(w);
-	jw_karr(w, "groups");
-	for (size_t i = 0; i < CH_ARRAY_LEN(tool_groups); i++)
-		write_group(w, &tool_groups[i]);
-	jw_end(w);
-	jw_end(w);
+	write_catalog(gw_reply_begin(call), a->id, policy->tools, json_get_bool(call->params, "includePlugins", true));
 	gw_reply_end(call);
 	return CH_OK;
 }

@@ -4,6 +4,7 @@
  */
 #include "agent/invoke.h"
 #include "agent/policy.h"
+#include "agent/taint.h"
 #include "core/rand.h"
 #include "core/str.h"
 #include "gateway/audit.h"
@@ -11,11 +12,6 @@
 #include "gateway/methods/methods.h"
 #include "gateway/render.h"
 #include "tools/tool.h"
-
-static const char *risk_name(enum tool_risk risk)
-{
-	return risk == TOOL_READS ? "low" : risk == TOOL_WRITES ? "medium" : "high";
-}
 
 /* The agent that is meant, and its session: the main one when none is named. */
 static ch_status find_place(struct gw_call *call, const struct agent_info **ret_agent, const char **ret_key,
@@ -48,7 +44,7 @@ static void write_tool(struct jw *w, const struct tool *t, const char *source)
 	jw_kstr(w, "rawDescription", t->description);
 	jw_kstr(w, "source", source ? "plugin" : "core");
 	jw_kstr_opt(w, "pluginId", source);
-	jw_kstr(w, "risk", risk_name(t->risk));
+	jw_kstr(w, "risk", tool_risk_name(t->risk));
 	jw_end(w);
 }
 
@@ -76,6 +72,48 @@ static void write_group(struct jw *w, const struct policy *policy, const char *i
 	jw_end(w);
 }
 
+static void write_notice(struct jw *w, const char *id, bool is_warning, const char *message)
+{
+	jw_obj(w);
+	jw_kstr(w, "id", id);
+	jw_kstr(w, "severity", is_warning ? "warning" : "info");
+	jw_kstr(w, "message", message);
+	jw_end(w);
+}
+
+static void write_taint(struct gw_call *call, struct jw *w, const struct policy *policy, const char *key)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+
+	if (!policy->grant.is_tainted || sess_find(call->gw->sessions, key, &s, NULL))
+		return;
+	write_notice(w, "tainted", true,
+		     arena_printf(call->arena, "Text from outside is in this conversation (%s), so what acts beyond the workspace needs a "
+				  "person's yes. /new begins without it.", taint_sources(call->arena, s)));
+}
+
+/* Why each of the other tools is not among them, what is wrong with added ones, and what holds for the session. */
+static void write_notices(struct gw_call *call, struct jw *w, const struct policy *policy, const char *key)
+{
+	const struct tool_set *set = policy->tools;
+	struct arena *a = call->arena;
+
+	jw_karr(w, "notices");
+	write_taint(call, w, policy, key);
+	if (policy->grant.mode)
+		write_notice(w, "mode", false, arena_printf(a, "The session's permission mode is %s.", tool_mode_name(policy->grant.mode)));
+	for (size_t i = 0; i < set->len; i++) {
+		const struct policy_verdict *v = &policy->verdicts[i];
+
+		if (v->layer != POLICY_ALLOWED)
+			write_notice(w, arena_printf(a, "tool:%s", set->at[i].tool->name), false,
+				     arena_printf(a, "%s: %s", policy_layer_name(v->layer), v->reason));
+	}
+	for (size_t i = 0; i < set->problem_count; i++)
+		write_notice(w, arena_printf(a, "problem:%s", set->problems[i]->name), true, set->problems[i]->description);
+	jw_end(w);
+}
+
 static ch_status run_effective(struct gw_call *call, struct ch_err *err)
 {
 	CH_AUTO(policy_unref) struct policy *policy = NULL;
@@ -96,6 +134,7 @@ static ch_status run_effective(struct gw_call *call, struct ch_err *err)
 	write_group(w, policy, "core", "Built-in tools", true);
 	write_group(w, policy, "plugin", "Added tools", false);
 	jw_end(w);
+	write_notices(call, w, policy, key);
 	jw_end(w);
 	gw_reply_end(call);
 	return CH_OK;
