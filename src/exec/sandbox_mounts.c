@@ -184,6 +184,7 @@ static void add_env(const struct sandbox_plan *p, struct buf *out)
 		{ "USER", "user" }, { "LOGNAME", "user" }, { "SHELL", "/bin/sh" }, { "LANG", "C.UTF-8" }, { "TMPDIR", "/tmp" },
 	};
 	static const char *const proxies[] = { "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy" };
+	static const char *const direct[] = { "NO_PROXY", "no_proxy" };
 	char url[64];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d", SANDBOX_PROXY_PORT);
@@ -201,6 +202,9 @@ static void add_env(const struct sandbox_plan *p, struct buf *out)
 	/* After the call's own: what it names cannot lead around the proxy, but would only confuse. */
 	for (size_t i = 0; p->has_network && i < CH_ARRAY_LEN(proxies); i++)
 		args3(out, "--setenv", proxies[i], url);
+	/* A server of the command's own is on its loopback, where no proxy is needed. */
+	for (size_t i = 0; p->has_network && i < CH_ARRAY_LEN(direct); i++)
+		args3(out, "--setenv", direct[i], "localhost,127.0.0.1,::1");
 }
 
 void sandbox_mounts_args(const struct sandbox_plan *p, struct buf *out)

@@ -3,12 +3,13 @@
  * and the network; that tools change with their files; `chela sandbox explain`.
  */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ModelDouble } from '../doubles/model.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 import { CHELA } from './lib/peers.mjs';
 import { run } from './lib/proc.mjs';
+import { until } from './lib/wait.mjs';
 
 const KEY = 'agent:main:main';
 const CANARY = 'canary-9b1d6f';
@@ -82,11 +83,11 @@ gatewayTest('test_threat_sandbox_escape: a tool of the workspace gets nothing of
 		}
 		/* The way out is the proxy, to what manifest and configuration both name and never into a private network. */
 		const fetches = await attack(c, t, 'user_online', ['http://127.0.0.1:80/', `http://127.0.0.1:${gw.port}/`, 'http://localhost/',
-			'http://example.org/', 'http://169.254.169.254/'].map((u) => `curl -s -m 5 -o /dev/null -w '%{http_code} ' ${u}`).join('; ')
-			+ `; curl -s -m 5 -o /dev/null -w '%{http_connect} ' https://127.0.0.1/; env | grep -c _proxy; `
+			'http://example.org/', 'http://169.254.169.254/'].map((u) => `curl -s --noproxy '' -m 5 -o /dev/null -w '%{http_code} ' ${u}`).join('; ')
+			+ `; curl -s --noproxy '' -m 5 -o /dev/null -w '%{http_connect} ' https://127.0.0.1/; env | grep -c '_proxy='; `
 			+ `curl -s --noproxy '*' -m 2 http://127.0.0.1:${gw.port}/health && echo ${CANARY}; true`);
 
-		assert.match(fetches, /403 403 403 403 403 403 3\n/);
+		assert.match(fetches, /403 403 403 403 403 403 4\n/);
 		assert.ok(!fetches.includes(CANARY));
 		assert.ok(!readFileSync(path.join(workspace, 'tools', 'shell.json'), 'utf8').includes('gone'));
 		await c.close();
@@ -113,6 +114,30 @@ gatewayTest('tools come, change and go with their files; what is wrong with one 
 	putTool(workspace, 'broken', { parameters: { type: 'string' } }, '#!/bin/sh\n');
 	assert.deepEqual(await offered(), ['user_hello']);
 	assert.ok(existsSync(path.join(workspace, 'tools', 'broken.json')));
+	await c.close();
+});
+
+/* Processes of this machine whose command line holds the text; only looked at. */
+const running = (text) => readdirSync('/proc').filter((p) => /^\d+$/.test(p) && Number(p) !== process.pid).filter((p) => {
+	try {
+		return readFileSync(`/proc/${p}/cmdline`, 'utf8').includes(text);
+	} catch {
+		return false;
+	}
+});
+
+gatewayTest('nothing that runs inside outlives a killed gateway', { gateway: doubleGateway }, async (gw, t) => {
+	const c = await gw.connect();
+	const workspace = await workspaceOf(c);
+	const mark = `86${process.pid}.${gw.port}`;
+
+	putTool(workspace, 'sleeper', {}, `#!/bin/sh\n(setsid sleep ${mark} &)\nexec sleep ${mark}\n`);
+	await c.call('chat.send', { sessionKey: KEY, message: 'go', idempotencyKey: 'k1' });
+	(await t.model.next()).tool('call-k1', 'user_sleeper', {}).end('tool_calls');
+	await until(() => running(mark).length >= 2, 'both sleepers');
+	await gw.kill();
+	await until(() => running(mark).length === 0, 'no sleeper is left');
+	await gw.restart();
 	await c.close();
 });
 

@@ -12,17 +12,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../core/in_fiber.h"
 #include "core/buf.h"
+#include "core/child.h"
 #include "core/file.h"
 #include "core/proc.h"
 #include "core/str.h"
@@ -274,6 +279,46 @@ static void threat_sandbox_escape_terminal(void *arg)
 	says("(exec 3</dev/tty) 2>/dev/null && echo GOT; true", "");
 }
 
+/* -- with a terminal: the session is shared with what is outside, so nothing may be typed into it -- */
+
+static struct { struct buf text; struct fiber *fiber; bool is_over; } shown;
+
+static void on_shown(void *arg, enum child_stream s, const char *data, size_t len)
+{
+	buf_append(&shown.text, data, len);
+}
+
+static void on_over(void *arg, const struct child_exit *e)
+{
+	shown.is_over = true;
+	fiber_wake(shown.fiber);
+}
+
+static void threat_sandbox_escape_own_terminal(void *arg)
+{
+	static const char script[] = "test -t 0 && test -t 1 && echo terminal; stty size; (exec 3<>/dev/tty) && echo control; "
+				     "perl -e '$b = \"x\"; print ioctl(STDIN, 0x5412, $b) ? \"GOT\" : \"refused\"'";
+	const char *const argv[] = { "/bin/bash", "-c", script, NULL };
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO_DONE(sandbox_wrapped_done) struct sandbox_wrapped w = { 0 };
+	struct sandbox_cmd cmd = { .argv = argv, .workspace = host.workspace, .state_dir = host.state, .wants_tty = true };
+	struct child *child = NULL;
+
+	assert_int_equal(sandbox_wrap(fiber_loop(), &plain, &cmd, a, &w, &err), CH_OK);
+	struct child_spec spec = { .argv = w.argv, .env = w.env, .fds = w.fds, .fd_count = w.fd_count, .exe_fd = -1, .cwd_fd = -1,
+				   .is_contained = true, .has_tty = true, .columns = 90, .rows = 20, .on_output = on_shown, .on_exit = on_over };
+
+	buf_init(&shown.text, 4096);
+	shown.fiber = fiber_self();
+	shown.is_over = false;
+	assert_int_equal(child_start(fiber_loop(), &spec, &child, &err), CH_OK);
+	while (!shown.is_over)
+		assert_int_equal(fiber_park(fiber_deadline(SOON_MS)), CH_OK);
+	child_free(child);
+	assert_string_equal(buf_str(&shown.text), "terminal\r\n20 90\r\ncontrol\r\nrefused");
+	buf_done(&shown.text);
+}
+
 static void threat_sandbox_escape_processes(void *arg)
 {
 	char script[256];
@@ -356,6 +401,42 @@ static void threat_sandbox_escape_resources(void *arg)
 	says("ulimit -c; ulimit -n", "0\n1024\n");
 }
 
+static void counted_by_looking(void *arg)
+{
+	struct sandbox_settings s = plain;
+	const char *const argv[] = { "/usr/bin/perl", "-e", "for (1 .. 200) { sleep 60, exit unless fork } sleep 60", NULL };
+
+	s.processes_max = 40;
+	if (run_with(&s, (struct sandbox_cmd){ .argv = argv }, NULL) || out.exit_code != 126 || !strstr(buf_str(&out.errout), "limits.processes"))
+		_exit(1);
+}
+
+/* As in a container whose manager has the only filter that can ask: then processes are counted from time to time. */
+static void test_threat_sandbox_escape_counted(void **state)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_acct, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { CH_ARRAY_LEN(code), code };
+	int status = -1;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return; /* others' processes are counted by the kernel */
+	pid = fork();
+	if (pid == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program) < 0)
+			_exit(2);
+		in_fiber(counted_by_looking, NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* -- places -- */
 
 static void places(void *arg)
@@ -421,6 +502,7 @@ IN_FIBER(threat_sandbox_escape_descriptors)
 IN_FIBER(threat_sandbox_escape_writing)
 IN_FIBER(threat_sandbox_escape_privileges)
 IN_FIBER(threat_sandbox_escape_terminal)
+IN_FIBER(threat_sandbox_escape_own_terminal)
 IN_FIBER(threat_sandbox_escape_processes)
 IN_FIBER(threat_sandbox_escape_network)
 IN_FIBER(threat_sandbox_escape_resources)
@@ -466,12 +548,14 @@ int main(void)
 		ROW(threat_sandbox_escape_writing),
 		ROW(threat_sandbox_escape_privileges),
 		ROW(threat_sandbox_escape_terminal),
+		ROW(threat_sandbox_escape_own_terminal),
 		ROW(threat_sandbox_escape_processes),
 		ROW(threat_sandbox_escape_network),
 		ROW(threat_sandbox_escape_resources),
 		ROW(threat_sandbox_escape_swapped),
 		ROW(places),
 		ROW(problems),
+		ROW(threat_sandbox_escape_counted),
 		cmocka_unit_test(test_threat_sandbox_escape_unprivileged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
