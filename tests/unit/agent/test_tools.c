@@ -192,7 +192,7 @@ static ch_status slow_status(void *arg, const char *key, struct buf *ret, struct
 
 static void late_body(struct fixture *f)
 {
-	f->host->tool_host = (struct tool_host){ f, slow_status };
+	f->host->tool_host = (struct tool_host){ f, slow_status, fx_config };
 	fx_send(f, "r1", "go");
 	fx_reach(f, 1);
 	clock_fake(now_mono_ms() + 5001, now_wall_ms() + 5001);
@@ -213,7 +213,7 @@ static void parallel_abort_body(struct fixture *f)
 {
 	const char *const *ids;
 
-	f->host->tool_host = (struct tool_host){ f, slow_status };
+	f->host->tool_host = (struct tool_host){ f, slow_status, fx_config };
 	fx_send(f, "r1", "go");
 	fx_reach(f, 1);
 	fx_turns(f);             /* the other one, which does not wait, is done */
