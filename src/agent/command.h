@@ -19,6 +19,8 @@ extern const struct slash_command cmd_agents, cmd_commands, cmd_diagnostics, cmd
 extern const struct slash_command cmd_model, cmd_models;
 /* -- cmd_options.c: settings of the session that are directives in messages too -- */
 extern const struct slash_command cmd_fast, cmd_queue, cmd_reasoning, cmd_think, cmd_verbose;
+/* -- cmd_subagents.c -- */
+extern const struct slash_command cmd_subagents;
 /* -- cmd_usage.c -- */
 extern const struct slash_command cmd_usage;
 /* -- cmd_absent.c: known elsewhere, without a subject here -- */

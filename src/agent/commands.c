@@ -46,6 +46,7 @@ static const struct slash_command *const commands[] = {
 	&cmd_status,
 	&cmd_steer,
 	&cmd_stop,
+	&cmd_subagents,
 	&cmd_tasks,
 	&cmd_think,
 	&cmd_tools,

@@ -22,6 +22,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_agents),
 	FAMILY(gwm_commands),
 	FAMILY(gwm_catalog),
+	FAMILY(gwm_tasks),
 	FAMILY(gwm_tools),
 	FAMILY(gwm_agent),
 	FAMILY(gwm_chat),

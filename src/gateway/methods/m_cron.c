@@ -106,11 +106,6 @@ static ch_status run_set_heartbeats(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
-static ch_status run_unknown_task(struct gw_call *call, struct ch_err *err)
-{
-	return ch_fail(err, CH_E_NOT_FOUND, "task not found: %s", gwm_short_param(call, "taskId"));
-}
-
 static const struct gw_param cron_get_params[] = {
 	{ "id", GP_STR, GP_NON_EMPTY },
 	{ "jobId", GP_STR, GP_NON_EMPTY },
@@ -169,27 +164,6 @@ static const struct gw_param suggestion_params[] = {
 	{ "agentId", GP_STR, GP_NON_EMPTY, .max = 128 },
 	{0},
 };
-static const struct gw_param task_params[] = {
-	{ "taskId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
-	{0},
-};
-static const struct gw_param task_cancel_params[] = {
-	{ "taskId", GP_STR, GP_REQUIRED | GP_NON_EMPTY },
-	{ "reason", GP_STR },
-	{0},
-};
-static const char *const task_status[] = { "queued",	"running",   "completed", "failed",
-					   "cancelled", "timed_out", NULL };
-static const char *const task_sort[] = { "updatedAt", "endedAt", NULL };
-static const struct gw_param task_list_params[] = {
-	{ "status", GP_STR_OR_ARR, .item = GP_STR, .choices = task_status },
-	{ "agentId", GP_STR, GP_NON_EMPTY },
-	{ "sessionKey", GP_STR, GP_NON_EMPTY },
-	{ "limit", GP_INT, .min = 1, .max = 500 },
-	{ "cursor", GP_STR },
-	{ "sortBy", GP_ENUM, .choices = task_sort },
-	{0},
-};
 
 const struct gw_method gwm_cron[] = {
 	GWM_REFUSE("cron.add", ADMIN, NO_CRON),
@@ -205,10 +179,6 @@ const struct gw_method gwm_cron[] = {
 	  NO_HEARTBEAT },
 	GWM_REFUSE("system-event", ADMIN, NO_SYSTEM_EVENTS),
 	GWM_ALWAYS("taskSuggestions.list", READ, suggestion_params, "{\"suggestions\":[]}"),
-	GWM_ALWAYS("tasks.cancel", WRITE, task_cancel_params,
-	     "{\"found\":false,\"cancelled\":false,\"reason\":\"Task not found.\"}"),
-	GWM_ROW("tasks.get", run_unknown_task, READ, task_params, NULL),
-	GWM_ALWAYS("tasks.list", READ, task_list_params, "{\"tasks\":[]}"),
 	GWM_REFUSE("wake", WRITE, NO_SYSTEM_EVENTS),
 };
 const size_t gwm_cron_count = CH_ARRAY_LEN(gwm_cron);

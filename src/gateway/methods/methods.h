@@ -47,6 +47,7 @@ GWM_FAMILY(gwm_sessions_patch);
 GWM_FAMILY(gwm_sessions_write);
 GWM_FAMILY(gwm_system);
 GWM_FAMILY(gwm_usage);
+GWM_FAMILY(gwm_tasks);
 GWM_FAMILY(gwm_tools);
 GWM_FAMILY(gwm_users);
 GWM_FAMILY(gwm_voicewake);
