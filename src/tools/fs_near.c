@@ -79,7 +79,7 @@ const char *near_names(struct arena *a, const struct ws_place *p)
 	const char *slash = strrchr(p->rel, '/'), *wanted = slash ? slash + 1 : p->rel, *out = NULL;
 	const char *dir = slash ? arena_strndup(a, p->rel, (size_t)(slash - p->rel)) : ".";
 	const char *best[NEAR_NAMES] = { NULL };
-	size_t how[NEAR_NAMES];
+	size_t how[NEAR_NAMES] = { 0 };
 	struct names names = { VEC_INIT };
 
 	if (!read_names(a, &p->root, *dir ? dir : ".", &names))

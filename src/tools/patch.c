@@ -132,7 +132,7 @@ static ch_status walk_content(struct parser *x, char *out, size_t *ret_n)
 static ch_status parse_content(struct parser *x, struct patch_op *op)
 {
 	struct parser ahead = *x;
-	size_t n;
+	size_t n = 0;
 	char *out;
 	ch_status st;
 

@@ -432,6 +432,7 @@ static void write_place(const struct matcher *m, struct writer *w, const struct 
 {
 	size_t at = p->at;
 
+	CH_BUG_ON(p->at + p->count > m->lines.len);
 	for (size_t i = 0; i < p->hunk->count; i++) {
 		const struct patch_line *l = &p->hunk->lines[i];
 
@@ -442,10 +443,10 @@ static void write_place(const struct matcher *m, struct writer *w, const struct 
 			tally->added++;
 			continue;
 		}
-		if (l->sign == ' ')
-			keep_line(w, &m->lines.at[at]);
-		else
+		if (l->sign == '-')
 			tally->removed++;
+		else if (at < m->lines.len)
+			keep_line(w, &m->lines.at[at]);
 		at++;
 	}
 }
@@ -456,7 +457,7 @@ static void write_all(const struct matcher *m, struct buf *out, struct patch_tal
 	size_t at = 0;
 
 	for (size_t i = 0; i < m->places.len; i++) {
-		for (; at < m->places.at[i].at; at++)
+		for (; at < m->places.at[i].at && at < m->lines.len; at++)
 			keep_line(&w, &m->lines.at[at]);
 		write_place(m, &w, &m->places.at[i], tally);
 		at += m->places.at[i].count;
