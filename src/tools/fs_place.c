@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "core/str.h"
+#include "exec/sandbox.h"
 
 static const struct config *config_of(const struct tool_ctx *ctx)
 {
@@ -187,9 +188,25 @@ static ch_status place_absolute(struct tool_ctx *ctx, const char *path, unsigned
 	return CH_OK;
 }
 
+/* A sandbox that shows commands no workspace, or one to read, is not got round by a file tool. */
+static ch_status check_sandbox(struct tool_ctx *ctx, const char *path, unsigned access, struct ch_err *err)
+{
+	const struct config *c = config_of(ctx);
+	struct sandbox_settings s;
+
+	if (!c)
+		return CH_OK;
+	sandbox_settings(c, ctx->agent_id, ctx->session_key, ctx->arena, &s);
+	if (!s.is_on || s.access == SANDBOX_RW || (s.access == SANDBOX_RO && !(access & WS_WRITE)))
+		return CH_OK;
+	return ch_fail(err, CH_E_DENIED, "'%s' cannot be %s: this session is sandboxed with workspaceAccess \"%s\"", path,
+		       access & WS_WRITE ? "changed" : "read", s.access == SANDBOX_RO ? "ro" : "none");
+}
+
 ch_status ws_place(struct tool_ctx *ctx, const struct json *arg, unsigned access, struct ws_place *ret, struct ch_err *err)
 {
 	const char *path = json_str(arg);
+	ch_status rc;
 
 	if (!path || !*path)
 		return ch_fail(err, CH_E_INVALID, "the path is empty");
@@ -199,6 +216,9 @@ ch_status ws_place(struct tool_ctx *ctx, const struct json *arg, unsigned access
 		return ch_fail(err, CH_E_INVALID, "the path is longer than %d bytes", WS_PATH_MAX - 1);
 	if (access & WS_WRITE && mode_of(ctx) == TOOL_MODE_READ_ONLY)
 		return ch_fail(err, CH_E_DENIED, "this session is read-only; '%s' was not changed", path);
+	rc = check_sandbox(ctx, path, access, err);
+	if (rc)
+		return rc;
 	if (path[0] == '~' && (!path[1] || path[1] == '/'))
 		return place_absolute(ctx, expanded(ctx, path), access, ret, err);
 	if (path[0] == '/')

@@ -163,6 +163,28 @@ static void the_whole_file_system(void **state)
 	end(&b);
 }
 
+/* A file tool does not get round a sandbox that keeps the workspace from commands. */
+static void test_threat_sandbox_escape_by_file_tools(void **state)
+{
+	struct fixture *f = *state;
+	struct above b;
+
+	begin(f, &b, "{agents:{defaults:{sandbox:{workspaceAccess:'ro'}}}}");
+	fixture_put(f, "a.txt", "a\n", 2);
+	assert_int_equal(reading(f, "a.txt"), CH_OK);
+	assert_int_equal(writing(f, "a.txt"), CH_E_DENIED);
+	assert_non_null(strstr(f->text, "workspaceAccess \"ro\""));
+	assert_int_equal(fixture_run(f, &tool_apply_patch, "{\"input\":\"*** Begin Patch\\n*** Delete File: a.txt\\n*** End Patch\"}"),
+			 CH_E_DENIED);
+	configure(f, &b, "{agents:{defaults:{sandbox:{workspaceAccess:'none'}}}}");
+	assert_int_equal(reading(f, "a.txt"), CH_E_DENIED);
+	b.grant.mode = TOOL_MODE_FULL;
+	assert_int_equal(writing(f, "a.txt"), CH_E_DENIED);
+	configure(f, &b, "{agents:{defaults:{sandbox:{mode:'non-main',workspaceAccess:'none'}}}}");
+	assert_int_equal(writing(f, "a.txt"), CH_OK);
+	end(&b);
+}
+
 /* With text from outside in the turn, changing what lies beyond the workspace needs a person. */
 static void writing_beyond_the_workspace_has_effects(void **state)
 {
@@ -363,7 +385,7 @@ static void helps_with_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(roots), T(the_whole_file_system), T(writing_beyond_the_workspace_has_effects),
+		T(roots), T(the_whole_file_system), T(test_threat_sandbox_escape_by_file_tools), T(writing_beyond_the_workspace_has_effects),
 		T(test_threat_path_traversal_credentials), T(a_home_as_workspace),
 		T(text_from_outside), T(views_images), T(helps_with_names),
 	};
