@@ -411,7 +411,7 @@ static ch_status fail_start(const struct child_spec *spec, const struct child_re
 }
 
 /* The command behind the guard: what the guard needs to know is on its command line, never the environment. */
-static ch_status spawn_guarded(const struct child_spec *spec, const struct child_ends *ends, struct child_plan *plan,
+static ch_status spawn_guarded(const struct child_spec *spec, const struct child_ends *ends, struct child_plan plan,
 			       struct child_report *ret, struct ch_err *err)
 {
 	size_t argc = 0, keep = spec->fd_count;
@@ -432,19 +432,19 @@ static ch_status spawn_guarded(const struct child_spec *spec, const struct child
 	fds[keep++] = ends->control;
 	if (spec->exe_fd >= 0)
 		fds[keep++] = spec->exe_fd;
-	plan->path = SELF;
-	plan->exe_fd = -1;
-	plan->argv = argv;
-	plan->keep = fds;
-	plan->keep_count = keep;
-	plan->has_tty = false;           /* the guard gives it to the command */
-	child_spawn(plan, ret);
+	plan.path = SELF;
+	plan.exe_fd = -1;
+	plan.argv = argv;
+	plan.keep = fds;
+	plan.keep_count = keep;
+	plan.has_tty = false;           /* the guard gives it to the command */
+	child_spawn(&plan, ret);
 	ch_free(argv);
 	return ret->error ? fail_start(spec, ret, err) : CH_OK;
 }
 
 /* A script is opened again by its interpreter, through the descriptor. */
-static ch_status spawn_alone(const struct child_spec *spec, struct child_plan *plan, struct child_report *ret,
+static ch_status spawn_alone(const struct child_spec *spec, struct child_plan plan, struct child_report *ret,
 			     struct ch_err *err)
 {
 	size_t keep = spec->fd_count;
@@ -454,14 +454,14 @@ static ch_status spawn_alone(const struct child_spec *spec, struct child_plan *p
 		memcpy(fds, spec->fds, keep * sizeof(*fds));
 	if (spec->exe_fd >= 0)
 		fds[keep++] = spec->exe_fd;
-	plan->path = spec->argv[0];
-	plan->exe_fd = spec->exe_fd;
-	plan->argv = spec->argv;
-	plan->keep = fds;
-	plan->keep_count = keep;
-	plan->has_tty = spec->has_tty;
-	plan->dies_with_us = !spec->outlives;
-	child_spawn(plan, ret);
+	plan.path = spec->argv[0];
+	plan.exe_fd = spec->exe_fd;
+	plan.argv = spec->argv;
+	plan.keep = fds;
+	plan.keep_count = keep;
+	plan.has_tty = spec->has_tty;
+	plan.dies_with_us = !spec->outlives;
+	child_spawn(&plan, ret);
 	return ret->error ? fail_start(spec, ret, err) : CH_OK;
 }
 
@@ -475,7 +475,7 @@ static ch_status spawn(struct child *c, const struct child_spec *spec, struct ch
 	struct child_report report;
 	ch_status st;
 
-	st = c->has_guard ? spawn_guarded(spec, ends, &plan, &report, err) : spawn_alone(spec, &plan, &report, err);
+	st = c->has_guard ? spawn_guarded(spec, ends, plan, &report, err) : spawn_alone(spec, plan, &report, err);
 	if (st)
 		return st;
 	c->pid = c->command_pid = report.pid;

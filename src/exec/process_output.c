@@ -13,9 +13,10 @@ void modes_feed(struct process_modes *m, const char *data, size_t len)
 	static const char start[] = "\033[?1";
 
 	for (size_t i = 0; i < len; i++) {
-		if (m->at == sizeof(start) - 1 && (data[i] == 'h' || data[i] == 'l')) {
-			m->has_app_keys = data[i] == 'h';
-			m->at = 0;
+		if (m->at == sizeof(start) - 1) {
+			if (data[i] == 'h' || data[i] == 'l')
+				m->has_app_keys = data[i] == 'h';
+			m->at = data[i] == start[0];
 		} else if (data[i] == start[m->at]) {
 			m->at++;
 		} else {

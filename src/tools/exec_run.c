@@ -70,7 +70,7 @@ static const char *const *sandbox_env(const struct exec_call *c)
 	return env;
 }
 
-static CH_FIBER ch_status start_sandboxed(struct exec_call *c, struct process_start *s, struct process **ret, struct ch_err *err)
+static CH_FIBER ch_status start_sandboxed(struct exec_call *c, struct process_start s, struct process **ret, struct ch_err *err)
 {
 	CH_AUTO_DONE(sandbox_wrapped_done) struct sandbox_wrapped w = { 0 };
 	struct sandbox_cmd cmd = {
@@ -83,14 +83,14 @@ static CH_FIBER ch_status start_sandboxed(struct exec_call *c, struct process_st
 	st = sandbox_wrap(c->ctx->host->loop, &c->sandbox, &cmd, c->ctx->arena, &w, err);
 	if (st)
 		return st;
-	s->host = "sandbox";
-	s->child.argv = w.argv;
-	s->child.env = w.env;
-	s->child.fds = w.fds;
-	s->child.fd_count = w.fd_count;
-	s->child.is_contained = true;
-	s->sandbox = &w;
-	return process_start(c->ctx->host->processes, s, ret, err);
+	s.host = "sandbox";
+	s.child.argv = w.argv;
+	s.child.env = w.env;
+	s.child.fds = w.fds;
+	s.child.fd_count = w.fd_count;
+	s.child.is_contained = true;
+	s.sandbox = &w;
+	return process_start(c->ctx->host->processes, &s, ret, err);
 }
 
 static CH_FIBER ch_status start(struct exec_call *c, bool is_tainted, struct process **ret, struct ch_err *err)
@@ -104,7 +104,7 @@ static CH_FIBER ch_status start(struct exec_call *c, bool is_tainted, struct pro
 	};
 
 	if (c->is_sandboxed)
-		return start_sandboxed(c, &s, ret, err);
+		return start_sandboxed(c, s, ret, err);
 	if (c->bound) {
 		exec_bound_spec(c->bound, ctx->arena, &s.child);
 		s.child.has_tty = c->has_tty;

@@ -170,6 +170,21 @@ static void test_ring_characters(void **state)
 	arena_unref(arena);
 }
 
+static void test_modes(void **state)
+{
+	static const struct { const char *out; size_t len; bool has_app_keys; } rows[] = {
+		{ "\033[?1h", 5, true }, { "x\033[?1l", 6, false }, { "\033[?", 3, false }, { "1h", 2, true },
+		{ "\033[?1\0\0\0\0\0", 9, true }, { "\033[?12l", 6, true }, { "\033\033[?1l", 6, false },
+		{ "\033[?1\033[?1h", 9, true },
+	};
+	struct process_modes m = { 0 };
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
+		modes_feed(&m, rows[i].out, rows[i].len);
+		assert_int_equal(m.has_app_keys, rows[i].has_app_keys);
+	}
+}
+
 static void test_ring_lines(void **state)
 {
 	static const struct { size_t first, count; const char *text; } rows[] = {
@@ -492,6 +507,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring_offsets),
 		cmocka_unit_test(test_ring_characters),
+		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_ring_lines),
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test(test_in_pieces),
