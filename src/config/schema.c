@@ -23,7 +23,7 @@ static const struct config_row rows[] = {
 	LATER("accessGroups"),
 	LATER("acp"),
 #include "config/schema/agents.inc"
-	LATER("approvals"),
+#include "config/schema/approvals.inc"
 	LATER("attachments"),
 #include "config/schema/auth.inc"
 	LATER("bindings"),

@@ -131,11 +131,25 @@ static struct json *spans(const struct exec_call *c)
 	return list;
 }
 
+/* Where the first program stands; its name when it is bound to no file. */
 static const char *first_program(const struct exec_call *c)
 {
+	struct exec_file file;
+	const char *name, *sha256;
+
 	if (!c->plan.is_literal || !c->plan.count || !c->plan.segments[0].chain_len)
 		return NULL;
-	return c->plan.segments[0].chain[0].argv[0];
+	name = c->plan.segments[0].chain[0].argv[0];
+	return c->bound && exec_bound_program(c->bound, name, &file, &sha256) ? file.path : name;
+}
+
+/* What clients of the protocol look for, and commands of this host do not have. */
+static void put_absent(struct arena *a, struct json *o)
+{
+	static const char *const names[] = { "systemRunBinding", "systemRunPlan", "scope", "turnSourceAccountId", "turnSourceThreadId" };
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(names); i++)
+		put(a, o, names[i], NULL);
 }
 
 struct json *exec_approval_request(const struct exec_call *c, unsigned decisions)
@@ -168,7 +182,9 @@ struct json *exec_approval_request(const struct exec_call *c, unsigned decisions
 	put(a, o, "sessionId", ctx->session_id);
 	put(a, o, "runId", ctx->run_id);
 	put(a, o, "toolCallId", ctx->tool_call_id);
-	put(a, o, "turnSourceChannel", ctx->grant->channel);
+	put(a, o, "turnSourceChannel", ctx->grant->channel ? ctx->grant->channel : "webchat");
+	put(a, o, "turnSourceTo", ctx->session_key);
+	put_absent(a, o);
 	return o;
 }
 

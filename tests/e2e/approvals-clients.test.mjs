@@ -3,18 +3,25 @@
  * Chromium, its approval page, its command line.
  */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { Obedient, callTool } from './lib/exec.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { openclaw, openclawHome } from './lib/openclaw.mjs';
 import { CHROMIUM, CONTROL_UI, require } from './lib/peers.mjs';
 
 const { chromium } = require('playwright-core');
 const key = 'agent:main:main';
-let gw, c, browser, page;
+let gw, model, c, browser, page;
 
 before(async () => {
-	gw = await Gateway.start({ config: { agents: { defaults: { model: 'offline/demo' } }, gateway: { controlUi: { root: CONTROL_UI } } } });
-	c = await gw.connect();
+	model = await Obedient.start();
+	const { agents, ...rest } = model.double.config;
+
+	gw = await Gateway.start({ config: { ...rest, gateway: { controlUi: { root: CONTROL_UI } }, tools: { exec: { mode: 'ask' } },
+		agents: { defaults: { ...agents.defaults, skipBootstrap: true, sandbox: { mode: 'off' } } } } });
+	c = await gw.connect({ caps: ['tool-events'] });
 	browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ['--no-sandbox'] });
 	page = await browser.newPage();
 	await page.goto(`${gw.url}/chat#token=${gw.token}`);
@@ -24,6 +31,7 @@ after(async () => {
 	await browser?.close();
 	c?.terminate();
 	await gw?.stop();
+	await model?.stop();
 });
 
 const ask = async (command) => (await c.call('exec.approval.request', { command, host: 'gateway', sessionKey: key, twoPhase: true })).id;
@@ -35,16 +43,20 @@ const gone = (text) => shown(page, text).waitFor({ state: 'hidden', timeout: 150
 const press = (name, p = page) => p.getByRole('button', { name, exact: true }).locator('visible=true').first().click({ timeout: 15000 });
 
 test('the Control UI shows a command and takes the answer', async () => {
-	const id = await ask('touch zebra');
+	const file = (name) => path.join(gw.state, 'workspace', name);
+	const allowed = callTool(c, 'exec', { command: 'touch zebra' });
 
 	await seen('touch zebra');
+	assert.ok(!existsSync(file('zebra')));
 	await press('Allow once');
-	assert.equal(await decided(id), 'allow-once');
-	const denied = await ask('touch yak');
+	assert.equal((await allowed).isError, false);
+	assert.ok(existsSync(file('zebra')));
+	const denied = callTool(c, 'exec', { command: 'touch yak' });
 
 	await seen('touch yak');
 	await press('Deny');
-	assert.equal(await decided(denied), 'deny');
+	assert.match((await denied).text, /user-denied/);
+	assert.ok(!existsSync(file('yak')));
 });
 
 test('an answer from elsewhere takes the card away', async () => {
