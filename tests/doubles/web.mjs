@@ -22,6 +22,7 @@ const only = (params, names) => [...params.keys()].find((k) => !names.includes(k
 
 export class WebDouble {
 	requests = [];
+	release = null;                  /* answers the request of /held */
 	keys = { brave: 'brave-key-0123456789', tavily: 'tvly-0123456789', api: 'api-token-0123456789' };
 
 	static async start() {
@@ -52,7 +53,7 @@ export class WebDouble {
 	}
 
 	#answer(rq, res) {
-		const route = [['/page', this.#page], ['/redirect', this.#redirect], ['/res/v1/web/search', this.#brave], ['/search', this.#search],
+		const route = [['/page', this.#page], ['/held', this.#held], ['/redirect', this.#redirect], ['/res/v1/web/search', this.#brave], ['/search', this.#search],
 			['/html/', this.#duckduckgo], ['/api/', this.#api]].find(([p]) => rq.path.startsWith(p));
 
 		if (route)
@@ -63,6 +64,10 @@ export class WebDouble {
 
 	#page(rq, res) {
 		res.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-encoding': 'gzip' }).end(gzipSync(PAGE));
+	}
+
+	#held(rq, res) {
+		this.release = () => res.writeHead(200, { 'content-type': 'text/plain' }).end('at last');
 	}
 
 	#redirect(rq, res) {

@@ -31,7 +31,7 @@ before(async () => {
 					body: { boat: '{name}', nights: '{nights}', note: 'for {name}' },
 					schema: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, nights: { type: 'integer' } } } },
 			} } } });
-	c = await gw.connect();
+	c = await gw.connect({ caps: ['tool-events'] });
 });
 after(async () => {
 	c?.terminate();
@@ -97,6 +97,15 @@ test('web_fetch: what is not named is refused, on each hop', async () => {
 		assert.match((await use('web_fetch', { url: `${web.url}/redirect?to=${encodeURIComponent(to)}` })).text, /refused|disguise/, to);
 	assert.match((await use('web_fetch', { url: 'file:///etc/passwd' })).text, /scheme 'file'/);
 	assert.equal(web.requests.filter((r) => r.headers.host?.startsWith('localhost')).length, 0);
+});
+
+test('web_fetch: one that takes long says so', async () => {
+	const told = c.event('agent', (p) => p.stream === 'tool' && p.data.phase === 'update');
+	const answered = use('web_fetch', { url: `${web.url}/held` });
+
+	assert.match(JSON.stringify((await told).payload.data.partialResult), /Fetching page content\.\.\./);
+	web.release();
+	assert.equal((await answered).json().text, 'at last');
 });
 
 test('web_fetch: nobody can open the network from afar', async () => {
