@@ -117,6 +117,10 @@ static ch_status run_batch(struct run *r, struct run_call *calls, size_t n, stru
 	struct slot *slots = arena_alloc(r->round, n * sizeof(*slots));
 	ch_status st = CH_OK;
 
+	for (size_t i = 0; i < n && !st; i++)
+		st = journal_launch(r, &calls[i], err);
+	if (st)
+		return st;
 	for (size_t i = 0; i < n; i++) {
 		slots[i] = (struct slot){ .r = r, .call = &calls[i] };
 		slots[i].one = (struct one_call){ .host = r->host, .policy = r->policy, .args = calls[i].args,

@@ -47,6 +47,7 @@ struct run_call {
 	struct json *content, *details;
 	bool is_done, is_error;
 	bool is_refused;                 /* it did not run */
+	bool is_begun;                   /* on record as such (agent/tool_journal.h) */
 	const char *approval_id;         /* a person was asked; or NULL */
 	bool is_told;                    /* answered instead of run, since it repeats */
 	uint64_t result_hash;

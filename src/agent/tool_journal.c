@@ -30,7 +30,7 @@ static struct db *db_of(const struct run *r)
 }
 
 /* A model may give two calls one id; the row is of the first then, and both get its fate. */
-static ch_status begin_one(struct run *r, const struct run_call *call, struct ch_err *err)
+static ch_status begin_one(struct run *r, struct run_call *call, bool is_first, struct ch_err *err)
 {
 	struct db_stmt *row;
 	ch_status st = db_prep(db_of(r),
@@ -43,18 +43,49 @@ static ch_status begin_one(struct run *r, const struct run_call *call, struct ch
 	db_bind_text(row, 2, r->event_id);
 	db_bind_text(row, 3, call->id);
 	db_bind_text(row, 4, call->name);
-	db_bind_int(row, 5, now_wall_ms());
+	db_bind_int(row, 5, is_first ? now_wall_ms() : 0);
+	call->is_begun = is_first;
 	return db_run(row, NULL, err);
+}
+
+ch_status journal_launch(struct run *r, struct run_call *call, struct ch_err *err)
+{
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	struct db_stmt *row;
+	ch_status st;
+
+	if (call->is_begun || !acts(r, call))
+		return CH_OK;
+	st = db_begin_durable(db_of(r), err);
+	if (st)
+		return st;
+	tx = db_of(r);
+	st = db_prep(tx, "UPDATE tool_calls SET started_at = ?4 WHERE session_key = ?1 AND run_id = ?2 AND call_id = ?3", &row, err);
+	if (st)
+		return st;
+	db_bind_text(row, 1, r->session_key);
+	db_bind_text(row, 2, r->event_id);
+	db_bind_text(row, 3, call->id);
+	db_bind_int(row, 4, now_wall_ms());
+	st = db_run(row, NULL, err);
+	if (st)
+		return st;
+	call->is_begun = true;
+	return db_commit(CH_TAKE(tx), err);
 }
 
 ch_status journal_begin(struct run *r, struct ch_err *err)
 {
+	bool is_first = true;
 	ch_status st = CH_OK;
 
 	r->is_journaled = true;
-	for (size_t i = 0; i < r->calls.len && !st; i++)
-		if (acts(r, &r->calls.at[i]))
-			st = begin_one(r, &r->calls.at[i], err);
+	for (size_t i = 0; i < r->calls.len && !st; i++) {
+		if (!acts(r, &r->calls.at[i]))
+			continue;
+		st = begin_one(r, &r->calls.at[i], is_first, err);
+		is_first = false;
+	}
 	return st;
 }
 

@@ -22,7 +22,7 @@ static const char unanswered_text[] = "Interrupted: the gateway stopped while th
 				      "carried out.";
 
 struct cut_run { const char *session_key, *run_id; };
-struct cut_call { const char *state, *result; bool is_known, is_error; };
+struct cut_call { const char *state, *result; bool is_known, is_begun, is_error; };
 
 struct recovery {
 	struct sess_store *sessions;
@@ -59,7 +59,7 @@ static ch_status find_call(struct recovery *r, const struct cut_run *run, const 
 			   struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
-	ch_status st = db_prep(r->db, "SELECT state, is_error, result FROM tool_calls WHERE session_key = ?1 AND run_id = ?2 AND "
+	ch_status st = db_prep(r->db, "SELECT state, is_error, result, started_at FROM tool_calls WHERE session_key = ?1 AND run_id = ?2 AND "
 			       "call_id = ?3", &row, err);
 
 	*ret = (struct cut_call){ 0 };
@@ -73,6 +73,7 @@ static ch_status find_call(struct recovery *r, const struct cut_run *run, const 
 		return st;
 	ret->state = arena_strdup(r->arena, db_text(row, 0));
 	ret->is_error = db_int(row, 1) != 0;
+	ret->is_begun = db_int(row, 3) != 0;
 	ret->result = db_is_null(row, 2) ? NULL : arena_strdup(r->arena, db_text(row, 2));
 	return CH_OK;
 }
@@ -115,7 +116,7 @@ static ch_status judge(struct recovery *r, const struct cut_run *run, struct run
 	if (st)
 		return st;
 	call->is_error = true;
-	if (!cut.is_known) {
+	if (!cut.is_known || (!cut.is_begun && !cut.result)) {
 		call->content = text_content(r->arena, not_begun_text);
 	} else if (cut.result && !json_parse(r->arena, cut.result, strlen(cut.result), JSON_STRICT, &own, NULL)) {
 		call->content = json_get(own, "content");

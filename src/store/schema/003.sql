@@ -78,7 +78,7 @@ CREATE TABLE tool_calls (
 	call_id TEXT NOT NULL,
 	tool TEXT NOT NULL,
 	state TEXT NOT NULL CHECK (state IN ('started', 'finished', 'interrupted')),
-	started_at INTEGER NOT NULL,
+	started_at INTEGER NOT NULL,             -- 0: its turn has not come
 	ended_at INTEGER NOT NULL DEFAULT 0,
 	is_error INTEGER NOT NULL DEFAULT 0,
 	result TEXT,                             -- JSON: content and details
