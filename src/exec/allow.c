@@ -158,6 +158,21 @@ bool exec_allow_covers(struct exec_allow *al, const struct config *c, const char
 	return true;
 }
 
+bool exec_env_is_harmless(const char *const *call_env)
+{
+	static const char *const starts[] = { "COLORTERM=", "COLUMNS=", "FORCE_COLOR=", "LANG=", "LC_", "LINES=", "NO_COLOR=", "TERM=" };
+
+	for (size_t i = 0; call_env && call_env[i]; i++) {
+		bool is_known = false;
+
+		for (size_t k = 0; k < CH_ARRAY_LEN(starts); k++)
+			is_known |= str_starts(call_env[i], starts[k]);
+		if (!is_known)
+			return false;
+	}
+	return true;
+}
+
 /* ---- allow-always ---- */
 
 /* Higher privileges are given one by one; who wants them standing writes an entry. */

@@ -48,6 +48,11 @@ void exec_policy(struct exec_allow *al, const struct config *c, const char *agen
  */
 bool exec_allow_covers(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
 		       const struct exec_bound *bound, struct arena *a, const char **ret_why);
+/*
+ * Variables that a call gives to its command change what a program does (RIPGREP_CONFIG_PATH, HOME, EDITOR, …), and no entry
+ * speaks of them: with others than those of display and language nothing is covered or remembered.
+ */
+bool exec_env_is_harmless(const char *const *call_env);
 /* allow-always: may this command be remembered? */
 bool exec_allow_can_remember(const struct cmd_plan *plan);
 /* And does so, as it was bound. CH_E_INVALID: it cannot (opaque, interpreter, …). expires_in_days 0: the configuration's. */

@@ -3,7 +3,7 @@
  * interpreters.
  *
  * Everything here errs on one side: an option that is not in a row makes the wrapper unreadable, a name in a table is
- * meant whatever folder it stands in, and version numbers at the end of a name do not count (python3.11 is python).
+ * meant whatever folder it stands in, and what follows it without a letter does not count (python3.11 is python).
  */
 #include "core/str.h"
 #include "exec/command_priv.h"
@@ -255,7 +255,7 @@ static const struct program programs[] = {
 	{ "ant", "", P_ALWAYS, 0 }, { "apt", "o", 0, 0 }, { "apt-get", "o", 0, 0 },
 	{ "ash", "c", P_SHELL | P_STDIN, 0 }, { "at", "", P_ALWAYS, 0 }, { "awk", "", P_ALWAYS, 0 },
 	{ "bash", "c", P_SHELL | P_STDIN, 0 }, { "batch", "", P_ALWAYS, 0 },
-	{ "bsdtar", "I", P_ONLY_WITH, OPTS_BSDTAR }, { "bun", "ep", P_STDIN, OPTS_BUN },
+	{ "bsdtar", "I", 0, OPTS_BSDTAR }, { "bun", "ep", P_STDIN, OPTS_BUN },
 	{ "bundle", "", 0, 0 }, { "busybox", "", P_ALWAYS, 0 }, { "bwrap", "", P_ALWAYS, 0 },
 	{ "cargo", "", 0, 0 }, { "cc", "", 0, 0 }, { "chronic", "", P_ALWAYS, 0 },
 	{ "chroot", "", P_ALWAYS | P_ROOT, 0 }, { "clang", "", 0, 0 }, { "cmake", "", P_ALWAYS, 0 },
@@ -274,7 +274,7 @@ static const struct program programs[] = {
 	{ "gdb", "", P_STDIN, OPTS_GDB }, { "gem", "", 0, 0 }, { "ghc", "e", 0, 0 },
 	{ "git", "", 0, OPTS_GIT }, { "gmake", "", P_ALWAYS, 0 }, { "gnuplot", "e", P_STDIN, 0 },
 	{ "go", "", 0, 0 }, { "gosu", "", P_ALWAYS | P_ROOT, 0 }, { "gradle", "", P_ALWAYS, 0 },
-	{ "groovy", "e", P_STDIN, 0 }, { "gsed", "", P_ALWAYS, 0 }, { "gtar", "IF", P_ONLY_WITH, OPTS_GTAR },
+	{ "groovy", "e", P_STDIN, 0 }, { "gsed", "", P_ALWAYS, 0 }, { "gtar", "IF", 0, OPTS_GTAR },
 	{ "guile", "c", P_STDIN, 0 }, { "gvim", "c", 0, OPTS_NVIM }, { "ip", "b", P_ONLY_WITH, OPTS_IP },
 	{ "irb", "", P_STDIN, 0 }, { "java", "", 0, 0 }, { "jq", "", 0, 0 }, { "jshell", "", P_STDIN, 0 },
 	{ "julia", "eE", P_STDIN, OPTS_BUN }, { "jython", "c", P_STDIN, 0 },
@@ -313,7 +313,7 @@ static const struct program programs[] = {
 	{ "ssh", "oF", P_ALWAYS, 0 }, { "start-stop-daemon", "", P_ALWAYS, 0 }, { "strace", "", P_ALWAYS, 0 },
 	{ "su", "c", P_ALWAYS | P_ROOT, OPTS_PSQL }, { "su-exec", "", P_ALWAYS | P_ROOT, 0 },
 	{ "swift", "e", P_STDIN, 0 }, { "systemctl", "", 0, 0 }, { "systemd-run", "", P_ALWAYS, 0 },
-	{ "tar", "IF", P_ONLY_WITH, OPTS_GTAR }, { "tcc", "", P_ALWAYS, 0 }, { "tclsh", "", P_STDIN, 0 },
+	{ "tar", "IF", 0, OPTS_GTAR }, { "tcc", "", P_ALWAYS, 0 }, { "tclsh", "", P_STDIN, 0 },
 	{ "tcpdump", "z", P_ONLY_WITH, 0 }, { "tcsh", "c", P_SHELL | P_STDIN, 0 },
 	{ "telnet", "", P_STDIN, 0 }, { "tmux", "", P_ALWAYS, 0 }, { "toybox", "", P_ALWAYS, 0 },
 	{ "unbuffer", "", P_ALWAYS, 0 }, { "unshare", "", P_ALWAYS, 0 }, { "uv", "", 0, 0 },
@@ -321,30 +321,39 @@ static const struct program programs[] = {
 	{ "view", "c", 0, OPTS_NVIM }, { "vim", "c", 0, OPTS_NVIM }, { "vimdiff", "c", 0, OPTS_NVIM },
 	{ "watch", "", P_ALWAYS, 0 }, { "wget", "e", P_ONLY_WITH, OPTS_WGET }, { "wish", "", P_STDIN, 0 },
 	{ "xvfb-run", "", P_ALWAYS, 0 }, { "yarn", "", 0, 0 }, { "yash", "c", P_SHELL | P_STDIN, 0 },
-	{ "yq", "", 0, 0 }, { "zip", "", P_ONLY_WITH, OPTS_ZIP }, { "zsh", "c", P_SHELL | P_STDIN, 0 },
+	{ "yq", "", 0, 0 }, { "zip", "", 0, OPTS_ZIP }, { "zsh", "c", P_SHELL | P_STDIN, 0 },
 };
 
-/* python3.11 -> python; a name that is all digits stays. */
-static size_t name_without_version(const char *name)
+/* A compiler for another machine: x86_64-linux-gnu-gcc is gcc. */
+static const char *name_without_machine(const char *name)
 {
-	size_t n = strlen(name), end = n;
+	const char *at = strstr(name, "-linux-gnu-");
 
-	while (end && strchr("0123456789.-", name[end - 1]))
-		end--;
-	return end ? end : n;
+	return at ? at + strlen("-linux-gnu-") : name;
+}
+
+/* What follows the name, as far as it is no letter, tells versions and builds apart: python3.11, perl5.36-x86_64-linux-gnu. */
+static bool is_named(const char *name, const char *known)
+{
+	size_t n = strlen(known);
+	char next = strncmp(name, known, n) == 0 ? name[n] : 'x';
+
+	return !((next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') || next == '_' || next == '+');
 }
 
 static const struct program *program_find(const char *name)
 {
-	size_t n = name_without_version(name);
+	const char *plain = name_without_machine(name);
+	const struct program *found = NULL;
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(programs); i++) {
-		const char *known = programs[i].name;
-
-		if (str_eq(known, name) || (strlen(known) == n && memcmp(known, name, n) == 0))
+		if (str_eq(programs[i].name, name) || str_eq(programs[i].name, plain))
 			return &programs[i];
+		/* Several may fit (ld, ld-linux-x86-64.so): the longest knows best. */
+		if (is_named(plain, programs[i].name) && (!found || strlen(programs[i].name) > strlen(found->name)))
+			found = &programs[i];
 	}
-	return NULL;
+	return found;
 }
 
 bool cmd_is_interpreter(const char *name)

@@ -65,6 +65,10 @@ static bool is_free(const struct exec_call *c)
 
 static bool is_covered(const struct exec_call *c, const char **ret_why)
 {
+	if (!exec_env_is_harmless(c->env)) {
+		*ret_why = "the call sets variables of the environment";
+		return false;
+	}
 	return exec_allow_covers(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, &c->plan, c->bound, c->ctx->arena, ret_why);
 }
 
@@ -177,7 +181,7 @@ static ch_status ask(struct exec_call *c, struct ch_err *err)
 	ch_status st;
 
 	/* A yes for always is for what can be recognised again, and means nothing where each time is asked for. */
-	if (c->policy.ask != EXEC_ASK_ALWAYS && exec_allow_can_remember(&c->plan))
+	if (c->policy.ask != EXEC_ASK_ALWAYS && exec_allow_can_remember(&c->plan) && exec_env_is_harmless(c->env))
 		decisions |= APPROVAL_ALLOW_ALWAYS;
 	want.decisions = decisions;
 	want.request = exec_approval_request(c, decisions);

@@ -37,6 +37,8 @@ test('allowlists', { timeout: 120000 }, async (t) => {
 		for (const command of ['cat other.txt', 'echo a > made', 'echo $HOME', 'nice echo a', 'echo `touch made`', 'sh -c "touch made; awk 1"'])
 			assert.equal((await asked(command)).isError, true, command);
 		assert.ok(!existsSync(file('made')));
+		assert.equal((await asked('echo a', 'deny', { env: { HOME: '/tmp' } })).isError, true);
+		assert.equal((await exec('echo a', { env: { LC_ALL: 'C' } })).text, 'a\n');
 		const { file: doc } = await c.call('exec.approvals.get');
 
 		assert.match(doc.agents.main.allowlist.find((e) => e.pattern === 'echo').lastResolvedPath, /\/echo$/);

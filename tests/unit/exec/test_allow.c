@@ -535,6 +535,21 @@ static void test_patterns(void **state)
 	assert_false(exec_pattern_matches("~/x", "/x", "/"));
 }
 
+static void test_cve_2026_53864_variables_are_not_covered(void **state)
+{
+	static const char *const harmless[] = { "TERM=dumb", "LC_ALL=C", "NO_COLOR=1", NULL };
+	static const char *const rows[][2] = { { "RIPGREP_CONFIG_PATH=x" }, { "HOME=/x" }, { "TAR_OPTIONS=x" }, { "EDITOR=x" }, { "TERMINFO=x" },
+					       { "LANGUAGE_X=x" }, { "LESSOPEN=x" }, { "TZ=:x" } };
+	static const char *const none[] = { NULL };
+
+	(void)state;
+	assert_true(exec_env_is_harmless(harmless));
+	assert_true(exec_env_is_harmless(none));
+	assert_true(exec_env_is_harmless(NULL));
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++)
+		assert_false(exec_env_is_harmless(rows[i]));
+}
+
 /* When the database fails nothing is allowed. */
 static void test_fails_closed(void **state)
 {
@@ -575,6 +590,7 @@ int main(void)
 		T(test_document_hash_is_compared),
 		T(test_document_refuses),
 		T(test_patterns),
+		T(test_cve_2026_53864_variables_are_not_covered),
 		T(test_fails_closed),
 	};
 

@@ -182,8 +182,9 @@ static void test_interpreters(void **state)
 		{ "node x.js", false, false }, { "ruby -e 1", false, true }, { "perl -ne 1", false, true }, { "perl -E 1", false, true },
 		{ "php -r 1", false, true }, { "lua5.4 -e 1", false, true }, { "awk 1", false, true }, { "sed s/a/b/", false, true }, { "jq .", false, false },
 		{ "make", false, true }, { "find . -name x", true, false }, { "find . -exec rm {} \\;", false, true }, { "find . -delete", false, true },
-		{ "xargs rm", false, false }, { "tar xf a.tar", true, false }, { "tar xf a --to-command=sh", false, true },
-		{ "tar xf a --to-c=sh", false, true }, { "tar -I sh xf a", false, true }, { "git status", false, false }, { "git -c alias.x=!sh x", false, true },
+		{ "xargs rm", false, false }, { "tar xf a.tar", false, false }, { "tar xf a --to-command=sh", false, true },
+		{ "tar xf a --to-c=sh", false, true }, { "tar -I sh xf a", false, true }, { "tar xIf sh a", false, false },
+		{ "zip -rTT sh a b", false, false }, { "git status", false, false }, { "git -c alias.x=!sh x", false, true },
 		{ "ssh -oProxyCommand=sh h", false, true }, { "vim x", false, false }, { "less x", false, false }, { "man ls", true, false },
 		{ "man -P sh ls", false, true }, { "busybox ls", false, true }, { "sort x", true, false }, { "sort --compress-program=sh x", false, true },
 		{ "sort --comp sh x", false, true }, { "rg --pre sh x", false, true }, { "rg x", true, false }, { "cat x", true, false }, { "su -c ls", false, true },
@@ -202,6 +203,13 @@ static void test_interpreters(void **state)
 	}
 	assert_true(cmd_is_interpreter("python3.12"));
 	assert_true(cmd_is_interpreter("/usr/bin/mawk"));
+	assert_true(cmd_is_interpreter("perl5.36-x86_64-linux-gnu"));
+	assert_true(cmd_is_interpreter("x86_64-linux-gnu-gcc-12"));
+	assert_true(cmd_is_interpreter("vim.basic"));
+	assert_true(cmd_is_interpreter("bash-static"));
+	assert_false(cmd_is_interpreter("shred"));
+	assert_false(cmd_is_interpreter("sha256sum"));
+	assert_false(cmd_is_interpreter("rgrep"));
 	assert_false(cmd_is_interpreter("cat"));
 	assert_false(cmd_is_interpreter("sort"));
 }
