@@ -11,6 +11,10 @@
 
 /* -- cmd_approve.c -- */
 extern const struct slash_command cmd_approve;
+/* -- cmd_answer.c -- */
+extern const struct slash_command cmd_answer;
+/* Is a plain message the answer that the active turn waits for? */
+bool command_answers(struct run *r, const struct desk *d);
 /* -- cmd_context.c: what the model is given -- */
 extern const struct slash_command cmd_compact, cmd_context;
 /* -- cmd_info.c: looking -- */

@@ -21,6 +21,7 @@
 /* Sorted by name. */
 static const struct slash_command *const commands[] = {
 	&cmd_agents,
+	&cmd_answer,
 	&cmd_approve,
 	&cmd_commands,
 	&cmd_compact,

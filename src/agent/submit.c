@@ -116,6 +116,10 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->origin = wake_origin_copy(a, in->origin);
 	if (in->sender_is_owner && !in->is_plain && config_bool(host_config(h), "commands.text", true))
 		understand(r, &said);
+	if (in->sender_is_owner && !in->is_plain && !r->command && !in->extras && command_answers(r, desk_find(h, r->session_key))) {
+		r->command = &cmd_answer;
+		r->command_args = r->text;
+	}
 	st = extras_take(r, in->extras, err);
 	if (!st)
 		st = render_message(r, &said, err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/approval.h"
+#include "cli/question.h"
 #include "cli/models_auth.h"
 #include "cli/rpc.h"
 #include "core/clock.h"
@@ -126,6 +127,19 @@ static CH_FIBER ch_status take_approval(struct turn *t, const struct json *paylo
 	return st;
 }
 
+/* The turn asks its person something. */
+static CH_FIBER ch_status take_question(struct turn *t, const struct json *question, int64_t *deadline_ms, struct ch_err *err)
+{
+	int64_t begun_ms = now_mono_ms(), left_ms = json_get_int(question, "expiresAtMs", 0) - now_wall_ms();
+	ch_status st;
+
+	if (!str_eq(json_get_str(question, "runId"), t->run_id))
+		return CH_OK;
+	st = cli_question_prompt(t->c, question, err);
+	*deadline_ms += cli_approval_can_ask() ? now_mono_ms() - begun_ms : CH_MAX(left_ms, 0);
+	return st;
+}
+
 static CH_FIBER ch_status send_turn(struct turn *t, const char *message, const char *model, struct ch_err *err)
 {
 	CH_AUTO_BUF struct buf params = { 0 };
@@ -163,6 +177,8 @@ static CH_FIBER ch_status send_turn(struct turn *t, const char *message, const c
 		st = rpc_event(t->r, deadline, &frame, err);
 		if (!st && str_eq(json_get_str(frame, "event"), "session.approval"))
 			st = take_approval(t, json_get(frame, "payload"), &deadline, err);
+		else if (!st && str_eq(json_get_str(frame, "event"), "question.requested"))
+			st = take_question(t, json_get(frame, "payload"), &deadline, err);
 		else if (!st)
 			st = take_event(t, frame, &done, err);
 	}

@@ -73,6 +73,22 @@ gatewayTest('asked, listed, answered by the npm client, cancelled, killed and an
 		on.text('As I think best.').end();
 		await c.runEnd('r2');
 
+		/* Typed into the conversation: a number, and by command. */
+		await ask(t, c, 'r5');
+		assert.equal(textOf((await c.turn(KEY, '1')).message), '✅ Answered.');
+		const typed = await t.model.next();
+
+		assert.deepEqual(resultOf(typed).answers.answers, { target: ['Staging (Recommended)'] });
+		typed.tool('c-more', 'ask_user', ASK).end('tool_calls');
+		await c.event('question.requested', (p) => p.runId === 'r5' && p.id !== skipped.id, { from: c.frames.items.length });
+		assert.match(textOf((await c.turn(KEY, '/answer')).message), /1\. Staging[\s\S]*2\. Production/);
+		assert.equal(textOf((await c.turn(KEY, '/answer the moon')).message), '✅ Answered.');
+		const own = await t.model.next();
+
+		assert.deepEqual(resultOf(own).answers.answers, { target: ['the moon'] });
+		own.text('To the moon.').end();
+		await c.runEnd('r5');
+
 		/* The run is stopped: nobody asks any more. */
 		const stopped = await ask(t, c, 'r3');
 
