@@ -66,7 +66,7 @@ static CH_FIBER ch_status read_document(struct cli *c, struct json **ret, struct
 static CH_FIBER ch_status run_set(struct cli *c, struct ch_err *err)
 {
 	CH_AUTO(rpc_close) struct rpc *r = NULL;
-	struct json *params = json_new_obj(c->arena), *file, *now, *reply;
+	struct json *params = json_new_obj(c->arena), *file = NULL, *now = NULL, *reply;
 	ch_status st = read_document(c, &file, err);
 
 	if (!st)

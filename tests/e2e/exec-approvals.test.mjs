@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { approvalEvents, plain, recorded } from '../scenario/approvals.mjs';
@@ -161,4 +161,51 @@ test('a turn in a terminal asks there', { timeout: 60000 }, async (t) => {
 	assert.equal((await gw.cli(['approvals', 'allow', id])).code, 0);
 	assert.equal((await pipe.exited).code, 0, pipe.tail());
 	await until(() => existsSync(file('piped')), 'the command to have run');
+});
+
+test('standing grants and the document, from the command line', { timeout: 60000 }, async (t) => {
+	const { gw } = await execGateway(t, asking);
+	const c = await gw.connect({ caps: ['tool-events'] });
+	const exec = () => callTool(c, 'exec', { command: 'touch granted' });
+	const ok = async (args, options) => {
+		const r = await gw.cli(args, options);
+
+		assert.equal(r.code, 0, r.stderr);
+		return r.stdout;
+	};
+	const asked = async () => {
+		const from = c.frames.items.length, result = exec();
+
+		result.catch(() => undefined);
+		return { result, ...(await c.event('exec.approval.requested', () => true, { from })).payload };
+	};
+
+	assert.match(await ok(['approvals', 'grants']), /no standing grants/);
+	const first = await asked();
+
+	await ok(['approvals', 'allow', first.id, '--always', '--expires-in-days', '3']);
+	assert.equal((await first.result).isError, false);
+	assert.equal((await exec()).isError, false);     /* not asked for any more */
+	const { grants } = JSON.parse(await ok(['approvals', 'grants', '--json']));
+
+	assert.equal(grants.length, 1);
+	assert.equal(grants[0].mintedByApprovalId, first.id);
+	assert.ok(Math.abs(grants[0].expiresAtMs - grants[0].createdAtMs - 3 * 86400000) < 5000);
+	assert.match(await ok(['approvals', 'grants']), /2 days|3 days/);
+	assert.match(await ok(['approvals', 'revoke', grants[0].grantId]), /revoked/);
+	assert.match((await gw.cli(['approvals', 'revoke', 'nothing'])).stderr, /no grant/);
+	const again = await asked();
+
+	await ok(['approvals', 'deny', again.id]);
+	assert.equal((await again.result).isError, true);
+	/* The document, there and back. */
+	assert.match(await ok(['approvals', 'get']), /security/);
+	const { file } = JSON.parse(await ok(['approvals', 'get', '--json']));
+	const path5 = path.join(gw.dir, 'doc.json5');
+
+	writeFileSync(path5, `// ours\n${JSON.stringify({ ...file, defaults: { security: 'deny' } })}`);
+	assert.match(await ok(['approvals', 'set', '--file', path5]), /saved/);
+	assert.equal((await exec()).isError, true);
+	assert.match((await gw.cli(['approvals', 'set', '--file', path.join(gw.dir, 'none')])).stderr, /none/);
+	await c.close();
 });

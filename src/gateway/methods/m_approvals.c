@@ -41,7 +41,7 @@ ch_status gwm_approval_unknown(struct gw_call *call, struct ch_err *err)
 
 static ch_status run_get(struct gw_call *call, struct ch_err *err)
 {
-	struct approval row;
+	struct approval row = { 0 };
 	struct jw *w;
 	ch_status st;
 
@@ -129,7 +129,7 @@ static ch_status run_plugin_list(struct gw_call *call, struct ch_err *err)
 /* By an id or its beginning; another kind's is not there. */
 static ch_status match(struct gw_call *call, enum approval_kind kind, struct approval *ret, struct ch_err *err)
 {
-	struct approval row;
+	struct approval row = { 0 };
 	ch_status st;
 
 	st = approval_match(approvals_of(call), json_get_str(call->params, "id"), call->arena, &row, err);
@@ -144,7 +144,7 @@ static ch_status match(struct gw_call *call, enum approval_kind kind, struct app
 
 static ch_status run_exec_get(struct gw_call *call, struct ch_err *err)
 {
-	struct approval row;
+	struct approval row = { 0 };
 	struct jw *w;
 	ch_status st = match(call, APPROVAL_EXEC, &row, err);
 
@@ -201,7 +201,7 @@ static ch_status run_resolve(struct gw_call *call, struct ch_err *err)
 {
 	struct approval_resolver by = resolver(call);
 	enum approval_decision decision = APPROVAL_NONE;
-	struct approval row;
+	struct approval row = { 0 };
 	ch_status st;
 
 	st = approval_find(approvals_of(call), json_get_str(call->params, "id"), call->arena, &row, err);
@@ -249,7 +249,7 @@ static ch_status resolve_kind(struct gw_call *call, enum approval_kind kind, str
 	const char *wanted = json_get_str(call->params, "decision");
 	struct approval_resolver by = resolver(call);
 	enum approval_decision decision;
-	struct approval row;
+	struct approval row = { 0 };
 	ch_status st;
 
 	if (!approval_decision_parse(wanted, &decision))
@@ -297,7 +297,7 @@ void gwm_approval_put_decision(struct jw *w, const struct approval *row, bool wi
 CH_FIBER static ch_status wait_kind(struct gw_call *call, enum approval_kind kind, struct ch_err *err)
 {
 	const char *id = json_get_str(call->params, "id");
-	struct approval row;
+	struct approval row = { 0 };
 	ch_status st;
 
 	if (str_empty(id))

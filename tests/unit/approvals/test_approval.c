@@ -561,6 +561,35 @@ static void test_failing_disk(void **state)
 	assert_int_equal(approvals_pending_count(ap), 0);
 }
 
+static void test_failing_disk_when_cancelled(void **state)
+{
+	const char *id = asked(true), *allowed = asked(true);
+	int n;
+
+	answered(allowed, APPROVAL_ALLOW_ONCE);
+	diary[0] = '\0';
+	for (n = 1;; n++) {
+		db_fail_nth(db, n);
+		if (!approval_cancel(ap, id, "run-aborted", NULL))
+			break;
+		db_fail_nth(db, 0);
+		assert_int_equal(found(id).status, APPROVAL_PENDING);
+		ASSERT_DIARY("");
+	}
+	assert_true(n > 1);
+	ASSERT_DIARY("=cancelled");
+	for (n = 1;; n++) {
+		db_fail_nth(db, n);
+		if (!approval_cancel(ap, allowed, "run-aborted", NULL))
+			break;
+		db_fail_nth(db, 0);
+		assert_int_equal(found(allowed).claimed_at, 0);  /* still somebody's to use */
+	}
+	assert_true(n > 1);
+	db_fail_nth(db, 0);
+	ASSERT_FAILS(approval_claim(ap, allowed, err), CH_E_CONFLICT, "");
+}
+
 static void test_names(void **state)
 {
 	enum approval_decision d = APPROVAL_NONE;
@@ -584,7 +613,7 @@ int main(void)
 		T(test_nobody_can_be_reached), T(test_limits), T(test_pruning), T(test_pending_list), T(test_history),
 		T(test_match), T(test_damaged_row), T(test_restart), T(test_wait), T(test_a_watcher_carries_nothing_out),
 		T(test_wait_is_cancelled), T(test_answer_and_abort_race), T(test_expiry), T(test_late_answer),
-		T(test_watch_has_a_deadline), T(test_failing_disk), T(test_names),
+		T(test_watch_has_a_deadline), T(test_failing_disk), T(test_failing_disk_when_cancelled), T(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
