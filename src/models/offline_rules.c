@@ -137,7 +137,8 @@ static void call_exec(struct arena *a, const struct match *m, struct offline_act
 
 static void call_exec_outside(struct arena *a, const struct match *m, struct offline_action *ret)
 {
-	call(a, ret, "exec", ARGS("command", m->hole[0], "host", "gateway"));
+	call(a, ret, "exec", ARGS("command", m->hole[0]));
+	json_set(a, ret->args, "elevated", json_new_bool(a, true));
 }
 
 static void call_processes(struct arena *a, const struct match *m, struct offline_action *ret)

@@ -36,7 +36,7 @@ static const struct {
 	{ "write a poem", OFFLINE_SAY, "You said: write a poem" },
 	{ "run ls -l | wc -l", OFFLINE_CALL, "exec", "{\"command\":\"ls -l | wc -l\"}" },
 	{ "Run: echo 'a.'", OFFLINE_CALL, "exec", "{\"command\":\"echo 'a.'\"}" },
-	{ "run outside the sandbox: id", OFFLINE_CALL, "exec", "{\"command\":\"id\",\"host\":\"gateway\"}" },
+	{ "run outside the sandbox: id", OFFLINE_CALL, "exec", "{\"command\":\"id\",\"elevated\":true}" },
 	{ "what is running?", OFFLINE_CALL, "process", "{\"action\":\"list\"}" },
 	{ "fetch https://example.org/a", OFFLINE_CALL, "web_fetch", "{\"url\":\"https://example.org/a\"}" },
 	{ "search for crabs", OFFLINE_CALL, "web_search", "{\"query\":\"crabs\"}" },
