@@ -7,7 +7,8 @@
  *	else, where asking is allowed                   -> bound, shown, asked, claimed, compared again, run as bound
  *
  * What is asked for is bound before it is shown (exec/bind.h), so that what runs is what was seen. A tainted turn is
- * always asked for, whatever list the command is on. So is one whose sandbox cannot be had.
+ * always asked for, whatever list the command is on. So is a command that leaves the sandbox when the configuration does
+ * not say that it may, and one whose sandbox cannot be had.
  */
 #include <string.h>
 
@@ -41,6 +42,11 @@ static const char *mode_name(enum tool_mode m)
 	return names[m];
 }
 
+static bool must_ask(const struct exec_call *c)
+{
+	return c->ctx->grant->is_tainted || (c->is_elevated && c->sandbox.is_on && !exec_elevation_is_granted(c->config));
+}
+
 static void read_policy(struct exec_call *c, struct exec_policy *ret)
 {
 	exec_policy(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, mode_name(c->ctx->grant->mode), c->ctx->arena, ret);
@@ -49,9 +55,9 @@ static void read_policy(struct exec_call *c, struct exec_policy *ret)
 		ret->security = CH_MIN(ret->security, EXEC_ALLOWLIST);
 		ret->ask = CH_MIN(ret->ask, EXEC_ASK_ON_MISS);
 	}
-	if (c->ctx->grant->is_tainted)
+	if (must_ask(c))
 		ret->ask = EXEC_ASK_ALWAYS;
-	if (c->no_sandbox || c->ctx->grant->is_tainted)
+	if (c->no_sandbox || must_ask(c))
 		ret->ask_fallback = EXEC_DENY;
 }
 

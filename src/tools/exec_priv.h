@@ -31,6 +31,8 @@ struct exec_settings {
 void exec_settings_read(const struct config *c, const char *agent_id, struct arena *a, struct exec_settings *ret);
 /* tools.elevated: may this turn leave the sandbox? NULL: yes; else why not and the way out. */
 const char *exec_elevated_refusal(const struct config *c, const char *agent_id, const struct tool_grant *g);
+/* The owner has said so in the configuration. Otherwise each time is asked for, whatever tools.exec.mode is. */
+bool exec_elevation_is_granted(const struct config *c);
 
 struct exec_call {
 	struct tool_ctx *ctx;

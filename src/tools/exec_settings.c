@@ -78,7 +78,7 @@ static bool lists_sender(const struct json *allow_from, const struct tool_grant 
 
 static bool gate_is_open(const struct json *gate, const struct tool_grant *g)
 {
-	if (!json_get_bool(gate, "enabled", false))
+	if (!json_get_bool(gate, "enabled", true))
 		return false;
 	return g->channel ? lists_sender(json_get(gate, "allowFrom"), g) : g->is_owner;
 }
@@ -88,9 +88,14 @@ const char *exec_elevated_refusal(const struct config *c, const char *agent_id, 
 	const struct json *own = json_get(json_get(json_get(config_get(c, "agents.entries"), agent_id), "tools"), "elevated");
 
 	if (!gate_is_open(config_get(c, "tools.elevated"), g))
-		return "commands of this turn may not leave the sandbox. The owner can allow it: tools.elevated.enabled true, and for "
-		       "a channel tools.elevated.allowFrom.<channel> with the sender's id";
+		return "commands of this turn may not leave the sandbox. The owner's own turns may, unless tools.elevated.enabled is "
+		       "false; on a channel those of tools.elevated.allowFrom.<channel>, by the sender's id";
 	if (own && !gate_is_open(own, g))
 		return "this agent's commands may not leave the sandbox (agents.entries.<id>.tools.elevated)";
 	return NULL;
+}
+
+bool exec_elevation_is_granted(const struct config *c)
+{
+	return json_get_bool(config_get(c, "tools.elevated"), "enabled", false);
 }

@@ -245,9 +245,13 @@ static void elevated(void *arg)
 				 "allowFrom:{telegram:['id:7','8']}}}}";
 
 	begin();
-	configure("{agents:{defaults:{sandbox:{mode:'all'}}},tools:{exec:{mode:'full'}}}");
+	configure("{agents:{defaults:{sandbox:{mode:'all'}}},tools:{exec:{mode:'full'},elevated:{enabled:false}}}");
 	ASSERT_SAYS("{command:'pwd',workdir:'/usr',elevated:true}", "tools.elevated");
 	ASSERT_SAYS("{command:'pwd',workdir:'/usr',host:'gateway'}", "sandbox");
+	/* The configuration says nothing: mode "full" is not for leaving the sandbox. */
+	configure("{agents:{defaults:{sandbox:{mode:'all'}}},tools:{exec:{mode:'full'}}}");
+	reply = APPROVAL_DENY;
+	ASSERT_SAYS("{command:'pwd',workdir:'/usr',elevated:true}", "user-denied");
 	configure(on);
 	ASSERT_SAYS("{command:'pwd',workdir:'/usr',elevated:true}", "/usr\n");
 	grant.is_owner = false;
