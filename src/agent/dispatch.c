@@ -52,8 +52,10 @@ static void on_update(void *arg, const char *text, size_t len)
 
 	if (s->r->abort_origin)
 		return;
-	if (log_holds_secret(text, len))
-		text = hide_in_text(a = arena_new(0), text, len, &len);
+	if (log_holds_secret(text, len)) {
+		a = arena_new(0);
+		text = hide_in_text(a, text, len, &len);
+	}
 	ev_tool_update(s->r, s->one.tool, s->call, text, len);
 }
 

@@ -218,7 +218,8 @@ static CH_FIBER ch_status run_audit(struct cli *c, struct ch_err *err)
 		t.after = CH_MAX(now_wall_ms() - ago, 1);
 	st = gather(&t, limit, err);
 	if (!st) {
-		qsort(t.lines.at, t.lines.len, sizeof(*t.lines.at), newest_first);
+		if (t.lines.len)
+			qsort(t.lines.at, t.lines.len, sizeof(*t.lines.at), newest_first);
 		n = CH_MIN(t.lines.len, (size_t)limit);
 		if (c->json)
 			print_json(&t, n);
