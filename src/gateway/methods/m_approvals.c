@@ -372,14 +372,14 @@ static const struct gw_param plugin_resolve_params[] = {
 const struct gw_method gwm_approvals[] = {
 	READ("approval.get", run_get, 0, id_params),
 	READ("approval.history", run_history, 0, history_params),
-	READ("approval.resolve", run_resolve, 0, resolve_params),
+	{ "approval.resolve", run_resolve, GW_SCOPE_APPROVALS, 0, resolve_params },
 	READ("exec.approval.get", run_exec_get, 0, id_params),
 	READ("exec.approval.list", run_exec_list, GW_OPEN_PARAMS, NULL),
-	READ("exec.approval.resolve", run_exec_resolve, 0, exec_resolve_params),
+	{ "exec.approval.resolve", run_exec_resolve, GW_SCOPE_APPROVALS, 0, exec_resolve_params },
 	{ "exec.approval.waitDecision", run_exec_wait, GW_SCOPE_APPROVALS, GW_OPEN_PARAMS | GW_WAITS },
 	{ "openclaw.approval.list", gwm_run_fixed, GW_SCOPE_APPROVALS, GW_INLINE | GW_OPEN_PARAMS, NULL, NULL, "[]" },
 	READ("plugin.approval.list", run_plugin_list, GW_OPEN_PARAMS, NULL),
-	READ("plugin.approval.resolve", run_plugin_resolve, 0, plugin_resolve_params),
+	{ "plugin.approval.resolve", run_plugin_resolve, GW_SCOPE_APPROVALS, 0, plugin_resolve_params },
 	{ "plugin.approval.waitDecision", run_plugin_wait, GW_SCOPE_APPROVALS, GW_OPEN_PARAMS | GW_WAITS },
 };
 const size_t gwm_approvals_count = CH_ARRAY_LEN(gwm_approvals);
