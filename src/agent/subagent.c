@@ -116,7 +116,7 @@ static void put_event(struct buf *out, const struct ended *e, const struct json 
 	if (e->error)
 		buf_printf(out, " (%s)", e->error);
 	put_stats(out, e, outcome);
-	if (str_empty(text)) {
+	if (!text || !*text) {
 		buf_puts(out, "\nIt handed over no result; sessions_history shows what it did.\n");
 	} else {
 		buf_puts(out, "\nResult:\n");
@@ -141,22 +141,23 @@ static ch_status write_told(void *arg, struct ch_err *err)
 	return subagent_write_end(t->h, t->s, err);
 }
 
-/* Who started it, or when that session is gone who started that one, and so on. NULL: nobody is left. */
-static const char *find_listener(struct agent_host *h, const struct subagent *s, struct arena *a, struct ch_err *err, ch_status *ret_st)
+/* Who started it, or when that session is gone who started that one, and so on. *ret NULL: nobody is left. */
+static ch_status find_listener(struct agent_host *h, const struct subagent *s, struct arena *a, const char **ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
-
-	*ret_st = db_prep(sess_store_db(h->opts.sessions),
+	ch_status st = db_prep(sess_store_db(h->opts.sessions),
 			  "WITH RECURSIVE up (key, n) AS (SELECT ?1, 0 UNION SELECT s.requester_key, n + 1 FROM subagents s JOIN up ON "
 			  "s.child_key = up.key WHERE n < ?2) SELECT up.key FROM up JOIN sessions ON sessions.key = up.key ORDER BY n "
 			  "LIMIT 1", &row, err);
-	if (*ret_st)
-		return NULL;
+	if (st)
+		return st;
 	db_bind_text(row, 1, s->requester_key);
 	db_bind_int(row, 2, SUBAGENT_DEPTH_MAX);
-	*ret_st = db_step(row, &found, err);
-	return !*ret_st && found ? arena_strdup(a, db_text(row, 0)) : NULL;
+	st = db_step(row, &found, err);
+	if (!st)
+		*ret = found ? arena_strdup(a, db_text(row, 0)) : NULL;
+	return st;
 }
 
 static ch_status announce(struct agent_host *h, struct ended *e, const struct json *outcome, const char *listener, struct arena *a,
@@ -209,9 +210,13 @@ static ch_status tell(struct agent_host *h, struct ended *e, struct ch_err *err)
 		e->s.archive_at = e->s.ended_at + minutes * 60000;
 	if (str_eq(e->s.cleanup, "delete"))
 		e->s.archive_at = e->s.announced_at;
-	listener = is_silent(&e->s) ? NULL : find_listener(h, &e->s, a, err, &st);
+	if (is_silent(&e->s))
+		return subagent_write_end(h, &e->s, err);
+	st = find_listener(h, &e->s, a, &listener, err);
+	if (st)
+		return st;
 	if (!listener)
-		return is_silent(&e->s) || !st ? subagent_write_end(h, &e->s, err) : st;
+		return subagent_write_end(h, &e->s, err);
 	return announce(h, e, outcome, listener, a, err);
 }
 

@@ -41,6 +41,8 @@ CH_MUST_USE ch_status subagent_find(struct agent_host *h, const char *requester_
 				    struct subagent *ret, struct ch_err *err);
 CH_MUST_USE ch_status subagent_by_run(struct agent_host *h, const char *run_id, struct arena *a, struct subagent *ret,
 				      struct ch_err *err);
+struct subagent_counts { int64_t running, done, failed, timeout, stopped, lost; };
+CH_MUST_USE ch_status subagents_count(struct agent_host *h, struct subagent_counts *ret, struct ch_err *err);
 CH_MUST_USE ch_status subagents_running(struct agent_host *h, const char *requester_key, int64_t *ret_count, struct ch_err *err);
 /* In the open transaction. */
 CH_MUST_USE ch_status subagent_insert(struct agent_host *h, const struct subagent *s, const char *requester_run,

@@ -95,15 +95,16 @@ static const struct subagent *find_called(const struct subagent *list, size_t n,
 ch_status subagent_find(struct agent_host *h, const char *requester_key, const char *wanted, struct arena *a,
 			struct subagent *ret, struct ch_err *err)
 {
-	const struct subagent *list, *found = NULL;
+	const struct subagent *list = NULL, *found = NULL;
 	bool is_ambiguous = false;
 	int64_t number;
-	size_t n;
+	size_t n = 0;
 	ch_status st = subagents_list(h, requester_key, a, &list, &n, err);
 
 	if (st)
 		return st;
-	if (str_empty(wanted))
+	CH_BUG_ON(!list);
+	if (!wanted || !*wanted)
 		return ch_fail(err, CH_E_INVALID, "say which sub-agent: its number in the list, its label or its id");
 	if (str_to_i64(wanted + (*wanted == '#'), &number) && number >= 1 && (uint64_t)number <= n)
 		found = &list[number - 1];
@@ -120,6 +121,24 @@ ch_status subagent_find(struct agent_host *h, const char *requester_key, const c
 }
 
 /* -- writing -- */
+
+ch_status subagents_count(struct agent_host *h, struct subagent_counts *ret, struct ch_err *err)
+{
+	const struct { const char *status; int64_t *count; } words[] = {
+		{ "done", &ret->done }, { "failed", &ret->failed }, { "lost", &ret->lost }, { "running", &ret->running },
+		{ "stopped", &ret->stopped }, { "timeout", &ret->timeout },
+	};
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	bool found;
+	ch_status st = db_prep(db_of(h), "SELECT status, COUNT(*) FROM subagents GROUP BY status", &row, err);
+
+	*ret = (struct subagent_counts){ 0 };
+	while (!st && !(st = db_step(row, &found, err)) && found)
+		for (size_t i = 0; i < CH_ARRAY_LEN(words); i++)
+			if (str_eq(words[i].status, db_text(row, 0)))
+				*words[i].count = db_int(row, 1);
+	return st;
+}
 
 ch_status subagents_running(struct agent_host *h, const char *requester_key, int64_t *ret_count, struct ch_err *err)
 {

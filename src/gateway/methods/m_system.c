@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/subagent.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/str.h"
@@ -190,11 +191,39 @@ static void write_empty(struct jw *w, const char *key)
 	jw_end(w);
 }
 
-/* This version has no ledger of tasks. */
-static const char no_tasks[] =
-	"{\"total\":0,\"active\":0,\"terminal\":0,\"failures\":0,\"byStatus\":{\"queued\":0,\"running\":0,"
-	"\"succeeded\":0,\"failed\":0,\"timed_out\":0,\"cancelled\":0,\"lost\":0},"
-	"\"byRuntime\":{\"subagent\":0,\"acp\":0,\"cli\":0,\"cron\":0}}";
+/* Tasks are sub-agents; nobody audits them. */
+static ch_status write_tasks(struct gw_call *call, struct jw *w, struct ch_err *err)
+{
+	struct subagent_counts n;
+	ch_status st = subagents_count(call->gw->agents, &n, err);
+	int64_t over = n.done + n.failed + n.timeout + n.stopped + n.lost;
+
+	if (st)
+		return st;
+	jw_kobj(w, "tasks");
+	jw_kint(w, "total", n.running + over);
+	jw_kint(w, "active", n.running);
+	jw_kint(w, "terminal", over);
+	jw_kint(w, "failures", n.failed + n.timeout + n.lost);
+	jw_kobj(w, "byStatus");
+	jw_kint(w, "queued", 0);
+	jw_kint(w, "running", n.running);
+	jw_kint(w, "succeeded", n.done);
+	jw_kint(w, "failed", n.failed);
+	jw_kint(w, "timed_out", n.timeout);
+	jw_kint(w, "cancelled", n.stopped);
+	jw_kint(w, "lost", n.lost);
+	jw_end(w);
+	jw_kobj(w, "byRuntime");
+	jw_kint(w, "subagent", n.running + over);
+	jw_kint(w, "acp", 0);
+	jw_kint(w, "cli", 0);
+	jw_kint(w, "cron", 0);
+	jw_end(w);
+	jw_end(w);
+	return CH_OK;
+}
+
 static const char no_task_audit[] = "{\"total\":0,\"warnings\":0,\"errors\":0,\"byCode\":{}}";
 
 static ch_status run_status(struct gw_call *call, struct ch_err *err)
@@ -209,7 +238,9 @@ static ch_status run_status(struct gw_call *call, struct ch_err *err)
 	write_empty(w, "queuedSystemEvents");
 	write_empty(w, "degradedSecretOwners");
 	write_empty(w, "degradedPlugins");
-	jw_kraw(w, "tasks", no_tasks, sizeof(no_tasks) - 1);
+	st = write_tasks(call, w, err);
+	if (st)
+		return st;
 	jw_kraw(w, "taskAudit", no_task_audit, sizeof(no_task_audit) - 1);
 	st = write_all_sessions(call, w, err);
 	if (st)
