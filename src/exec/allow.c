@@ -192,8 +192,8 @@ static ch_status remember_segment(const struct exec_scene *s, const struct cmd_p
 		return ch_fail(err, CH_E_INVALID, "'%s' cannot be remembered: a program of it was not found or cannot be read",
 			       seg->chain[0].argv[0]);
 	rand_uuid(id);
-	g->id = id;
-	g->arg_pattern = exact;
+	g->id = arena_strdup(s->arena, id);
+	g->arg_pattern = arena_strdup(s->arena, exact);
 	g->source = "allow-always";
 	g->command_text = arena_strndup(s->arena, text, n);
 	g->last_resolved_path = g->pattern;

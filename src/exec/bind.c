@@ -131,8 +131,7 @@ static ch_status open_dir(const char *path, int *ret_fd, struct stat *ret_st, st
 	if (fstat(fd, &st) < 0)
 		return ch_fail_errno(err, CH_E_IO, errno, "the directory '%s'", path);
 	*ret_st = st;
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = exec_fd_take(&fd);
 	return CH_OK;
 }
 

@@ -22,6 +22,14 @@ void exec_fd_close(int *fd)
 	*fd = -1;
 }
 
+int exec_fd_take(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 void exec_file_done(struct exec_file *f)
 {
 	exec_fd_close(&f->fd);
@@ -237,9 +245,7 @@ ch_status exec_file_seal(const struct exec_file *f, int *ret_fd, char ret_sha256
 	to = memory_file("command");
 	if (to < 0 || !copy_bytes(from, to, (size_t)f->st.st_size) || !seal(to) || !hash_sealed(to, ret_sha256))
 		return ch_fail_errno(err, CH_E_IO, errno, "'%s' cannot be copied", f->path);
-	if (ret_fd) {
-		*ret_fd = to;
-		to = -1;
-	}
+	if (ret_fd)
+		*ret_fd = exec_fd_take(&to);
 	return CH_OK;
 }

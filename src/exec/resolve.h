@@ -41,6 +41,8 @@ CH_MUST_USE ch_status exec_file_seal(const struct exec_file *f, int *ret_fd, cha
 				     struct ch_err *err);
 /* For CH_AUTO_DONE: closes what is >= 0. */
 void exec_fd_close(int *fd);
+/* Moves it out of its owner. */
+int exec_fd_take(int *fd);
 /* Sealed bytes as a descriptor, close-on-exec; -1: no memory (errno). */
 int exec_memory_file(const char *name, const void *p, size_t n);
 
