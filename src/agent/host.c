@@ -8,6 +8,7 @@
 
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/said.h"
 #include "agent/sessions_ops.h"
 #include "agent/subagent.h"
 #include "agent/taint.h"
@@ -113,6 +114,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.config = tool_config;
 	h->tool_host.note_written = taint_file_written;
 	h->tool_host.is_tainted_file = taint_is_file;
+	h->tool_host.was_said = said_before;
 	h->tool_host.wake = tool_wake;
 	h->tool_host.is_closing = tool_is_closing;
 	h->tool_host.state_dir = h->opts.state_dir;

@@ -93,6 +93,8 @@ struct tool_host {
 	CH_MUST_USE ch_status (*note_written)(void *arg, const struct tool_ctx *ctx, const char *path, bool is_tainted,
 					      struct ch_err *err);
 	bool (*is_tainted_file)(void *arg, const struct tool_ctx *ctx, const char *path, const char **ret_source);
+	/* Does it stand, whole, in what people and the web said in this conversation? (agent/said.h); NULL: it does not. */
+	bool (*was_said)(void *arg, const struct tool_ctx *ctx, const char *text);
 	const struct tool_sessions_ops *sessions_ops;
 	const char *state_dir;
 	struct loop *loop;

@@ -112,6 +112,17 @@ static CH_FIBER ch_status fetch_run(struct tool_ctx *ctx, const struct json *arg
 	return tell(ctx, &in, &page, ret, err);
 }
 
+/*
+ * Fetching tells the other side the address. One that the model made up itself may carry what it has read here, so after text
+ * from outside it is a message to somebody else.
+ */
+static bool fetch_has_effects(const struct tool_ctx *ctx, const struct json *args)
+{
+	const struct tool_host *host = ctx->host;
+
+	return !host->was_said || !host->was_said(host->arg, ctx, json_str_or(json_get(args, "url"), ""));
+}
+
 static const char *fetch_meta(struct arena *a, const struct json *args)
 {
 	const char *url = json_get_str(args, "url");
@@ -135,6 +146,7 @@ const struct tool tool_web_fetch = {
 	.is_parallel = true,
 	.flags = TOOL_OUTSIDE,
 	.group = "web",
+	.has_effects = fetch_has_effects,
 	.is_available = fetch_is_available,
 	.meta = fetch_meta,
 	.run = fetch_run,
