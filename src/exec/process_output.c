@@ -95,7 +95,7 @@ void ring_text(const struct process_ring *r, uint64_t from, size_t max, bool is_
 
 	from = CH_MIN(CH_MAX(from, r->first), ring_end(r));
 	at = (size_t)(from - r->first);
-	s = r->kept.data + at;
+	s = buf_str(&r->kept) + at;
 	len = r->kept.len - at;
 	/* What was dropped may have taken the beginning of a character with it. */
 	for (int i = 0; from == r->first && r->first && i < UTF8_MAX - 1 && len && is_continuation(*s); i++) {
@@ -121,7 +121,7 @@ void ring_text(const struct process_ring *r, uint64_t from, size_t max, bool is_
 
 void ring_lines(const struct process_ring *r, size_t first, size_t count, struct arena *a, struct process_text *ret, size_t *ret_lines)
 {
-	const char *s = r->kept.data, *end = s + r->kept.len;
+	const char *s = buf_str(&r->kept), *end = s + r->kept.len;
 	const char *from = NULL, *upto = end;
 	size_t line = 0;
 
