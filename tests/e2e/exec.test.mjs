@@ -11,7 +11,7 @@ import { until } from './lib/wait.mjs';
 
 const onHost = { agents: { defaults: { sandbox: { mode: 'off' } } }, tools: { exec: { mode: 'full' } } };
 const asking = { agents: { defaults: { sandbox: { mode: 'off' } } }, tools: { exec: { mode: 'ask' } } };
-const sandboxed = { agents: { defaults: { sandbox: { mode: 'all', workspaceAccess: 'rw' } } } };
+const sandboxed = { agents: { defaults: { sandbox: { mode: 'all', workspaceAccess: 'rw' } } }, tools: { elevated: { enabled: false } } };
 const events = { caps: ['tool-events'] };
 
 test('commands on the host', { timeout: 60000 }, async (t) => {
@@ -200,7 +200,7 @@ test('with a person\'s yes', { timeout: 60000 }, async (t) => {
 	const c = await gw.connect(events);
 	const file = (name) => path.join(gw.state, 'workspace', name);
 	const asked = async (command, args = {}) => {
-		const from = c.frames.items.length, result = callTool(c, 'exec', { command, ...args });
+		const from = c.frames.items.length, result = callTool(c, 'exec', { command, ...args }, { key: 'agent:main:main' });
 
 		result.catch(() => undefined);
 		const { id, request } = (await c.event('exec.approval.requested', () => true, { from })).payload;

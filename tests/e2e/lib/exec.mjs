@@ -47,8 +47,11 @@ export class Obedient {
 
 let count = 0;
 
-/* One turn with one call; gives what the client was told of it: {text, details, isError}. */
-export async function callTool(c, name, args, { key = 'agent:main:main', ms } = {}) {
+/*
+ * One turn with one call; gives what the client was told of it: {text, details, isError}. In a session of its own: one that a
+ * command's end wakes would take the message into that turn.
+ */
+export async function callTool(c, name, args, { key = `agent:main:t${count + 1}`, ms } = {}) {
 	const id = `call_${++count}`, runId = `run-${process.pid}-${count}`, from = c.frames.items.length;
 	const ended = c.event('agent', (p) => p.runId === runId && p.stream === 'tool' && p.data.phase === 'result', { from, ms,
 		what: `the result of ${name} ${JSON.stringify(args)}` });
