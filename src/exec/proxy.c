@@ -242,6 +242,22 @@ static void link_request(struct link *k, size_t head_len)
 	k->fiber = fiber_spawn(p->loop, "proxy", FIBER_DETACHED, connect_fiber, k);
 }
 
+/* Sending may find that the other side is gone, and end the link under our hands. */
+static void link_up(struct link *k, const char *bytes, size_t n)
+{
+	bool ok;
+
+	k->refs++;
+	k->up_bytes += n;
+	k->last_ms = now_mono_ms();
+	ok = wire_send(k->wire, bytes, n);
+	if (k->io && !ok)
+		link_end(k, false);
+	else if (k->io && wire_queued(k->wire) > PROXY_QUEUE_MAX)
+		conn_io_pause(k->io, true);
+	link_unref(k);
+}
+
 static void on_bytes(struct conn_io *io, char *bytes, size_t n, void *arg)
 {
 	struct link *k = arg;
@@ -250,12 +266,7 @@ static void on_bytes(struct conn_io *io, char *bytes, size_t n, void *arg)
 	int http;
 
 	if (k->wire) {
-		k->up_bytes += n;
-		k->last_ms = now_mono_ms();
-		if (!wire_send(k->wire, bytes, n) && k->io)
-			link_end(k, false);
-		else if (k->io && wire_queued(k->wire) > PROXY_QUEUE_MAX)
-			conn_io_pause(io, true);
+		link_up(k, bytes, n);
 		return;
 	}
 	buf_append(&k->in, bytes, n);

@@ -145,7 +145,7 @@ static int supervise(struct counter *c, pid_t pid, int pidfd)
 	}
 }
 
-static void become_counted(int pair, char **argv, int (*become)(char **argv))
+static void become_counted(int pair, int (*become)(void *arg), void *arg)
 {
 	int listener = install_listener();
 
@@ -154,10 +154,10 @@ static void become_counted(int pair, char **argv, int (*become)(char **argv))
 	if (listener >= 0)
 		close(listener);
 	close(pair);
-	_exit(become(argv));
+	_exit(become(arg));
 }
 
-int sandbox_run_counted(char **argv, int64_t max, int (*become)(char **argv))
+int sandbox_run_counted(int64_t max, int (*become)(void *arg), void *arg)
 {
 	struct counter c = { .max = max, .proc = opendir("/proc"), .listener = -1 };
 	int pair[2], pidfd, code;
@@ -171,7 +171,7 @@ int sandbox_run_counted(char **argv, int64_t max, int (*become)(char **argv))
 	if (pid == 0) {
 		close(pair[0]);
 		closedir(c.proc);
-		become_counted(pair[1], argv, become);
+		become_counted(pair[1], become, arg);
 	}
 	close(pair[1]);
 	/* So that what is inside cannot look into this process or change it. */

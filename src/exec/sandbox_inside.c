@@ -115,13 +115,17 @@ static int set_limits(const struct inside *in)
 
 /* -- the command -- */
 
-static int become(char **argv)
+/* The limits last: they are the command's, not those of what counts its processes. */
+static int become(void *arg)
 {
-	int saved;
+	const struct inside *in = arg;
+	int rc = set_limits(in), saved;
 
-	execv(argv[0], argv);
+	if (rc)
+		return rc;
+	execv(in->argv[0], in->argv);
 	saved = errno;
-	fprintf(stderr, "chela: sandbox: %s: %s\n", argv[0], strerror(saved));
+	fprintf(stderr, "chela: sandbox: %s: %s\n", in->argv[0], strerror(saved));
 	return saved == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT;
 }
 
@@ -142,7 +146,6 @@ static bool is_owned_by_root(void)
 int sandbox_inside_main(int argc, char **argv)
 {
 	struct inside in = { .listen_fd = -1 };
-	int rc;
 
 	if (!parse_args(argc, argv, &in))
 		return refuse(SANDBOX_INSIDE, "the gateway starts this inside a sandbox; it is not for people");
@@ -157,8 +160,5 @@ int sandbox_inside_main(int argc, char **argv)
 	if (chdir(in.cwd) != 0)
 		return refuse(in.cwd, strerror(errno));
 	umask(022);
-	rc = set_limits(&in);
-	if (rc)
-		return rc;
-	return is_owned_by_root() ? sandbox_run_counted(in.argv, in.limits[0], become) : become(in.argv);
+	return is_owned_by_root() ? sandbox_run_counted(in.limits[0], become, &in) : become(&in);
 }

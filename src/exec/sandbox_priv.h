@@ -52,8 +52,8 @@ CH_FIBER CH_MUST_USE ch_status sandbox_run_wrapped(struct loop *l, const struct 
 
 /* -- inside -- */
 
-/* become(argv) in a child, with at most about max tasks; the exit code (sandbox_count.c). */
-int sandbox_run_counted(char **argv, int64_t max, int (*become)(char **argv));
+/* become(arg) in a child, with at most about max tasks; the exit code (sandbox_count.c). */
+int sandbox_run_counted(int64_t max, int (*become)(void *arg), void *arg);
 /* One descriptor over a socket pair (fd_pass.c); receiving waits, -1 when none came. */
 bool fd_send(int sock, int fd);
 int fd_receive(int sock);

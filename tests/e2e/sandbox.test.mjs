@@ -73,7 +73,7 @@ gatewayTest('test_threat_sandbox_escape: a tool of the workspace gets nothing of
 			`cat ${gw.configPath} ${gw.state}/*; ls -A ${gw.state}; cat ../chela.json`,
 			`cat /proc/${pid}/environ /proc/*/environ | tr '\\0' '\\n'; cat /proc/*/cmdline`,
 			`(exec 3<>/dev/tcp/127.0.0.1/${gw.port}) 2>/dev/null && echo ${CANARY}`,
-			`kill -0 ${pid} 2>/dev/null && ls -d /proc/${pid}/root/home && echo ${CANARY}`,
+			`kill -0 ${pid} 2>/dev/null && ls -d /proc/${pid}/roo?/home && echo ${CANARY}`,
 			`echo x > tools/more.json && echo ${CANARY}; mv tools gone && echo ${CANARY}; rm -rf tools; ls tools | grep -q shell || echo ${CANARY}`,
 		]) {
 			const text = await attack(c, t, 'user_shell', `{ ${script}; } 2>/dev/null; true`);

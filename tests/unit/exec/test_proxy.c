@@ -124,7 +124,10 @@ static pid_t start_origin(int fd)
 				break;
 		}
 		head[len] = '\0';
-		if (strstr(head, "GET /redirect"))
+		/* A reset in the middle of an upload. */
+		if (strstr(head, "PUT /drop"))
+			setsockopt(c, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+		else if (strstr(head, "GET /redirect"))
 			(void)!write(c, redirect, sizeof(redirect) - 1);
 		else
 			(void)!write(c, reply, (size_t)snprintf(reply, sizeof(reply), "HTTP/1.1 200 OK\r\nContent-Length: %zd\r\nConnection: close\r\n\r\n%s", len, head));
@@ -194,6 +197,11 @@ static void exchanges(void *arg)
 	assert_non_null(strstr(text, "000 403"));
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/redirect", t.origin_port);
 	assert_non_null(strstr(curl(url, "-L"), "403"));
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/drop", t.origin_port);
+	for (int i = 0; i < 5; i++)
+		assert_null(strstr(curl(url, "-T/bin/bash"), "200"));
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/after", t.origin_port);
+	assert_non_null(strstr(curl(url, "-s"), "GET /after"));
 	proxy_free(CH_TAKE(t.proxy));
 	/* The guard holds although the list names it. */
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", t.origin_port);

@@ -258,6 +258,10 @@ static void test_calls(void **state)
 	put_tool(f, "a", MANIFEST(",\"timeoutSeconds\":1"), "#!/bin/sh\nsleep 60\n");
 	call(f, only(f), "{}");
 	assert_int_equal(f->st, CH_E_TIMEOUT);
+	/* The loop goes on, so that what was ended is reaped. */
+	put_tool(f, "a", MANIFEST(""), "#!/bin/sh\necho after\n");
+	call(f, only(f), "{}");
+	assert_string_equal(f->text, "after\n");
 }
 
 /* It runs inside, whatever sandbox.mode says, and cannot change the tools. */
