@@ -241,39 +241,3 @@ ch_status exec_allow_grant(struct exec_allow *al, const struct config *c, const 
 	}
 	return st ? st : db_commit(CH_TAKE(tx), err);
 }
-
-/* ---- without a binding at hand ---- */
-
-static ch_status bind_now(const struct cmd_plan *plan, const char *cwd, const char *path_env, struct arena *a, struct exec_bound **ret,
-			  struct ch_err *err)
-{
-	const char *const env[] = { arena_printf(a, "PATH=%s", path_env), NULL };
-	const struct exec_want want = { .command = arena_strndup(a, plan->text, plan->len), .plan = plan, .cwd = cwd, .env = env,
-					.shell = "/bin/sh" };
-
-	return exec_bind(&want, ret, err);
-}
-
-bool exec_allow_matches(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
-			const char *cwd, const char *path_env, struct arena *a, const char **ret_why)
-{
-	CH_AUTO(exec_bound_unref) struct exec_bound *b = NULL;
-	struct ch_err err = { 0 };
-
-	if (bind_now(plan, cwd, path_env, a, &b, &err)) {
-		*ret_why = arena_strdup(a, err.text);
-		return false;
-	}
-	return exec_allow_covers(al, c, agent_id, plan, b, a, ret_why);
-}
-
-ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
-			      const char *cwd, const char *path_env, const char *approval_id, const char *resolver_json,
-			      int expires_in_days, struct ch_err *err)
-{
-	CH_AUTO(exec_bound_unref) struct exec_bound *b = NULL;
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	ch_status st = bind_now(plan, cwd, path_env, a, &b, err);
-
-	return st ? st : exec_allow_grant(al, c, agent_id, plan, b, approval_id, resolver_json, expires_in_days, err);
-}

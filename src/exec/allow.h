@@ -60,14 +60,6 @@ CH_MUST_USE ch_status exec_allow_grant(struct exec_allow *al, const struct confi
 				       const struct cmd_plan *plan, const struct exec_bound *bound, const char *approval_id,
 				       const char *resolver_json, int expires_in_days, struct ch_err *err);
 
-/* The same without a binding at hand: binds it as it is now. */
-bool exec_allow_matches(struct exec_allow *al, const struct config *c, const char *agent_id, const struct cmd_plan *plan,
-			const char *cwd, const char *path_env, struct arena *a, const char **ret_why);
-CH_MUST_USE ch_status exec_allow_remember(struct exec_allow *al, const struct config *c, const char *agent_id,
-					  const struct cmd_plan *plan, const char *cwd, const char *path_env,
-					  const char *approval_id, const char *resolver_json, int expires_in_days,
-					  struct ch_err *err);
-
 /* -- the document and the grants, for exec.approvals.* and exec.approval.grants.* -- */
 /* {version, defaults, agents} as the reference shows it, grants included; *ret_hash on the arena. NULL: it cannot be read. */
 const struct json *exec_allow_document(struct exec_allow *al, struct arena *a, const char **ret_hash);

@@ -89,11 +89,25 @@ static struct cmd_plan plan_of(const char *text)
 	return p;
 }
 
+/* Bound as it is now. */
+static struct exec_bound *bind_plan(const struct cmd_plan *p, const char *cwd)
+{
+	const char *const env[] = { arena_printf(bench.a, "PATH=%s", path_env()), NULL };
+	const struct exec_want want = { .command = p->text, .plan = p, .cwd = cwd, .env = env, .shell = "/bin/sh" };
+	struct exec_bound *b = NULL;
+	struct ch_err err = { 0 };
+
+	if (exec_bind(&want, &b, &err))
+		fail_msg("%s: %s", p->text, err.text);
+	return b;
+}
+
 static bool matches_as(const char *agent, const char *cwd, const char *text)
 {
 	struct cmd_plan p = plan_of(text);
+	CH_AUTO(exec_bound_unref) struct exec_bound *b = bind_plan(&p, cwd);
 	const char *why = NULL;
-	bool yes = exec_allow_matches(al, cfg, agent, &p, cwd, path_env(), bench.a, &why);
+	bool yes = exec_allow_covers(al, cfg, agent, &p, b, bench.a, &why);
 
 	assert_true(yes == !why);
 	return yes;
@@ -333,8 +347,9 @@ static void test_cve_2026_22169_sort_runs_no_program(void **state)
 static ch_status remember(const char *agent, const char *cwd, const char *text, int days)
 {
 	struct cmd_plan p = plan_of(text);
+	CH_AUTO(exec_bound_unref) struct exec_bound *b = bind_plan(&p, cwd);
 
-	return exec_allow_remember(al, cfg, agent, &p, cwd, path_env(), "ap-1", "{\"kind\":\"device\"}", days, NULL);
+	return exec_allow_grant(al, cfg, agent, &p, b, "ap-1", "{\"kind\":\"device\"}", days, NULL);
 }
 
 static void test_allow_always_is_exact(void **state)
