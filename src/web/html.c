@@ -74,7 +74,7 @@ static const char *title_of(const struct html_tree *t)
 	}
 	if (!*title) {
 		i = html_find(t, 0, GUMBO_TAG_H1);
-		title = i == HTML_NONE ? "" : html_text_of(t, i, HTML_TITLE_MAX);
+		title = i == HTML_NONE || t->at[i].is_hidden ? "" : html_text_of(t, i, HTML_TITLE_MAX);
 	}
 	return clean_title(t->arena, title);
 }

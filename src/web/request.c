@@ -196,7 +196,7 @@ static ch_status select_parts(struct call *c, struct request_out *out, struct ch
 	struct json *v = NULL;
 
 	if (json_parse(c->a, out->text, strlen(out->text), JSON_STRICT, &v, NULL)) {
-		if (out->is_truncated)
+		if (out->is_truncated && c->e->select)
 			return ch_fail(err, CH_E_LIMIT, "the answer is longer than maxBytes (%zu), so nothing can be selected of it", c->e->max_bytes);
 		out->is_json = false;
 		return CH_OK;

@@ -27,6 +27,7 @@ before(async () => {
 				boats: { description: 'Looks a boat up.', url: `${web.url}/api/boats/{name}?verbose={verbose}`,
 					bearer: { source: 'env', id: 'MY_API_TOKEN' }, select: { path: '/path', seen: '/authorization', numbers: '/items/*/n' },
 					schema: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, verbose: { type: 'boolean' } } } },
+				stored: { url: `${web.url}/api/stored`, bearer: { source: 'store', id: 'API_TOKEN' } },
 				book: { description: 'Books a berth.', method: 'POST', url: `${web.url}/api/berths`, bearer: { source: 'env', id: 'MY_API_TOKEN' },
 					body: { boat: '{name}', nights: '{nights}', note: 'for {name}' },
 					schema: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, nights: { type: 'integer' } } } },
@@ -171,6 +172,18 @@ test('http_request: arguments in their places, the secret in none', async () => 
 	assert.match((await use('http_boats', {})).text, /'name' is missing/);
 	assert.match((await use('http_boats', { name: '..' })).text, /must not be empty, '\.' or '\.\.'/);
 	assert.match((await use('http_boats', { name: 'x', url: 'https://evil.example' })).text, /unknown argument 'url'/);
+});
+
+test('http_request: a stored secret goes to its hosts only', async () => {
+	const set = (allowedHosts) => c.call('secrets.store.set', { name: 'API_TOKEN', kind: 'secret', value: web.keys.api, allowedHosts });
+
+	await set(['other.example']);
+	const asked = web.requests.length;
+
+	assert.match((await use('http_stored', {})).text, /the secret API_TOKEN may not be sent to 127\.0\.0\.1/);
+	assert.equal(web.requests.length, asked);
+	await set(['127.0.0.1']);
+	assert.equal((await use('http_stored', {})).json().data.authorization, 'Bearer [redacted]');
 });
 
 test('http_request: what acts is sent as the template says', async () => {
