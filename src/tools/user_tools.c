@@ -10,6 +10,7 @@
  *         what a turn wrote that had read text from outside is not offered until somebody else writes it anew.
  * Network only the hosts that the manifest names and agents.*.sandbox.network.hosts allows; such a tool is treated as one that
  *         sends, and what it returns as text from outside.
+ * Secrets only what tools.user.entries.<name>.env gives, in that program's environment; such a tool is treated as one that sends.
  * Bound   a call runs the program that was there when the turn began; another one at its place is refused.
  */
 #include <dirent.h>
@@ -21,6 +22,7 @@
 #include "config/config.h"
 #include "core/clock.h"
 #include "core/hash.h"
+#include "core/mem.h"
 #include "core/proc.h"
 #include "core/str.h"
 #include "exec/proxy.h"
@@ -35,6 +37,8 @@
 #define USER_TOOLS_MAX 64
 #define OUT_MAX (256u << 10)
 #define STDERR_SHOWN 2000
+#define NAME_PREFIX "user_"
+#define ENV_GIVEN_MAX 32
 #define SLACK_MS 5000                    /* for the sandbox itself, beside the tool's own time */
 
 /* What a tool of this source has in `data`. */
@@ -191,6 +195,45 @@ static const char *const *granted_hosts(struct arena *a, const struct user_manif
 	return list;
 }
 
+/* -- the variables that the configuration gives it -- */
+
+static const struct json *env_of(const struct config *c, const struct user_tool *u)
+{
+	const struct json *entries = config_get(c, "tools.user.entries");
+
+	return json_get(json_get(entries, u->manifest.name + strlen(NAME_PREFIX)), "env");
+}
+
+/* NAME=value texts on the heap: they hold secrets and are wiped. */
+struct given_env {
+	char *at[ENV_GIVEN_MAX + 1];
+	size_t len;
+};
+
+static void given_env_done(struct given_env *g)
+{
+	for (size_t i = 0; i < g->len; i++)
+		ch_free_wipe(g->at[i], strlen(g->at[i]));
+}
+
+static CH_FIBER ch_status give_env(const struct config *c, struct arena *a, const struct user_tool *u, struct given_env *ret,
+				   struct ch_err *err)
+{
+	json_each(it, env_of(c, u)) {
+		CH_AUTO(secret_unref) struct secret *value = NULL;
+		const char *path = arena_printf(a, "tools.user.entries[\"%s\"].env.%s", u->manifest.name + strlen(NAME_PREFIX), it->key);
+		ch_status st;
+
+		if (ret->len == ENV_GIVEN_MAX)
+			return ch_fail(err, CH_E_LIMIT, "%s: more than %d variables", path, ENV_GIVEN_MAX);
+		st = config_secret(c, path, &value, err);
+		if (st)
+			return st;
+		ret->at[ret->len++] = ch_asprintf("%s=%s", it->key, secret_reveal(value));
+	}
+	return CH_OK;
+}
+
 /* Still the program that was listed? */
 static ch_status check_program(struct tool_ctx *ctx, const struct user_tool *u, struct ch_err *err)
 {
@@ -244,7 +287,9 @@ static void answer(struct tool_ctx *ctx, const struct user_tool *u, const struct
 static CH_FIBER ch_status user_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret, struct ch_err *err)
 {
 	const struct user_tool *u = ctx->tool->data;
+	CH_AUTO(config_unref) struct config *c = config_ref(ctx->host->config(ctx->host->arg));
 	CH_AUTO_DONE(proc_result_done) struct proc_result result = { .exit_code = -1 };
+	CH_AUTO_DONE(given_env_done) struct given_env env = { .len = 0 };
 	struct sandbox_settings settings;
 	const char *program = arena_printf(ctx->arena, "%s/%s", ctx->workspace, u->program_path);
 	const char *input = u->manifest.takes_args ? NULL : json_to_str(ctx->arena, args);
@@ -262,9 +307,12 @@ static CH_FIBER ch_status user_run(struct tool_ctx *ctx, const struct json *args
 	};
 	ch_status st = check_program(ctx, u, err);
 
+	if (!st)
+		st = give_env(c, ctx->arena, u, &env, err);
 	if (st)
 		return st;
-	sandbox_settings(ctx->host->config(ctx->host->arg), ctx->agent_id, ctx->session_key, ctx->arena, &settings);
+	cmd.env = (const char *const *)env.at;
+	sandbox_settings(c, ctx->agent_id, ctx->session_key, ctx->arena, &settings);
 	settings.hosts = granted_hosts(ctx->arena, &u->manifest, settings.hosts);
 	if (settings.hosts[0]) {
 		ctx->is_outside = true;
@@ -286,7 +334,7 @@ static bool user_has_effects(const struct tool_ctx *ctx, const struct json *args
 {
 	const struct user_tool *u = ctx->tool->data;
 
-	return u->manifest.hosts[0] || u->manifest.risk == TOOL_SENDS;
+	return u->manifest.hosts[0] || u->manifest.risk == TOOL_SENDS || env_of(ctx->host->config(ctx->host->arg), u);
 }
 
 static bool user_is_available(const struct tool_host *host, const char *agent_id, struct arena *a, const char **ret_why)
@@ -311,7 +359,7 @@ static struct tool *problem(struct arena *a, const char *name, const char *path,
 {
 	struct tool *t = arena_alloc(a, sizeof(*t));
 
-	t->name = arena_printf(a, "user_%s", name);
+	t->name = arena_printf(a, NAME_PREFIX "%s", name);
 	t->label = path;
 	t->description = arena_printf(a, "%s: %s", path, why);
 	t->group = "user";

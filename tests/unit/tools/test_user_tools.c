@@ -287,6 +287,28 @@ static void test_threat_sandbox_escape_user_tool(void **state)
 	assert_int_equal(f->st, CH_E_CONFLICT);
 }
 
+/* What the configuration gives one of them is in its environment and in nobody else's, nor in an argument. */
+static void test_threat_secret_disclosure_env(void **state)
+{
+	struct fixture *f = *state;
+
+	configure("{tools:{user:{entries:{a:{env:{API_KEY:'canary-0123456789'}}}}}}");
+	put_tool(f, "a", MANIFEST(""), "#!/bin/sh\nprintf %s \"$API_KEY\" | wc -c; tr '\\0' '\\n' < /proc/$$/cmdline | grep -c canary\n");
+	call(f, only(f), "{}");
+	assert_string_equal(f->text, "user_a ended with exit code 1\n");
+	put_tool(f, "a", MANIFEST(""), "#!/bin/sh\nprintf %s \"$API_KEY\" | wc -c\n");
+	call(f, only(f), "{}");
+	assert_string_equal(f->text, "17\n");
+	assert_true(only(f)->has_effects(&f->ctx, NULL));
+	configure("{tools:{user:{entries:{b:{env:{API_KEY:'canary-0123456789'}}}}}}");
+	call(f, only(f), "{}");
+	assert_string_equal(f->text, "0\n");
+	assert_false(only(f)->has_effects(&f->ctx, NULL));
+	configure("{tools:{user:{entries:{a:{env:{LD_PRELOAD:'/x.so'}}}}}}");
+	call(f, only(f), "{}");
+	assert_int_not_equal(f->st, CH_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_threat_prompt_injection_tainted_tool, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threat_sandbox_escape_user_tool, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_threat_secret_disclosure_env, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
