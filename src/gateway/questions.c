@@ -145,13 +145,14 @@ static ch_status store_secret(void *arg, const struct question *q, const struct 
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	const struct json *store = json_get(question, "secretStore"), *hosts = json_get(store, "allowedHosts");
-	const char **list = hosts ? arena_alloc(a, (json_len(hosts) + 1) * sizeof(*list)) : NULL;
+	const char **list = arena_alloc(a, (json_len(hosts) + 1) * sizeof(*list));
 	struct gw *gw = arg;
 	size_t n = 0;
 
 	json_each(host, hosts)
 		list[n++] = json_str_or(host, "");
-	return secret_store_set(gw->secrets, json_get_str(store, "name"), "secret", value, list, json_str(q->resolved_by), err);
+	return secret_store_set(gw->secrets, json_get_str(store, "name"), "secret", value, hosts ? list : NULL,
+				json_str(q->resolved_by), err);
 }
 
 void gw_questions_on_run_event(struct gw *gw, const struct run_event *ev)
