@@ -4,7 +4,6 @@
 #include "agent/host.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/home.h"
 #include "agent/run_events.h"
@@ -18,8 +17,7 @@
 #include "core/str.h"
 
 #define ABORT_GRACE_MS 5000              /* for aborted runs to unwind at shutdown */
-#define LANES_MIN 8
-#define LANES_PER_CPU 4
+#define LANES_DEFAULT 256                /* turns mostly wait, for models, people and commands: those must not keep others out */
 #define SESSIONS_RECOVERED_MAX 100000
 
 /* -- life -- */
@@ -61,10 +59,9 @@ static ch_status tool_session_status(void *arg, const char *session_key, struct 
 
 static size_t max_concurrent(struct agent_host *h)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t n = config_int(host_config(h), "agents.defaults.maxConcurrent", 0);
 
-	return n > 0 ? (size_t)n : (size_t)CH_MAX(LANES_MIN, LANES_PER_CPU * cpus);
+	return n > 0 ? (size_t)n : LANES_DEFAULT;
 }
 
 static size_t max_subagents(struct agent_host *h)
