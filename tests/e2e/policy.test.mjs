@@ -25,6 +25,8 @@ const settings = (tools) => async (t) => {
 	return { config: { ...base, tools, agents: { defaults: { ...base.agents.defaults, skipBootstrap: true } } } };
 };
 
+const KEY = 'agent:main:main';
+const inMain = (c, name, args) => callTool(c, name, args, { key: KEY });
 const events = { caps: ['tool-events'] };
 const invoke = (gw, body) => gw.http('/tools/invoke', { method: 'POST', body: JSON.stringify(body),
 	headers: { Authorization: `Bearer ${gw.token}`, 'Content-Type': 'application/json' } });
@@ -36,7 +38,7 @@ gatewayTest('test_threat_dispatchers_take_the_policy', { gateway: settings({ den
 	const c = await gw.connect(events);
 	const write = { path: 'a.txt', content: 'x' };
 
-	const called = await callTool(c, 'write', write);
+	const called = await inMain(c, 'write', write);
 
 	assert.equal(called.isError, true);
 	assert.match(called.text, /The tool 'write' is not available here: tools\.deny names it \("write"\)\. The tools are: /);
@@ -66,10 +68,10 @@ gatewayTest('test_threat_dispatchers_take_the_policy', { gateway: settings({ den
 
 	await t.test('a permission mode narrows at once', async () => {
 		await c.call('sessions.patch', { key: 'main', permissionMode: 'read-only' });
-		assert.match((await callTool(c, 'edit', { path: 'a.txt', edits: [] })).text, /permission mode is read-only/);
+		assert.match((await inMain(c, 'edit', { path: 'a.txt', edits: [] })).text, /permission mode is read-only/);
 		assert.match(notice(await c.call('tools.effective', { sessionKey: 'main' }), 'mode'), /read-only/);
 		await c.call('sessions.patch', { key: 'main', permissionMode: null });
-		assert.doesNotMatch((await callTool(c, 'edit', { path: 'a.txt', edits: [{ oldText: 'a', newText: 'b' }] })).text, /read-only/);
+		assert.doesNotMatch((await inMain(c, 'edit', { path: 'a.txt', edits: [{ oldText: 'a', newText: 'b' }] })).text, /read-only/);
 	});
 	await c.close();
 });
@@ -77,9 +79,8 @@ gatewayTest('test_threat_dispatchers_take_the_policy', { gateway: settings({ den
 gatewayTest('outside text: fenced, remembered, and asked about', { gateway: settings({ web: { fetch: { ssrfPolicy: {
 	allowedHostnames: ['127.0.0.1'] } } } }) }, async (gw, t) => {
 	const c = await gw.connect(events);
-	const key = 'agent:main:main';
 	const url = await page(t);
-	const fetched = await callTool(c, 'web_fetch', { url });
+	const fetched = await inMain(c, 'web_fetch', { url });
 
 	await t.test('the page cannot close its fence', () => {
 		assert.equal(fetched.isError, false, fetched.text);
@@ -89,7 +90,7 @@ gatewayTest('outside text: fenced, remembered, and asked about', { gateway: sett
 		assert.equal(fetched.text.split('<<<').length, 3);
 	});
 	await t.test('the session says so', async () => {
-		const effective = await c.call('tools.effective', { sessionKey: key });
+		const effective = await c.call('tools.effective', { sessionKey: KEY });
 
 		assert.match(notice(effective, 'tainted'), /Text from outside is in this conversation \(tool http:\/\/127\.0\.0\.1/);
 	});
@@ -110,7 +111,7 @@ gatewayTest('outside text: fenced, remembered, and asked about', { gateway: sett
 
 	await t.test('a call that reaches others needs a yes', async () => {
 		const answered = asking('deny');
-		const denied = await callTool(c, 'sessions_send', send);
+		const denied = await inMain(c, 'sessions_send', send);
 
 		assert.equal(denied.isError, true);
 		assert.match(denied.text, /sessions_send was not called: the user said no/);
@@ -126,11 +127,11 @@ gatewayTest('outside text: fenced, remembered, and asked about', { gateway: sett
 		assert.ok(trail.entries.some((e) => e.kind === 'approval' && e.status === 'deny'));
 	});
 	await t.test('/new has seen nothing', async () => {
-		await c.turn(key, '/new');
-		assert.equal(notice(await c.call('tools.effective', { sessionKey: key }), 'tainted'), undefined);
+		await c.turn(KEY, '/new');
+		assert.equal(notice(await c.call('tools.effective', { sessionKey: KEY }), 'tainted'), undefined);
 		const from = c.frames.items.length;
 
-		await callTool(c, 'sessions_send', send);
+		await inMain(c, 'sessions_send', send);
 		assert.ok(!c.frames.items.slice(from).some((f) => f.event === 'plugin.approval.requested'));
 	});
 	await c.close();
