@@ -93,9 +93,9 @@ static ch_status check_tree(struct reader *r, const char *key, const struct json
 
 	if (depth > ENDPOINT_DEPTH_MAX)
 		return ch_fail(r->err, CH_E_INVALID, "%s: nested deeper than %d", key, ENDPOINT_DEPTH_MAX);
-	if (json_is(v, JSON_STR))
+	if (v && json_is(v, JSON_STR))
 		return check_template(r, key, v->str, false);
-	if (!json_is(v, JSON_OBJ) && !json_is(v, JSON_ARR))
+	if (!v || (!json_is(v, JSON_OBJ) && !json_is(v, JSON_ARR)))
 		return CH_OK;
 	json_each(m, v) {
 		st = st ? st : check_tree(r, key, m, depth + 1);
