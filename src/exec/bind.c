@@ -271,10 +271,11 @@ static ch_status add_shell(struct exec_bound *b, const struct cmd_plan *plan, st
 		return st;
 	if (*b->shell != '/' || b->files[s->file].is_missing)
 		return ch_fail(err, CH_E_NOT_FOUND, "there is no shell '%s'", b->shell);
-	s->argv = arena_alloc(b->arena, 4 * sizeof(*s->argv));
+	s->argv = arena_alloc(b->arena, 5 * sizeof(*s->argv));
 	s->argv[0] = b->shell;
 	s->argv[1] = "-c";
-	s->argv[2] = b->command;
+	s->argv[2] = "--"; /* a text that begins with - or + is a command, no option */
+	s->argv[3] = b->command;
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct cmd_segment *seg = &plan->segments[i];
 

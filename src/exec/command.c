@@ -287,7 +287,7 @@ static void name_first(struct reader *r, struct cmd_segment *seg)
 	seg->name = first;
 	if (!first)
 		return;
-	if (!*first || *first == '-')
+	if (!*first || *first == '-' || *first == '+') /* a shell may take them for its options */
 		mark(r, CMD_T_UNPARSED);
 	else if (strchr(first, '='))
 		mark(r, CMD_T_ASSIGNMENT);

@@ -122,7 +122,7 @@ static void test_opaque(void **state)
 		{ "a;;b", CMD_T_UNPARSED }, { ";a", CMD_T_UNPARSED }, { "a;;", CMD_T_UNPARSED }, { "a &&", CMD_T_UNPARSED }, { "| a", CMD_T_UNPARSED },
 		{ "a || ; b", CMD_T_UNPARSED }, { "a &\\\n& b", CMD_T_BACKGROUND }, { "a |\\\n| b", CMD_T_UNPARSED }, { "a 'b", CMD_T_UNPARSED },
 		{ "a \"b", CMD_T_UNPARSED }, { "a `b", CMD_T_UNPARSED }, { "a $(b", CMD_T_UNPARSED }, { "a \\", CMD_T_UNPARSED },
-		{ "", CMD_T_UNPARSED }, { "  # x", CMD_T_UNPARSED }, { "-a", CMD_T_UNPARSED }, { "''", CMD_T_UNPARSED }, { "a >", CMD_T_UNPARSED },
+		{ "", CMD_T_UNPARSED }, { "  # x", CMD_T_UNPARSED }, { "-a", CMD_T_UNPARSED }, { "+a", CMD_T_UNPARSED }, { "''", CMD_T_UNPARSED }, { "a >", CMD_T_UNPARSED },
 		{ "eval a", CMD_T_BUILTIN }, { "source a", CMD_T_BUILTIN }, { ". a", CMD_T_BUILTIN }, { "exec a", CMD_T_BUILTIN },
 		{ "command a", CMD_T_BUILTIN }, { "trap a 0", CMD_T_BUILTIN }, { "cd /x", CMD_T_BUILTIN }, { "export A=b", CMD_T_BUILTIN },
 		{ "\\cd /x", CMD_T_BUILTIN }, { "%1", CMD_T_BUILTIN }, { "a\r", CMD_T_HIDDEN_CHARS }, { "a\rb", CMD_T_HIDDEN_CHARS },

@@ -242,6 +242,10 @@ static void test_opaque_goes_to_the_shell(void **state)
 	assert_int_equal(bind_text(&bench, "for i in 1 2; do p x$i; done; exit 3", &b, NULL), CH_OK);
 	assert_int_equal(run_bound(&bench, b), 3);
 	assert_string_equal(take_trace(&bench), "p <x1>\np <x2>\n");
+	exec_bound_unref(CH_TAKE(b));
+	assert_int_equal(bind_text(&bench, "-e; p $0", &b, NULL), CH_OK);
+	assert_int_equal(run_bound(&bench, b), 0);
+	assert_string_equal(take_trace(&bench), "p </bin/sh>\n");
 }
 
 static void test_no_plan_runs_nothing(void **state)
