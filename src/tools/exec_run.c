@@ -49,11 +49,12 @@ static bool is_from_outside(const struct exec_call *c)
 
 static const char *const *shell_argv(const struct exec_call *c)
 {
-	const char **argv = arena_alloc(c->ctx->arena, 4 * sizeof(*argv));
+	const char **argv = arena_alloc(c->ctx->arena, 5 * sizeof(*argv));
 
 	argv[0] = exec_shell();
 	argv[1] = "-c";
-	argv[2] = c->command;
+	argv[2] = "--"; /* a text that begins with - or + is a command, no option */
+	argv[3] = c->command;
 	return argv;
 }
 
