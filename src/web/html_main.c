@@ -60,6 +60,7 @@ static struct weight *weigh(const struct html_tree *t)
 {
 	struct weight *w = arena_alloc(t->arena, t->len * sizeof(*w));
 
+	CH_BUG_ON(!w);                   /* never; the analyzer does not see it */
 	for (size_t i = t->len; i-- > 0;) {
 		const struct html_node *n = &t->at[i];
 		struct weight *up = n->parent == HTML_NONE ? NULL : &w[n->parent];
