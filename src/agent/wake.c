@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "agent/hide.h"
 #include "agent/host.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -119,11 +120,15 @@ ch_status wake_speaks_for_owner(struct agent_host *h, const char *session_key, b
 
 static ch_status text_of(struct arena *a, const char *title, const struct tool_wake *w, const char **ret, struct ch_err *err)
 {
-	size_t n = strlen(w->text), keep = utf8_cut(w->text, n, WAKE_TEXT_MAX);
+	const char *text;
+	size_t n, keep;
 
 	if (str_empty(w->text))
 		return ch_fail(err, CH_E_INVALID, "an event of kind '%s' has no text", w->kind);
-	*ret = arena_printf(a, "[%s. This is an event, not a message of the user.]\n\n%.*s%s", title, (int)keep, w->text,
+	/* What a command wrote comes here past its call. */
+	text = hide_in_text(a, w->text, strlen(w->text), &n);
+	keep = utf8_cut(text, n, WAKE_TEXT_MAX);
+	*ret = arena_printf(a, "[%s. This is an event, not a message of the user.]\n\n%.*s%s", title, (int)keep, text,
 			    keep < n ? "\n[cut here]" : "");
 	return CH_OK;
 }
