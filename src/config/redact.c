@@ -7,6 +7,7 @@
 
 #include "config/path.h"
 #include "config/snapshot.h"
+#include "core/log.h"
 #include "core/str.h"
 
 /* Names that hold credentials wherever they stand: an unknown key must not show what it holds. */
@@ -132,6 +133,45 @@ struct json *config_redact_at(struct arena *a, const struct json *part, const ch
 struct json *config_redact(struct arena *a, const struct json *tree)
 {
 	return config_redact_at(a, tree, "");
+}
+
+#define HELD_MIN 12u                     /* shorter ones, or without a digit, would hide ordinary words */
+
+static bool is_like_credential(const char *text)
+{
+	return strlen(text) >= HELD_MIN && strpbrk(text, "0123456789") && !strstr(text, "://");
+}
+
+/* Depth is that of a parsed tree. */
+static void hold(struct config *c, const struct json *v, const struct redact_at *at)
+{
+	struct redact_at child;
+
+	if (json_is(v, JSON_STR) && at->is_secret && redact_hides(v) && is_like_credential(v->str)) {
+		log_redact(v->str);
+		vec_push(&c->held, v->str);
+	}
+	if (at->is_secret && redact_is_reference(v))
+		return;
+	json_each(it, v) {
+		redact_child(at, v->type == JSON_OBJ ? it->key : NULL, &child);
+		hold(c, it, &child);
+	}
+}
+
+void redact_hold(struct config *c)
+{
+	struct redact_at root;
+
+	redact_root(&root);
+	hold(c, c->resolved, &root);
+}
+
+void redact_release(struct config *c)
+{
+	for (size_t i = 0; i < c->held.len; i++)
+		log_redact_forget(c->held.at[i]);
+	vec_done(&c->held);
 }
 
 /* Is a variable put in that holds a credential, by its name or because env.vars keeps it? */

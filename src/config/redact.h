@@ -26,4 +26,8 @@ bool redact_is_reference(const struct json *v);
 /* This scalar, standing at a secret place, must not be shown. */
 bool redact_hides(const struct json *v);
 
+/* The credentials that stand in the file are not written anywhere while the snapshot lives, also those not used yet. */
+void redact_hold(struct config *c);
+void redact_release(struct config *c);
+
 #endif

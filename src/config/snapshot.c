@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/path.h"
+#include "config/redact.h"
 #include "core/mem.h"
 #include "core/str.h"
 
@@ -35,6 +36,7 @@ void config_unref(struct config *c)
 {
 	if (!c || --c->refs)
 		return;
+	redact_release(c);
 	free_lists(c->lists);
 	ch_free(c->defaults);
 	vec_done(&c->issues);
@@ -167,6 +169,7 @@ ch_status config_load(const struct config_input *in, struct config **ret, struct
 	c->raw_len = in->len;
 	config_hash_text(in->hash_key, in->text, in->len, c->hash);
 	vec_push(&c->includes, NULL);
+	redact_hold(c);
 	*ret = CH_TAKE(c);
 	return CH_OK;
 }

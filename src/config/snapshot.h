@@ -34,6 +34,7 @@ struct config {
 	struct json **defaults;          /* by row, parsed when first asked for */
 	uint8_t digest[SHA256_LEN];      /* over the texts of all files */
 	const struct config_secrets *secrets;    /* or NULL */
+	VEC(const char *) held;          /* credentials of `resolved`, kept out of logs and results; see redact_hold() */
 	struct map *lists;               /* path -> const char *const * */
 };
 
