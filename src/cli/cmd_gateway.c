@@ -88,7 +88,7 @@ static CH_FIBER void close_signals(struct waiter *w)
 	fiber_mask(-1);
 }
 
-/* The lines a person sees; the token is shown here and nowhere else. */
+/* The lines a person sees. The token is for eyes only: what is not a terminal may be a journal that others read. */
 static void print_welcome(struct cli *c, struct gw *gw)
 {
 	CH_AUTO(secret_unref) struct secret *secret = NULL;
@@ -97,12 +97,11 @@ static void print_welcome(struct cli *c, struct gw *gw)
 	const char *source = "offline";
 	const char *scheme = gw->is_tls ? "https" : "http";
 	bool is_password = false;
-	bool has_secret = cli_gateway_secret(c, &secret, &is_password, &err) == CH_OK && secret;
+	bool has_token = isatty(STDOUT_FILENO) && cli_gateway_secret(c, &secret, &is_password, &err) == CH_OK && secret && !is_password;
 
 	cli_print("%schela %s%s is running\n\n", cli_on(c, CLI_BOLD), CHELA_VERSION, cli_off(c));
 	cli_print("  open    %s%s://127.0.0.1:%u/%s%s%s\n", cli_on(c, CLI_CYAN), scheme, gw->port,
-		  has_secret && !is_password ? "#token=" : "", has_secret && !is_password ? secret_reveal(secret) : "",
-		  cli_off(c));
+		  has_token ? "#token=" : "", has_token ? secret_reveal(secret) : "", cli_off(c));
 	if (model_resolve(gw->models, NULL, NULL, c->arena, &model, &source, &err) == CH_OK)
 		cli_print("  model   %s%s\n", model.ref,
 			  str_eq(source, "offline") ? "  (built in, no network; set ANTHROPIC_API_KEY or OPENAI_API_KEY, or run Ollama)"
