@@ -4,8 +4,8 @@
  *	mock_model PORT        serves POST /v1/chat/completions on 127.0.0.1
  *
  * The last "MOCK{n=50;us=0;tool=none}" in the request steers it: n deltas ("w0 w1 …"),
- * us microseconds between them, tool=read asks for the tool `read` with {"path":"bench.txt"}
- * first, unless a tool result already follows the marker. Not part of the gateway.
+ * us microseconds between them, tool=read asks for the tool `read` with {"path":"bench.txt"},
+ * tool=exec for `exec` with {"command":"true"} first, unless a tool result already follows the marker. Not part of the gateway.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -99,16 +99,17 @@ static size_t put_end(char *out, size_t cap, const char *reason, int tokens)
 
 static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-static bool reply_tool(struct conn *c)
+static bool reply_tool(struct conn *c, const char *name, const char *args)
 {
-	char out[4096];
+	char out[4096], event[1024];
 	size_t n = (size_t)snprintf(out, sizeof(out), "%s", head);
 
-	n += put_chunk(out + n, sizeof(out) - n,
+	snprintf(event, sizeof(event),
 		       "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"mock-1\","
 		       "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"tool_calls\":[{\"index\":0,\"id\":\"call_bench\","
-		       "\"type\":\"function\",\"function\":{\"name\":\"read\",\"arguments\":\"{\\\"path\\\":\\\"bench.txt\\\"}\"}}]},"
-		       "\"finish_reason\":null}]}\n\n");
+		       "\"type\":\"function\",\"function\":{\"name\":\"%s\",\"arguments\":\"%s\"}}]},"
+		       "\"finish_reason\":null}]}\n\n", name, args);
+	n += put_chunk(out + n, sizeof(out) - n, event);
 	n += put_end(out + n, sizeof(out) - n, "tool_calls", 9);
 	return send_all(c, out, n);
 }
@@ -147,15 +148,19 @@ static int64_t option(const char *marker, const char *name, int64_t def)
 
 static bool answer(struct conn *c, const char *body)
 {
+	static const char *const tools[][3] = { { "tool=read", "read", "{\\\"path\\\":\\\"bench.txt\\\"}" },
+						{ "tool=exec", "exec", "{\\\"command\\\":\\\"true\\\"}" } };
 	const char *marker = NULL, *tool;
 
 	for (const char *p = body; (p = strstr(p, "MOCK{")); p++)
 		marker = p;
 	if (!marker)
 		return reply_text(c, 3, 0);
-	tool = strstr(marker, "tool=read");
-	if (tool && tool < strchr(marker, '}') && !strstr(marker, "\"role\":\"tool\""))
-		return reply_tool(c);
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		tool = strstr(marker, tools[i][0]);
+		if (tool && tool < strchr(marker, '}') && !strstr(marker, "\"role\":\"tool\""))
+			return reply_tool(c, tools[i][1], tools[i][2]);
+	}
 	return reply_text(c, (int)option(marker, "n=", 50), option(marker, "us=", 0));
 }
 
