@@ -102,7 +102,6 @@ extern const struct cli_command cli_models_list, cli_logs, cli_dashboard, cli_us
 extern const struct cli_command cli_models_status, cli_models_set, cli_models_set_image, cli_models_aliases_list,
 	cli_models_aliases_add, cli_models_aliases_remove, cli_models_fallbacks_list, cli_models_fallbacks_add,
 	cli_models_fallbacks_remove, cli_models_fallbacks_clear, cli_models_refresh, cli_models_probe;
-extern const struct cli_command cli_models_list, cli_logs, cli_dashboard;
 extern const struct cli_command cli_secrets_list, cli_secrets_set, cli_secrets_get, cli_secrets_rm, cli_secrets_reload;
 extern const struct cli_command cli_secrets_store_list, cli_secrets_store_set, cli_secrets_store_get, cli_secrets_store_rm;
 extern const struct cli_command cli_approvals_list, cli_approvals_show, cli_approvals_allow, cli_approvals_deny, cli_approvals_watch,
