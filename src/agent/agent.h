@@ -101,7 +101,8 @@ struct run_input {
 	int64_t timeout_ms;              /* 0: the configuration's */
 	const char *client_id, *client_mode, *client_name;   /* transport facts for the transcript */
 	const char *owner_conn;          /* connection id, or NULL */
-	bool sender_is_owner;
+	bool sender_is_owner;            /* what it asks for is the owner's word; else the turn is tainted */
+	bool may_command;                /* slash commands are understood, as they are of the owner */
 	bool sender_is_admin;            /* may do what commands with SLASH_ADMIN do */
 	bool session_is_new;             /* the caller has just made the session for this input */
 	bool is_plain;                   /* slash commands are text like any other */

@@ -114,9 +114,9 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->sender_is_owner = in->sender_is_owner;
 	r->sender_is_admin = in->sender_is_admin;
 	r->origin = wake_origin_copy(a, in->origin);
-	if (in->sender_is_owner && !in->is_plain && config_bool(host_config(h), "commands.text", true))
+	if ((in->sender_is_owner || in->may_command) && !in->is_plain && config_bool(host_config(h), "commands.text", true))
 		understand(r, &said);
-	if (in->sender_is_owner && !in->is_plain && !r->command && !in->extras && command_answers(r, desk_find(h, r->session_key))) {
+	if ((in->sender_is_owner || in->may_command) && !in->is_plain && !r->command && !in->extras && command_answers(r, desk_find(h, r->session_key))) {
 		r->command = &cmd_answer;
 		r->command_args = r->text;
 	}

@@ -294,6 +294,19 @@ test('nobody can be asked', { timeout: 60000 }, async (t) => {
 	await c.close();
 });
 
+/* "Scope/role self-claim": whatever tools.exec.mode says, it says it of the owner. */
+test('threat: who may only write does not speak for the owner', { timeout: 60000 }, async (t) => {
+	const { gw } = await execGateway(t, onHost);
+	const writer = await gw.connect({ ...events, scopes: ['operator.read', 'operator.write'] }), owner = await gw.connect(events);
+	const asked = owner.event('exec.approval.requested');
+	const ran = callTool(writer, 'exec', { command: 'touch written' });
+
+	await owner.call('exec.approval.resolve', { id: (await asked).payload.id, decision: 'deny' });
+	assert.match((await ran).text, /user-denied/);
+	assert.equal((await callTool(owner, 'exec', { command: 'echo mine' })).text.trim(), 'mine');
+	await Promise.all([writer.close(), owner.close()]);
+});
+
 test('in the sandbox', { timeout: 60000 }, async (t) => {
 	const { gw } = await execGateway(t, sandboxed);
 	const c = await gw.connect(events);

@@ -87,8 +87,9 @@ ch_status chat_submit(struct gw_call *call, const struct sess_key *key, struct r
 	in->client_mode = gw_conn_client_mode(call->conn);
 	in->client_name = gw_conn_client_name(call->conn);
 	in->owner_conn = gw_conn_id(call->conn);
-	in->sender_is_owner = true;
 	in->sender_is_admin = gw_conn_has(call->conn, GW_SCOPE_ADMIN);
+	in->sender_is_owner = in->sender_is_admin;       /* who may only write speaks for nobody else */
+	in->may_command = true;
 	in->session_is_new = ret->created;
 	return agent_submit(gw->agents, in, call->arena, &ret->result, err);
 }
