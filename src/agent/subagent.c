@@ -180,6 +180,15 @@ static ch_status announce(struct agent_host *h, struct ended *e, const struct js
 	buf_init(&text, WAKE_TEXT_MAX);
 	buf_puts(&text, "[A sub-agent ended. This is an event, not a message of the user.]\n\n");
 	put_event(&text, e, outcome, origin.is_tainted, origin.taint_source);
+	if (text.failed) {               /* forged marks are written apart, and grow by that */
+		struct ended bare = *e;
+
+		bare.s.result = NULL;
+		buf_done(&text);
+		buf_init(&text, WAKE_TEXT_MAX);
+		buf_puts(&text, "[A sub-agent ended. This is an event, not a message of the user.]\n\n");
+		put_event(&text, &bare, outcome, origin.is_tainted, origin.taint_source);
+	}
 	st = buf_status(&text, err, "the announcement");
 	if (!st)
 		st = wake_speaks_for_owner(h, listener, &in.sender_is_owner, err);
@@ -283,12 +292,16 @@ static ch_status look(struct agent_host *h, int64_t *ret_next, struct ch_err *er
 	CH_AUTO_DONE(ended_list_done) struct ended_list l = { .a = arena_new(0), .at = VEC_INIT };
 	ch_status st = find_ended(h, &l, err);
 
-	for (size_t i = 0; i < l.at.len && !st; i++) {
+	/* One that cannot be told keeps no other from being told. */
+	for (size_t i = 0; i < l.at.len; i++) {
 		struct ended *e = &l.at.at[i];
+		struct ch_err why;
+		ch_status one = subagent_by_run(h, e->s.run_id, l.a, &e->s, &why);
 
-		st = subagent_by_run(h, e->s.run_id, l.a, &e->s, err);
-		if (!st && !e->s.announced_at)
-			st = tell(h, e, err);
+		if (!one && !e->s.announced_at)
+			one = tell(h, e, &why);
+		if (one && !st)
+			st = ch_fail(err, one, "%s: %s", e->s.run_id, why.text);
 	}
 	return st ? st : archive_due(h, ret_next, err);
 }

@@ -221,6 +221,35 @@ static void test_cve_2026_32048_sessions_spawn(void **state)
 
 /* -- rights -- */
 
+/* Text that grows by being fenced must not keep the end from being told. */
+static char forged[131000];
+
+static void forged_body(struct fixture *f)
+{
+	CH_AUTO(sess_unref) struct sess *parent = NULL;
+	struct json *spawned;
+
+	greet(f);
+	assert_int_equal(sess_find(f->sessions, KEY, &parent, &f->err), CH_OK);
+	parent->tainted_at = 5;
+	assert_int_equal(sess_save(parent, &f->err), CH_OK);
+	spawned = spawn(f, KEY, "go", CH_OK);
+	fx_wait_run(f, json_get_str(spawned, "runId"));
+	wait_for(f, arena_printf(f->arena, "subagent:%s", json_get_str(spawned, "runId")));
+	assert_non_null(strstr(fx_text(f, 2), "sessions_history shows"));
+	assert_true(row(f, spawned).announced_at > 0);
+	assert_non_null(row(f, spawned).result);
+}
+
+static void test_threat_dos_forged_result_is_told(void **state)
+{
+	static const struct step much[] = { TEXT(forged), DONE };
+	static const struct step *const script[] = { hello, much, noted, NULL };
+
+	memset(forged, '<', sizeof(forged) - 1);
+	fx_run(*state, script, forged_body);
+}
+
 static void rights_body(struct fixture *f)
 {
 	CH_AUTO(sess_unref) struct sess *parent = NULL, *child = NULL;
@@ -532,6 +561,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FX_TEST(a_result_is_told_once), FX_TEST(announce_skip_is_silent), FX_TEST(there_are_limits),
 		FX_TEST(test_cve_2026_32048_sessions_spawn), FX_TEST(test_threat_loopback_children_have_no_more_rights),
+		FX_TEST(test_cve_2026_32048_sessions_spawn), FX_TEST(test_threat_dos_forged_result_is_told),
 		FX_TEST(a_stop_cascades), FX_TEST(a_timeout_is_told), FX_TEST(a_crash_is_told_once), FX_TEST(a_failing_disk_delays),
 		FX_TEST(test_threat_leakage_no_session_outside_the_policy), FX_TEST(a_message_carries_its_taint),
 		FX_TEST(histories_are_bounded),
