@@ -35,6 +35,7 @@
 #define MANIFEST "tool.json"
 #define ENTRIES_MAX 256
 #define USER_TOOLS_MAX 64
+#define STAMPED_MAX 1024                 /* files that are looked at before each turn */
 #define OUT_MAX (256u << 10)
 #define STDERR_SHOWN 2000
 #define NAME_PREFIX "user_"
@@ -105,56 +106,80 @@ static const char *tainted_by(const struct tool_host *host, const char *agent_id
 
 struct stamp_row { uint64_t ino; int64_t size, mtime_ns, ctime_ns; uint64_t name, is_tainted; };
 
-static void stamp_file(struct buf *out, int dir_fd, const char *name, const char *path, const struct tool_host *host,
-		       const char *agent_id, const char *workspace, struct arena *a)
+/* Whose folder, and what was seen of it so far. `scratch` is for one file at a time. */
+struct stamping {
+	const struct tool_host *host;
+	const char *agent_id, *workspace;
+	struct arena *names, *scratch;
+	struct buf rows;
+};
+
+/* place: where it is, with its slash, below the folder. */
+static void stamp_file(struct stamping *s, int dir_fd, const char *place, const char *name)
 {
+	const char *path;
 	struct stat st;
 	struct stamp_row row;
 
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+	if (s->rows.len >= STAMPED_MAX * sizeof(row) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return;
+	arena_clear(s->scratch);
+	path = arena_printf(s->scratch, FOLDER "/%s%s", place, name);
 	memset(&row, 0, sizeof(row));
 	row.ino = st.st_ino;
 	row.size = st.st_size;
 	row.mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
 	row.ctime_ns = st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec;
 	row.name = hash_bytes(path, strlen(path));
-	row.is_tainted = S_ISREG(st.st_mode) && tainted_by(host, agent_id, workspace, a, path) != NULL;
-	buf_append(out, &row, sizeof(row));
+	row.is_tainted = S_ISREG(st.st_mode) && tainted_by(s->host, s->agent_id, s->workspace, s->scratch, path) != NULL;
+	buf_append(&s->rows, &row, sizeof(row));
 }
 
-static void stamp_below(struct buf *out, int folder_fd, const char *name, const struct tool_host *host, const char *agent_id,
-			const char *workspace, struct arena *a)
+/* A directory without a manifest is no tool's, whatever it holds; one that comes to it changes the directory's own row. */
+static void stamp_below(struct stamping *s, int folder_fd, const char *name)
 {
 	int fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	CH_AUTO(dir_close) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const char *place, **names;
+	struct stat st;
 	size_t n;
-	const char **names = read_names(a, d, &n);
 
-	if (!d && fd >= 0)
-		close(fd);
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (fstatat(fd, MANIFEST, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	place = arena_printf(s->names, "%s/", name);
+	names = read_names(s->names, d, &n);
 	for (size_t i = 0; i < n; i++)
-		stamp_file(out, fd, names[i], arena_printf(a, FOLDER "/%s/%s", name, names[i]), host, agent_id, workspace, a);
+		stamp_file(s, fd, place, names[i]);
 }
 
 static uint64_t user_stamp(const struct tool_host *host, const char *agent_id, const char *workspace)
 {
+	struct stamping s = { .host = host, .agent_id = agent_id, .workspace = workspace };
 	CH_AUTO(dir_close) DIR *d = open_folder(workspace);
-	CH_AUTO(arena_unref) struct arena *a = NULL;
-	CH_AUTO_BUF struct buf rows = { 0 };
 	const char **names;
+	uint64_t stamp;
 	size_t n;
 
 	if (!d)
 		return 0;
-	a = arena_new(1u << 20);
-	buf_init(&rows, 4u << 20);
-	names = read_names(a, d, &n);
-	for (size_t i = 0; i < n; i++) {
-		stamp_file(&rows, dirfd(d), names[i], arena_printf(a, FOLDER "/%s", names[i]), host, agent_id, workspace, a);
-		stamp_below(&rows, dirfd(d), names[i], host, agent_id, workspace, a);
-	}
-	return rows.len ? hash_bytes(rows.data, rows.len) : 1;
+	s.names = arena_new(0);
+	s.scratch = arena_new(0);
+	buf_init(&s.rows, 2 * STAMPED_MAX * sizeof(struct stamp_row));
+	names = read_names(s.names, d, &n);
+	for (size_t i = 0; i < n; i++)
+		stamp_file(&s, dirfd(d), "", names[i]);
+	for (size_t i = 0; i < n; i++)
+		stamp_below(&s, dirfd(d), names[i]);
+	stamp = s.rows.len ? hash_bytes(s.rows.data, s.rows.len) : 1;
+	buf_done(&s.rows);
+	arena_unref(s.scratch);
+	arena_unref(s.names);
+	return stamp;
 }
 
 /* -- running -- */

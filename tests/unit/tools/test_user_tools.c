@@ -64,6 +64,7 @@ static void test_manifest(void **state)
 /* -- with a workspace -- */
 
 static struct config *config;
+static const char *tainted_source = "https://evil.example";
 static const char *tainted_path;         /* "holds text from outside" */
 
 static struct config *the_config(void *arg)
@@ -73,7 +74,7 @@ static struct config *the_config(void *arg)
 
 static bool is_tainted(void *arg, const struct tool_ctx *ctx, const char *path, const char **ret_source)
 {
-	*ret_source = "https://evil.example";
+	*ret_source = tainted_source;
 	return tainted_path && str_eq(path, tainted_path);
 }
 
@@ -137,6 +138,33 @@ static const struct tool *only(struct fixture *f)
 static uint64_t stamp(struct fixture *f)
 {
 	return tool_source_user.stamp(&host, "main", f->root);
+}
+
+/* A folder of anything, as people keep them: it is no tool, and looking at it costs nothing. */
+static void test_threat_dos_many_files(void **state)
+{
+	struct fixture *f = *state;
+	CH_AUTO_BUF struct buf source = { 0 };
+	uint64_t before;
+	char path[64];
+
+	buf_init(&source, 1u << 20);
+	for (int i = 0; i < 16000; i++)
+		buf_putc(&source, 'x');
+	tainted_source = buf_str(&source);
+	assert_int_equal(mkdirat(open(f->root, O_PATH | O_CLOEXEC), "tools/deps", 0755), 0);
+	for (int i = 0; i < 200; i++) {
+		snprintf(path, sizeof(path), "tools/deps/%d.txt", i);
+		fixture_put(f, path, "x", 1);
+	}
+	before = stamp(f);
+	fixture_put(f, "tools/deps/0.txt", "longer", 6);
+	assert_true(stamp(f) == before);
+	fixture_put(f, "tools/deps/tool.json", MANIFEST(""), strlen(MANIFEST("")));
+	before = stamp(f);
+	fixture_put(f, "tools/deps/0.txt", "longer still", 12);
+	assert_true(stamp(f) != before);
+	tainted_source = "https://evil.example";
 }
 
 static void test_listed(void **state)
@@ -314,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_manifest),
 		cmocka_unit_test_setup_teardown(test_listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_threat_dos_many_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threat_path_traversal_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threat_prompt_injection_tainted_tool, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
