@@ -276,6 +276,10 @@ ch_status process_start(struct process_host *h, const struct process_start *s, s
 	struct child_spec spec = s->child;
 	ch_status st;
 
+	if (h->is_drained) {
+		p->host = NULL;
+		return ch_fail(err, CH_E_CANCELED, "the gateway is stopping");
+	}
 	if (running_of(h, p->agent_id) >= PROCESSES_MAX) {
 		p->host = NULL;
 		return ch_fail(err, CH_E_LIMIT, "%d commands of this agent run already: end one of them (process, action kill)",
@@ -449,6 +453,7 @@ static void await_none(struct process_host *h, int64_t deadline_ms)
 
 CH_FIBER void process_host_drain(struct process_host *h, int64_t deadline_ms)
 {
+	h->is_drained = true;
 	h->ops = (struct process_ops){ 0 };      /* nobody can be woken any more */
 	for (size_t i = 0; i < h->all.len; i++)
 		process_kill(h->all.at[i]);

@@ -74,7 +74,7 @@ void process_host_free(struct process_host *h);
 void process_host_set_ops(struct process_host *h, const struct process_ops *ops);
 /* How long ended ones are kept. */
 void process_host_set_keep(struct process_host *h, int64_t ms);
-/* SIGTERM to all, SIGKILL at the deadline, until none is left. */
+/* SIGTERM to all, SIGKILL at the deadline, until none is left. Nothing starts from now on: CH_E_CANCELED. */
 CH_FIBER void process_host_drain(struct process_host *h, int64_t deadline_ms);
 
 /* *ret is the host's: take a reference before the next wait. CH_E_LIMIT: too many run. Else as child_start(). */

@@ -37,6 +37,7 @@ struct process_host {
 	int64_t keep_ms;
 	VEC(struct process *) all;       /* oldest first */
 	size_t running;
+	bool is_drained;                 /* nothing starts any more */
 	struct fiber_cond ended;
 	struct loop_timer *prune;
 };

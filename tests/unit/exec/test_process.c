@@ -416,6 +416,9 @@ static void limits(void *arg)
 	assert_int_equal(process_running(host), PROCESSES_MAX + 1);
 	process_host_drain(host, SOON());
 	assert_int_equal(process_running(host), 0);
+	s.child.argv = (const char *const[]){ "/bin/sleep", "1000", NULL };
+	assert_int_equal(process_start(host, &s, &p, &err), CH_E_CANCELED);      /* all is stopping */
+	assert_int_equal(process_running(host), 0);
 	tear_down();
 }
 
