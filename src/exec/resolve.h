@@ -15,7 +15,7 @@
 #include "core/crypto.h"
 #include "core/err.h"
 
-#define EXEC_COPY_MAX (32 << 20)         /* copying runs on the loop thread */
+#define EXEC_COPY_MAX (32 << 20)         /* a moment of a thread's time, and memory */
 
 struct exec_file {
 	int fd;                          /* O_PATH, close-on-exec; -1: none */

@@ -14,6 +14,7 @@
 
 #include "core/log.h"
 #include "core/str.h"
+#include "exec/bind_work.h"
 #include "tools/exec_priv.h"
 
 #define ASKED_COMMAND_MAX CMD_TEXT_MAX
@@ -47,9 +48,9 @@ static bool must_ask(const struct exec_call *c)
 	return c->ctx->grant->is_tainted || (c->is_elevated && c->sandbox.is_on && !exec_elevation_is_granted(c->config));
 }
 
-static void read_policy(struct exec_call *c, struct exec_policy *ret)
+static void read_policy(struct exec_call *c, const struct config *config, struct exec_policy *ret)
 {
-	exec_policy(c->ctx->host->exec_allow, c->config, c->ctx->agent_id, mode_name(c->ctx->grant->mode), c->ctx->arena, ret);
+	exec_policy(c->ctx->host->exec_allow, config, c->ctx->agent_id, mode_name(c->ctx->grant->mode), c->ctx->arena, ret);
 	ret->ask = CH_MIN(ret->ask, c->ask);
 	if (c->no_sandbox) {
 		ret->security = CH_MIN(ret->security, EXEC_ALLOWLIST);
@@ -91,19 +92,22 @@ static enum verdict judge(const struct exec_call *c, const char **ret_why)
 	return p->ask == EXEC_ASK_OFF && p->security == EXEC_ALLOWLIST ? DENY : ASK;
 }
 
-static ch_status bind_call(struct exec_call *c, struct ch_err *err)
+static CH_FIBER ch_status bind_call(struct exec_call *c, struct ch_err *err)
 {
-	return exec_bind(&(struct exec_want){ .command = c->command, .plan = &c->plan, .cwd = c->cwd, .env = c->host_env,
+	return exec_bind_wait(&(struct exec_want){ .command = c->command, .plan = &c->plan, .cwd = c->cwd, .env = c->host_env,
 					      .shell = exec_shell() },
-			 &c->bound, err);
+			      &c->bound, err);
 }
 
 /* What was judged is still there. */
-static ch_status check_bound(struct exec_call *c, const char *id, struct ch_err *err)
+static CH_FIBER ch_status check_bound(struct exec_call *c, const char *id, struct ch_err *err)
 {
 	struct ch_err why = { 0 };
+	ch_status st = exec_bound_check_wait(c->bound, &why);
 
-	if (exec_bound_check(c->bound, &why))
+	if (st == CH_E_CANCELED)
+		return ch_fail(err, st, "canceled");
+	if (st)
 		return denied(c, id, "changed-since-shown", arena_strdup(c->ctx->arena, why.text), err);
 	return CH_OK;
 }
@@ -111,7 +115,7 @@ static ch_status check_bound(struct exec_call *c, const char *id, struct ch_err 
 /* -- asking -- */
 
 /* Nobody can be asked: what the host's document says of that, which makes nothing looser than the policy is. */
-static ch_status without_approver(struct exec_call *c, const char *way_out, struct ch_err *err)
+static CH_FIBER ch_status without_approver(struct exec_call *c, const char *way_out, struct ch_err *err)
 {
 	enum exec_security limit = CH_MIN(c->policy.ask_fallback, c->policy.security);
 	bool is_strict = c->policy.strict_inline_eval && cmd_may_inline(&c->plan);
@@ -144,8 +148,9 @@ static ch_status give_up(struct exec_call *c, const char *id, struct ch_err *err
 	return ch_fail(err, CH_E_CANCELED, "canceled");
 }
 
-static ch_status answer(struct exec_call *c, const struct approval *row, struct ch_err *err)
+static CH_FIBER ch_status answer(struct exec_call *c, const struct approval *row, struct ch_err *err)
 {
+	CH_AUTO(config_unref) struct config *latest = config_ref(c->ctx->host->config(c->ctx->host->arg));
 	struct arena *a = c->ctx->arena;
 	struct exec_policy now;
 	struct ch_err why = { 0 };
@@ -160,8 +165,8 @@ static ch_status answer(struct exec_call *c, const struct approval *row, struct 
 	if (approval_claim(c->ctx->host->approvals, row->id, &why))
 		return denied(c, row->id, "already-used", arena_strdup(a, why.text), err);
 	c->approval_id = row->id;
-	/* The owner may have shut the door meanwhile. */
-	read_policy(c, &now);
+	/* The owner may have shut the door meanwhile: c->config is as things were when the call began. */
+	read_policy(c, latest, &now);
 	if (now.security == EXEC_DENY)
 		return denied(c, row->id, "policy-changed", now.reason, err);
 	st = check_bound(c, row->id, err);
@@ -175,7 +180,7 @@ static ch_status answer(struct exec_call *c, const struct approval *row, struct 
 	return CH_OK;
 }
 
-static ch_status ask(struct exec_call *c, struct ch_err *err)
+static CH_FIBER ch_status ask(struct exec_call *c, struct ch_err *err)
 {
 	const struct tool_ctx *ctx = c->ctx;
 	unsigned decisions = APPROVAL_ALLOW_ONCE | APPROVAL_DENY;
@@ -206,6 +211,8 @@ static ch_status ask(struct exec_call *c, struct ch_err *err)
 	if (st == CH_E_CANCELED)
 		return give_up(c, id, err);
 	tell(c, NULL, st ? "failed" : approval_status_name(row.status));
+	if (st && approval_cancel(ctx->host->approvals, id, "run-aborted", &(struct ch_err){ 0 }))
+		log_warn("exec", "session=%s: approval %s stays open; do not allow it", ctx->session_key, id);
 	if (st)
 		return denied(c, id, "approval-request-failed", arena_strdup(ctx->arena, why.text), err);
 	return answer(c, &row, err);
@@ -224,13 +231,15 @@ ch_status exec_permit(struct exec_call *c, struct ch_err *err)
 	st = cmd_parse(c->command, c->command_len, c->ctx->arena, &c->plan, err);
 	if (st)
 		return st;
-	read_policy(c, &c->policy);
+	read_policy(c, c->config, &c->policy);
 	reason = c->policy.reason;
 	if (c->policy.security == EXEC_DENY)
 		return denied(c, NULL, "security=deny", reason, err);
 	if (is_free(c))
 		return CH_OK;
 	st = bind_call(c, &why);
+	if (st == CH_E_CANCELED)
+		return ch_fail(err, st, "canceled");
 	if (st)
 		return denied(c, NULL, "cannot-bind", arena_strdup(c->ctx->arena, why.text), err);
 	verdict = judge(c, &reason);

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
+#include "exec/bind_work.h"
 #include "tools/exec.h"
 #include "tools/exec_priv.h"
 #include "tools/exec_text.h"
@@ -113,11 +114,11 @@ static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 	exec_policy(l->host->exec_allow, config, l->agent_id, NULL, l->arena, &policy);
 	if (policy.security == EXEC_DENY)
 		return ch_fail(err, CH_E_DENIED, "commands on the host are denied now: %s", policy.reason);
-	st = exec_bind_reopen(l->binding, &bound, err);
+	st = exec_bind_reopen_wait(l->binding, &bound, err);
 	if (!st && !str_eq(exec_bound_hash(bound), l->binding_hash))
 		st = ch_fail(err, CH_E_DENIED, "the stored command is not the one that was allowed");
 	if (!st)
-		st = exec_bound_check(bound, err);
+		st = exec_bound_check_wait(bound, err);
 	if (st)
 		return st;
 	if (l->is_always)
@@ -165,8 +166,12 @@ static void late_fiber(void *arg)
 
 void exec_resume(const struct tool_host *host, const struct approval *row)
 {
-	struct late *l = ch_alloc(sizeof(*l));
+	struct late *l;
 
+	/* Stays allowed and not claimed: the next start carries it out. */
+	if (host->is_closing && host->is_closing(host->arg))
+		return;
+	l = ch_alloc(sizeof(*l));
 	l->host = host;
 	l->arena = arena_new(0);
 	l->id = ch_strdup(row->id);

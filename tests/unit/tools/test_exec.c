@@ -327,6 +327,7 @@ static void waits_end(void *arg)
 		ASSERT_OK(approval_find(ap, asked_id, arena, &row, err));
 		assert_int_equal(row.status, is_closing ? APPROVAL_PENDING : APPROVAL_CANCELLED);
 	}
+	is_closing = false;              /* as after the next start */
 	ASSERT_OK(approval_resolve(ap, asked_id, APPROVAL_ALLOW_ONCE, &by, arena, &row, err));
 	while (!woken_count)
 		assert_int_equal(fiber_sleep(1), CH_OK);
@@ -395,6 +396,52 @@ static void outside(void *arg)
 	end();
 }
 
+/* What the owner says while the question is open counts, not what stood there when it was asked. */
+static void shut_door(void *arg)
+{
+	while (!asked_count)
+		if (fiber_sleep(1))
+			return;
+	configure("{agents:{defaults:{sandbox:{mode:'off'}}},tools:{exec:{mode:'deny'}}}");
+}
+
+static void threat_late_yes_after_deny(void *arg)
+{
+	struct fiber *f;
+
+	begin();
+	configure(HOST_ASK);
+	reply = APPROVAL_ALLOW_ONCE;
+	f = fiber_spawn(fiber_loop(), "shuts", FIBER_JOINABLE, shut_door, NULL);
+	ASSERT_SAYS("{command:'touch x'}", "policy-changed");
+	assert_int_equal(fiber_join(f, SOON()), CH_OK);
+	end();
+}
+
+/* A yes that comes while all stops is left for the next start: neither lost nor carried out by half. */
+static void yes_while_closing(void *arg)
+{
+	struct approval_resolver by = { .kind = "device", .id = "d1" };
+	struct fiber *f;
+	struct approval row;
+
+	begin();
+	configure(HOST_ASK);
+	f = fiber_spawn(fiber_loop(), "runs", FIBER_JOINABLE, in_foreground, NULL);
+	while (!asked_count)
+		assert_int_equal(fiber_sleep(1), CH_OK);
+	is_closing = true;
+	fiber_cancel(f);
+	assert_int_equal(fiber_join(f, SOON()), CH_OK);
+	ASSERT_OK(approval_resolve(ap, asked_id, APPROVAL_ALLOW_ONCE, &by, arena, &row, err));
+	assert_int_equal(fiber_sleep(20), CH_OK);
+	ASSERT_OK(approval_find(ap, asked_id, arena, &row, err));
+	assert_int_equal(row.status, APPROVAL_ALLOWED);
+	assert_int_equal(row.claimed_at, 0);
+	assert_int_equal(process_running(host.processes), 0);
+	end();
+}
+
 #define IN_FIBER(name)                            \
 	static void test_##name(void **state)     \
 	{                                         \
@@ -411,6 +458,8 @@ IN_FIBER(waits_end)
 IN_FIBER(stopped)
 IN_FIBER(background)
 IN_FIBER(outside)
+IN_FIBER(threat_late_yes_after_deny)
+IN_FIBER(yes_while_closing)
 
 #define WITH_SCRATCH(name) cmocka_unit_test_setup_teardown(name, scratch_make, scratch_remove)
 
@@ -428,6 +477,8 @@ int main(void)
 		WITH_SCRATCH(test_stopped),
 		WITH_SCRATCH(test_background),
 		WITH_SCRATCH(test_outside),
+		WITH_SCRATCH(test_threat_late_yes_after_deny),
+		WITH_SCRATCH(test_yes_while_closing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
