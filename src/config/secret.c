@@ -15,6 +15,15 @@ struct secret {
 	char value[];
 };
 
+/* "https://host:8080/" and nothing more: it may stand where a credential may, and hiding it would break every address there. */
+static bool is_plain_address(const char *value)
+{
+	const char *host = strstr(value, "://");
+	size_t n = host ? strcspn(host + 3, "/?#@") : 0;
+
+	return host && (!host[3 + n] || (host[3 + n] == '/' && !host[4 + n]));
+}
+
 struct secret *secret_new(const char *value)
 {
 	size_t len = strlen(value);
@@ -23,7 +32,8 @@ struct secret *secret_new(const char *value)
 	s->refs = 1;
 	s->len = len;
 	memcpy(s->value, value, len + 1);
-	log_redact(s->value);
+	if (!is_plain_address(s->value))
+		log_redact(s->value);
 	return s;
 }
 
@@ -38,7 +48,8 @@ void secret_unref(struct secret *s)
 {
 	if (!s || --s->refs)
 		return;
-	log_redact_forget(s->value);
+	if (!is_plain_address(s->value))
+		log_redact_forget(s->value);
 	ch_free_wipe(s, sizeof(*s) + s->len + 1);
 }
 
