@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/sanitize.h"
+
 #define STACK_BYTES (64u * 1024u)
 #define FDS_GUESS 1024                   /* closed one by one where the kernel cannot do it at once (before 5.11) */
 
@@ -117,6 +119,8 @@ void child_spawn(const struct child_plan *plan, struct child_report *ret)
 	if (pid < 0)
 		(void)fail(&s, CHILD_AT_SETUP);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	/* exec never returned: what it marked here would be held against whoever is given these addresses next. */
+	sanitize_unpoison(stack, STACK_BYTES);
 	munmap(stack, STACK_BYTES);
 	ret->pid = (int)pid;
 	if (pid > 0 && ret->error)
