@@ -134,8 +134,8 @@ static ch_status fill_scratch(struct sandbox_plan *p, struct arena *a, struct ch
 }
 
 /*
- * Made when it is missing, because otherwise a command could make it. Something else of that name is nobody's folder of
- * tools, and stays as it is.
+ * Made when it is missing, because otherwise a command could make it. Something else of that name could be replaced by a
+ * folder from inside, whose tools would be offered: nothing runs until it is gone.
  */
 static ch_status fill_own_dir(struct sandbox_plan *p, struct arena *a, struct ch_err *err)
 {
@@ -144,8 +144,10 @@ static ch_status fill_own_dir(struct sandbox_plan *p, struct arena *a, struct ch
 
 	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
 		return ch_fail_errno(err, CH_E_IO, errno, "%s", dir);
-	if (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode))
-		p->own_dir = dir;
+	if (lstat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
+		return ch_fail(err, CH_E_DENIED, "'%s' in the workspace is not a folder, and a command could make it one, with tools in it. "
+			       "Move it away, or set tools.user.enabled to false", p->settings->own_dir);
+	p->own_dir = dir;
 	return CH_OK;
 }
 

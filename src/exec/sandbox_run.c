@@ -75,9 +75,12 @@ CH_FIBER ch_status sandbox_run_wrapped(struct loop *l, const struct sandbox_wrap
 	st = child_start(l, &spec, &child, err);
 	if (st)
 		return st;
-	/* A command that reads no more has said what it wanted. */
-	if (run->input)
-		(void)!child_write(child, run->input, run->input_len, NULL);
+	/* A command that reads no more has said what it wanted; one that was not told all of it must not begin. */
+	st = run->input ? child_write(child, run->input, run->input_len, err) : CH_OK;
+	if (st && st != CH_E_EOF) {
+		child_free(child);
+		return st;
+	}
 	child_close_stdin(child);
 	return await(&r, child, run->deadline_ms, err);
 }

@@ -502,6 +502,37 @@ IN_FIBER(environment)
 IN_FIBER(accesses)
 IN_FIBER(threat_sandbox_escape_files)
 IN_FIBER(threat_sandbox_escape_descriptors)
+/* Nothing may stand where a command could make a folder of tools. */
+static void threat_sandbox_escape_tools_folder(void *arg)
+{
+	static const char *const argv[] = { "/bin/true", NULL };
+	struct sandbox_settings s = plain;
+
+	s.own_dir = "tools";
+	assert_int_equal(symlink("mine", in_base("state/workspace/tools")), 0);
+	assert_int_equal(run_with(&s, (struct sandbox_cmd){ .argv = argv }, NULL), CH_E_DENIED);
+	assert_int_equal(unlink(in_base("state/workspace/tools")), 0);
+	put(in_base("state/workspace/tools"), "x");
+	assert_int_equal(run_with(&s, (struct sandbox_cmd){ .argv = argv }, NULL), CH_E_DENIED);
+	assert_non_null(strstr(err.text, "tools.user.enabled"));
+	assert_int_equal(unlink(in_base("state/workspace/tools")), 0);
+	assert_string_equal(sh_with(&s, "touch tools/x; mv tools other; ls"), "mine\ntools\n");
+}
+
+/* What does not fit is no empty input. */
+static void long_input(void *arg)
+{
+	static const char *const argv[] = { "/bin/cat", NULL };
+	CH_AUTO_BUF struct buf text = { 0 };
+
+	buf_init(&text, 4u << 20);
+	while (text.len <= CHILD_STDIN_MAX)
+		buf_puts(&text, "0123456789abcdef");
+	assert_int_equal(run_with(&plain, (struct sandbox_cmd){ .argv = argv }, buf_str(&text)), CH_E_LIMIT);
+}
+
+IN_FIBER(threat_sandbox_escape_tools_folder)
+IN_FIBER(long_input)
 IN_FIBER(threat_sandbox_escape_writing)
 IN_FIBER(threat_sandbox_escape_privileges)
 IN_FIBER(threat_sandbox_escape_terminal)
@@ -549,6 +580,8 @@ int main(void)
 		ROW(threat_sandbox_escape_files),
 		ROW(threat_sandbox_escape_descriptors),
 		ROW(threat_sandbox_escape_writing),
+		ROW(threat_sandbox_escape_tools_folder),
+		ROW(long_input),
 		ROW(threat_sandbox_escape_privileges),
 		ROW(threat_sandbox_escape_terminal),
 		ROW(threat_sandbox_escape_own_terminal),
