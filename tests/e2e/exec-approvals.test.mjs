@@ -44,7 +44,7 @@ test('the frames are those of the reference', { timeout: 60000 }, async (t) => {
 	await c.call('exec.approvals.set', { baseHash: hash, file: { version: 1, defaults: { security: 'allowlist', ask: 'always', askFallback: 'deny' } } });
 	await c.call('sessions.messages.subscribe', { key, includeApprovals: true });
 	for (const decision of ['allow-once', 'deny']) {
-		const from = c.frames.items.length, result = callTool(c, 'exec', { command: `touch ${file}` }), answers = [];
+		const from = c.frames.items.length, result = callTool(c, 'exec', { command: `touch ${file}` }, { key }), answers = [];
 		const { id } = (await c.event('exec.approval.requested', () => true, { from })).payload;
 
 		answers.push({ answer: 'exec.approval.list', payload: await c.call('exec.approval.list') });
