@@ -24,6 +24,7 @@
 #define HISTORY_LIMIT_DEFAULT 50
 #define PREVIEW_CHARS 200
 #define SEARCH_LIMIT_DEFAULT 10
+#define LOOKED_AT_CHARS (4 * OPS_TEXT_CHARS)     /* of a text, for secrets */
 
 /* Marks the call's result as text from outside when the session's is. */
 static void mark_outside(struct tool_ctx *ctx, const struct sess *s)
@@ -194,16 +195,35 @@ struct page {
 	struct ops_page_told *told;
 };
 
+/*
+ * Looking for what may be a secret takes time for each byte, so of a long text only the beginning is looked at: more than is
+ * shown, as one that is cut in two is not seen. A text that holds a known one, or of which much is hidden, is read whole.
+ */
+static char *redacted_start(struct arena *a, const char *text, size_t n, size_t *ret_looked_at)
+{
+	size_t start = log_holds_secret(text, n) ? n : utf8_cut(text, n, LOOKED_AT_CHARS);
+	char *clean = log_redacted(start < n ? arena_strndup(a, text, start) : text);
+
+	*ret_looked_at = start;
+	if (start == n || strlen(clean) >= LOOKED_AT_CHARS / 2)
+		return clean;
+	ch_free(clean);
+	*ret_looked_at = n;
+	return log_redacted(text);
+}
+
 static struct json *safe_text(struct page *p, const char *text)
 {
-	CH_AUTO_STR char *clean = log_redacted(text);
+	size_t whole = strlen(text), looked_at;
+	CH_AUTO_STR char *clean = redacted_start(p->a, text, whole, &looked_at);
 	size_t n = strlen(clean), keep = utf8_cut(clean, n, OPS_TEXT_CHARS);
 
-	p->told->is_redacted |= !str_eq(clean, text);
-	if (keep == n)
+	p->told->is_redacted |= n != looked_at || memcmp(clean, text, n) != 0;
+	if (keep == n && looked_at == whole)
 		return json_new_str(p->a, clean);
 	p->told->is_cut = true;
-	return json_new_str(p->a, arena_printf(p->a, "%.*s\n[cut here: %zu more bytes]", (int)keep, clean, n - keep));
+	return json_new_str(p->a, arena_printf(p->a, "%.*s\n[cut here: %zu more bytes]", (int)keep, clean,
+					       n - keep + (whole - looked_at)));
 }
 
 static struct json *calls_of(struct page *p, const struct json *message)

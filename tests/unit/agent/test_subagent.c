@@ -221,6 +221,38 @@ static void test_cve_2026_32048_sessions_spawn(void **state)
 
 /* -- rights -- */
 
+/* Where of a long text only the beginning is read for secrets, nothing of one shows. */
+static char lengthy[40000];
+
+static void lengthy_body(struct fixture *f)
+{
+	struct caller c;
+	struct json *v;
+	const char *text;
+
+	fx_send(f, "r1", "hi");
+	fx_wait_run(f, "r1");
+	assert_int_equal(call(f, ops_history, as(f, &c, KEY, true), "{sessionKey:'current'}", &v), CH_OK);
+	text = json_get_str(json_at(json_get(v, "messages"), 1), "text");
+	assert_non_null(text);
+	assert_null(strstr(text, "canary"));
+	assert_non_null(strstr(text, "[redacted]"));
+	assert_non_null(strstr(text, "[cut here: "));
+	assert_true(json_get_bool(v, "contentRedacted", false));
+	assert_true(strlen(text) < OPS_TEXT_CHARS + 100);
+}
+
+static void test_threat_secret_disclosure_long_text(void **state)
+{
+	static const struct step says[] = { TEXT(lengthy), DONE };
+	static const struct step *const script[] = { says, NULL };
+
+	/* All secrets, so that little is left of what is read first. */
+	for (size_t i = 0; i + 40 < sizeof(lengthy); i += 40)
+		memcpy(lengthy + i, "token=canary-canary-canary-canary-canar ", 40);
+	fx_run(*state, script, lengthy_body);
+}
+
 /* Text that grows by being fenced must not keep the end from being told. */
 static char forged[131000];
 
@@ -561,7 +593,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FX_TEST(a_result_is_told_once), FX_TEST(announce_skip_is_silent), FX_TEST(there_are_limits),
 		FX_TEST(test_cve_2026_32048_sessions_spawn), FX_TEST(test_threat_loopback_children_have_no_more_rights),
-		FX_TEST(test_cve_2026_32048_sessions_spawn), FX_TEST(test_threat_dos_forged_result_is_told),
+		FX_TEST(test_cve_2026_32048_sessions_spawn), FX_TEST(test_threat_secret_disclosure_long_text),
+		FX_TEST(test_threat_dos_forged_result_is_told),
 		FX_TEST(a_stop_cascades), FX_TEST(a_timeout_is_told), FX_TEST(a_crash_is_told_once), FX_TEST(a_failing_disk_delays),
 		FX_TEST(test_threat_leakage_no_session_outside_the_policy), FX_TEST(a_message_carries_its_taint),
 		FX_TEST(histories_are_bounded),
