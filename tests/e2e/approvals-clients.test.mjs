@@ -44,14 +44,14 @@ const press = (name, p = page) => p.getByRole('button', { name, exact: true }).l
 
 test('the Control UI shows a command and takes the answer', async () => {
 	const file = (name) => path.join(gw.state, 'workspace', name);
-	const allowed = callTool(c, 'exec', { command: 'touch zebra' });
+	const allowed = callTool(c, 'exec', { command: 'touch zebra' }, { key });
 
 	await seen('touch zebra');
 	assert.ok(!existsSync(file('zebra')));
 	await press('Allow once');
 	assert.equal((await allowed).isError, false);
 	assert.ok(existsSync(file('zebra')));
-	const denied = callTool(c, 'exec', { command: 'touch yak' });
+	const denied = callTool(c, 'exec', { command: 'touch yak' }, { key });
 
 	await seen('touch yak');
 	await press('Deny');
