@@ -48,12 +48,12 @@ const struct ignore *ignore_parse(struct arena *a, const char *text, size_t len)
 {
 	struct ignore *ig = arena_alloc(a, sizeof(*ig));
 	const char *p = text, *end = text + len;
-	size_t lines = 0;
+	size_t lines = 0, before = arena_used(a);
 
 	for (const char *q = text; q < end && (q = memchr(q, '\n', (size_t)(end - q))); q++)
 		lines++;
 	ig->rules = arena_alloc(a, (lines + 1 < IGNORE_RULES_MAX ? lines + 1 : IGNORE_RULES_MAX) * sizeof(*ig->rules));
-	while (p < end && ig->count < IGNORE_RULES_MAX) {
+	while (p < end && ig->count < IGNORE_RULES_MAX && arena_used(a) - before < IGNORE_MEMORY_MAX) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 
 		if (parse_rule(a, p, (size_t)((nl ? nl : end) - p), &ig->rules[ig->count]))

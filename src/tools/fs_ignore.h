@@ -11,6 +11,7 @@
 
 #define IGNORE_FILE_MAX (128u << 10)     /* bytes of one file that are read */
 #define IGNORE_RULES_MAX 2000
+#define IGNORE_MEMORY_MAX (2u << 20)     /* of the rules of one file; those after it are not heeded */
 
 struct ignore;
 /* Rules that cannot be read are left out. Lives on the arena; NULL when there are no rules. */

@@ -17,6 +17,7 @@
 
 #define PATH_BYTES_MAX 4096              /* of an entry; deeper ones are left out */
 #define LEVEL_ARENA_MAX (64u << 20)
+#define ABOVE_ARENA_MAX (32u << 20)      /* of the rules above the place where the walk begins */
 
 struct name { const char *text; enum walk_type type; };
 struct level {
@@ -156,7 +157,7 @@ static void read_above(struct walk *w)
 
 	if (strstr(w->path, "..") || !n || n >= WS_PATH_MAX)
 		return;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && arena_used(w->arena) < ABOVE_ARENA_MAX; i++) {
 		WS_AUTO_FD int fd = -1;
 		const struct ignore *ig;
 		char dir[WS_PATH_MAX + 2];

@@ -226,6 +226,26 @@ static void test_threat_dos_of_a_pattern(void **state)
 }
 
 /* What find and grep meet is looked at by kind, never opened blindly. */
+/* A .gitignore of somebody else's folder: what its patterns multiply to has an end. */
+static void test_threat_dos_of_an_ignore_file(void **state)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(64u << 20);
+	CH_AUTO_BUF struct buf text = { 0 };
+
+	buf_init(&text, 1u << 20);
+	while (text.len < IGNORE_FILE_MAX) {
+		buf_puts(&text, "{a");
+		for (int i = 1; i < 60; i++)
+			buf_puts(&text, ",a");
+		buf_putc(&text, '}');
+		for (int i = 0; i < 40; i++)
+			buf_puts(&text, "[a]");
+		buf_putc(&text, '\n');
+	}
+	assert_non_null(ignore_parse(a, text.data, text.len));
+	assert_true(arena_used(a) < 3 * (size_t)IGNORE_MEMORY_MAX);
+}
+
 static void test_threat_path_traversal_special_files(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs), cmocka_unit_test(ignores), T(finds), T(walks_a_large_tree), T(greps),
 		T(greps_long_and_odd_lines), T(test_threat_dos_of_a_pattern), T(test_threat_path_traversal_special_files),
+		T(test_threat_dos_of_an_ignore_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
