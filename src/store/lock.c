@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,8 @@
 #include "core/str.h"
 
 #define LOCK_TEXT_MAX 512
+#define GONE_WAIT_MS 2000                /* for what a killed gateway was about to start: it still has the descriptor */
+#define GONE_STEP_US 5000
 
 struct lock {
 	int fd;
@@ -94,18 +97,44 @@ static ch_status fail_held(int fd, const char *dir, struct ch_err *err)
 		       (long long)info.pid, info.host, info.started, dir);
 }
 
+/* Whoever took it is no more; somebody that it had begun to start holds the lock, and is about to end. */
+static bool is_holder_gone(int fd)
+{
+	struct lock_info info;
+	char host[65] = "";
+
+	read_info(fd, &info);
+	(void)!gethostname(host, sizeof(host) - 1);
+	return info.pid > 0 && str_eq(info.host, host) && kill((pid_t)info.pid, 0) < 0 && errno == ESRCH;
+}
+
+static int set_lock(int fd)
+{
+	struct flock want = whole_file;
+	int64_t until = now_mono_ms() + GONE_WAIT_MS;
+	int saved;
+
+	while (fcntl(fd, F_OFD_SETLK, &want) < 0) {
+		saved = errno;
+		if ((saved != EAGAIN && saved != EACCES) || now_mono_ms() >= until || !is_holder_gone(fd))
+			return saved;
+		usleep(GONE_STEP_US);    /* nothing runs yet that this could hold up */
+	}
+	return 0;
+}
+
 ch_status lock_take(const char *dir, struct lock **ret, struct ch_err *err)
 {
 	CH_AUTO_STR char *path = lock_path(dir);
-	struct flock want = whole_file;
 	struct lock *lock;
+	int saved;
 	/* Raw, because the descriptor itself is the lock; it does not pass to children. */
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return ch_fail_errno(err, CH_E_IO, errno, "cannot open the lock file %s", path);
-	if (fcntl(fd, F_OFD_SETLK, &want) < 0) {
-		int saved = errno;
+	saved = set_lock(fd);
+	if (saved) {
 		ch_status st = saved == EAGAIN || saved == EACCES ? fail_held(fd, dir, err) :
 			       ch_fail_errno(err, CH_E_IO, saved, "cannot lock %s", path);
 
@@ -113,8 +142,7 @@ ch_status lock_take(const char *dir, struct lock **ret, struct ch_err *err)
 		return st;
 	}
 	if (write_info(fd)) {
-		int saved = errno;
-
+		saved = errno;
 		close(fd);
 		return ch_fail_errno(err, CH_E_IO, saved, "cannot write the lock file %s", path);
 	}

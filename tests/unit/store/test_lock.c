@@ -82,6 +82,37 @@ static void test_second_gateway(void **state)
 	db_close(d);
 }
 
+/* A killed gateway was about to start something, which still has the descriptor: the next one waits for its end. */
+static void test_killed_while_starting_a_child(void **state)
+{
+	struct db *d = NULL;
+	int fds[2], status;
+	char ready;
+	pid_t pid, orphan;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (db_open(scratch_db, DB_CREATE | DB_LOCK, &d, NULL))
+			_exit(1);
+		orphan = fork();
+		if (orphan == 0) {
+			usleep(200000);          /* the time that is waited for */
+			_exit(0);
+		}
+		(void)!write(fds[1], "r", 1);
+		for (;;)
+			pause();
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &ready, 1), 1);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	ASSERT_OK(db_open(scratch_db, DB_CREATE | DB_LOCK, &d, err));
+	db_close(d);
+	close(fds[0]);
+}
+
 /* A failed start gives the lock back. */
 static void test_failed_open_releases(void **state)
 {
@@ -123,6 +154,7 @@ int main(void)
 		T(test_take_and_release),
 		T(test_no_directory),
 		T(test_second_gateway),
+		T(test_killed_while_starting_a_child),
 		T(test_failed_open_releases),
 		T(test_strange_text),
 	};
