@@ -13,11 +13,11 @@
 		.flags = SLASH_HIDDEN, .run = absent_##id,                                             \
 	}
 
-ABSENT(elevated, "elevated", "no tool here runs programs, so there are no rights to raise");
-ABSENT(exec, "exec", "no tool here runs programs");
+ABSENT(elevated, "elevated", "commands ask to leave the sandbox one by one (tools.elevated)");
+ABSENT(exec, "exec", "tools.exec and the permission mode say where commands run");
 ABSENT(login, "login", "sign in on the gateway's machine: `chela models auth login <provider>`");
 ABSENT(openclaw, "openclaw", "there is no helper for setting up; `chela --help` and `chela config` do it");
 ABSENT(session, "session", "conversations are not bound to threads of a channel, so nothing expires");
-ABSENT(tasks, "tasks", "there are no background tasks");
+ABSENT(tasks, "tasks", "what runs in the background are sub-agents: /subagents");
 ABSENT(trace, "trace", "there are no plugins that could be traced");
 ABSENT(update, "update", "this gateway was built here; build and install the new version, then /restart");

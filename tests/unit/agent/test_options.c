@@ -85,7 +85,7 @@ static void keep_body(struct fixture *f)
 			       "Queue: collect, debounce 1000 ms, cap 3, drop old."));
 	assert_string_equal(s->queue_mode, "collect");
 	assert_non_null(strstr(say(f, "c10", "/queue default"), "Queue: steer, debounce 500 ms, cap 20, drop summarize."));
-	assert_non_null(strstr(say(f, "c11", "/elevated on"), "⚠️ /elevated: no tool here runs programs"));
+	assert_non_null(strstr(say(f, "c11", "/elevated on"), "⚠️ /elevated: commands ask to leave the sandbox one by one"));
 	assert_non_null(strstr(say(f, "c12", "/usage"), "Line under replies: tokens."));
 	assert_non_null(strstr(say(f, "c13", "/usage reset"), "Line under replies: off, as configured."));
 	assert_non_null(strstr(say(f, "c14", "/usage cost"), "- This session: $0.0000, 0 tokens in 0 requests"));
