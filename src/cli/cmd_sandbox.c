@@ -141,13 +141,20 @@ static const char *verdict(const struct explained *e)
 	return "commands run in the sandbox";
 }
 
+/* The system's own are many and always the same. */
+static bool is_usual(const struct explained *e, const char *path, const char *source)
+{
+	const char *last = path ? strrchr(path, '/') : NULL;
+
+	return str_starts(path, "/etc/") || (last == path && str_eq(path, source) && !str_eq(path, e->workspace));
+}
+
 static void print_places(struct cli *c, const struct explained *e)
 {
 	json_each(m, sandbox_mounts_json(&e->s, e->workspace, c->arena)) {
 		const char *path = json_get_str(m, "path"), *source = json_get_str(m, "source");
 
-		/* The system's own are many and always the same. */
-		if (str_starts(path, "/etc/") || (str_eq(path, source) && !str_eq(path, e->workspace) && strchr(path + 1, '/') == NULL))
+		if (is_usual(e, path, source))
 			continue;
 		cli_print("    %-10s %s%s%s\n", json_get_str(m, "access"), cli_safe(c->arena, path), source && !str_eq(source, path) ? " from " : "",
 			  source && !str_eq(source, path) ? cli_safe(c->arena, source) : "");
