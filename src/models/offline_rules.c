@@ -292,9 +292,20 @@ static const char *strip_end(struct arena *a, const char *text)
 	return arena_strndup(a, text, n);
 }
 
+/* What the gateway puts around a task stands in brackets: a line before it, a paragraph after it. */
+static const char *strip_frame(struct arena *a, const char *text)
+{
+	const char *line = text[0] == '[' ? strstr(text, "]\n") : NULL;
+	const char *after = line ? strstr(line + 2, "\n\n[") : NULL;
+
+	if (line)
+		text = line + 2;
+	return str_trim(a, after ? arena_strndup(a, text, (size_t)(after - text)) : text);
+}
+
 void offline_understand(struct arena *a, const char *text, struct offline_action *ret)
 {
-	struct match m = { .text = str_trim(a, text) };
+	struct match m = { .text = strip_frame(a, str_trim(a, text)) };
 	const char *bare = strip_end(a, m.text);
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(rules); i++) {

@@ -43,6 +43,8 @@ static const struct {
 	{ "find *.md", OFFLINE_CALL, "find", "{\"pattern\":\"*.md\"}" },
 	{ "grep 'you are'", OFFLINE_CALL, "grep", "{\"pattern\":\"you are\"}" },
 	{ "delegate: list files", OFFLINE_CALL, "sessions_spawn", "{\"task\":\"list files\"}" },
+	{ "[Sub-agent task]\nread a.txt\n\n[You are a sub-agent. Work.]", OFFLINE_CALL, "read", "a.txt" },
+	{ "[a] b", OFFLINE_SAY, "You said: [a] b" },
 	{ "run", OFFLINE_SAY, "You said: run" },
 	{ "what time is it?", OFFLINE_CALL, "session_status" },
 	{ "status", OFFLINE_CALL, "session_status" },
