@@ -19,6 +19,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/str.h"
+#include "sessions/text.h"
 
 #define MALFORMED_ARGS "The arguments of this call are not valid JSON (%s). They began: %.200s"
 
@@ -31,7 +32,7 @@ struct slot {
 
 static void answer_error(struct run *r, struct run_call *call, const char *text)
 {
-	call->content = one_text(r->round, text);
+	call->content = tr_text_content(r->round, text);
 	call->details = NULL;
 	call->is_error = true;
 	call->is_done = true;

@@ -11,16 +11,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/str.h"
-
-struct json *one_text(struct arena *a, const char *text)
-{
-	struct json *content = json_new_arr(a), *block = json_new_obj(a);
-
-	json_set(a, block, "type", json_new_str(a, "text"));
-	json_set(a, block, "text", json_new_str(a, text));
-	json_push(content, block);
-	return content;
-}
+#include "sessions/text.h"
 
 /* -- the deadline -- */
 
@@ -124,14 +115,14 @@ static void take_result(struct one_call *c, ch_status st, const struct tool_resu
 	c->details = NULL;
 	c->is_error = c->has_failed = true;
 	if (c->is_late || st == CH_E_TIMEOUT) {
-		c->content = one_text(a, arena_printf(a, "%s did not finish within %lld seconds.", c->tool->name,
+		c->content = tr_text_content(a, arena_printf(a, "%s did not finish within %lld seconds.", c->tool->name,
 						      (long long)(c->tool->timeout_ms / 1000)));
 		return;
 	}
 	if (st) {
-		c->content = one_text(a, err->text);
+		c->content = tr_text_content(a, err->text);
 	} else {
-		c->content = json_len(res->content) ? res->content : one_text(a, "(no output)");
+		c->content = json_len(res->content) ? res->content : tr_text_content(a, "(no output)");
 		c->details = res->details;
 		c->is_error = res->is_error;
 		c->has_failed = false;

@@ -48,8 +48,6 @@ CH_FIBER CH_MUST_USE ch_status one_join(struct one_call *c);
 /* Ends it where it waits; what it holds on the pool is waited for. */
 CH_FIBER void one_stop(struct one_call *c);
 
-/* [{type:"text", text}] */
-struct json *one_text(struct arena *a, const char *text);
 
 /* -- dispatch_ask.c -- */
 /* Must a person say yes to this call first? */

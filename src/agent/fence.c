@@ -12,6 +12,7 @@
 
 #include "core/rand.h"
 #include "core/str.h"
+#include "sessions/text.h"
 
 #define MARK_BYTES 12
 #define SOURCE_MAX 300
@@ -154,7 +155,7 @@ void fence_put(struct buf *out, const char *source, const char *text, size_t len
 struct json *fence_content(struct arena *a, const char *source, const struct json *content)
 {
 	CH_AUTO_BUF struct buf all = { 0 }, out = { 0 };
-	struct json *ret = json_new_arr(a), *block = json_new_obj(a);
+	struct json *ret = json_new_arr(a);
 	size_t texts = 0;
 
 	buf_init(&all, FENCE_MAX);
@@ -169,9 +170,7 @@ struct json *fence_content(struct arena *a, const char *source, const struct jso
 		buf_append(&all, text->str, text->len);
 	}
 	fence_put(&out, source, buf_str(&all), all.len);
-	json_set(a, block, "type", json_new_str(a, "text"));
-	json_set(a, block, "text", json_new_strn(a, buf_str(&out), out.len));
-	json_push(ret, block);
+	json_push(ret, tr_text_block(a, buf_str(&out), out.len));
 	json_each(b, content) {
 		if (!json_is(json_get(b, "text"), JSON_STR))
 			json_push(ret, json_clone(a, b));

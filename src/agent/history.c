@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 #include "models/model.h"
+#include "sessions/text.h"
 
 #define HISTORY_BYTES_MAX ((size_t)512 << 20)    /* of the arena: a transcript is bounded by rows of TR_MESSAGE_MAX */
 #define BYTES_PER_TOKEN 4
@@ -75,12 +76,7 @@ static int64_t estimate(const struct json *message, const char *text, size_t len
 
 static void set_marker(struct arena *a, struct json *message, const char *fmt, const char *text)
 {
-	struct json *content = json_new_arr(a), *block = json_new_obj(a);
-
-	json_set(a, block, "type", json_new_str(a, "text"));
-	json_set(a, block, "text", json_new_str(a, arena_printf(a, fmt, text)));
-	json_push(content, block);
-	json_set(a, message, "content", content);
+	json_set(a, message, "content", tr_text_content(a, arena_printf(a, fmt, text)));
 }
 
 /* The text of the first text block, or of a plain string. */

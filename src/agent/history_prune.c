@@ -10,6 +10,7 @@
 
 #include "core/str.h"
 #include "models/model.h"
+#include "sessions/text.h"
 
 #define IMAGE_TURNS 3                    /* completed turns whose images are still sent */
 #define REPLIES_KEPT 3                   /* newest replies; results since the oldest of them stay */
@@ -18,15 +19,6 @@
 #define IMAGE_GONE "[An image stood here; it was removed after the model had seen it.]"
 
 /* -- changing a message -- */
-
-static struct json *text_block(struct arena *a, const char *text)
-{
-	struct json *block = json_new_obj(a);
-
-	json_set(a, block, "type", json_new_str(a, "text"));
-	json_set(a, block, "text", json_new_str(a, text));
-	return block;
-}
 
 static void recount(struct item *item, const struct json *message)
 {
@@ -42,7 +34,7 @@ static void replace_content(struct history *h, struct item *item, struct json *m
 {
 	struct json *content = json_new_arr(h->arena);
 
-	json_push(content, text_block(h->arena, text));
+	json_push(content, tr_text_block(h->arena, text, strlen(text)));
 	json_set(h->arena, message, "content", content);
 	recount(item, message);
 }
@@ -61,7 +53,7 @@ static bool drop_images(struct history *h, struct item *item, struct json *messa
 	if (!has_image)
 		return false;
 	json_each(block, content)
-		json_push(fresh, str_eq(json_get_str(block, "type"), "image") ? text_block(h->arena, IMAGE_GONE)
+		json_push(fresh, str_eq(json_get_str(block, "type"), "image") ? tr_text_block(h->arena, IMAGE_GONE, strlen(IMAGE_GONE))
 									     : json_clone(h->arena, block));
 	json_set(h->arena, message, "content", fresh);
 	recount(item, message);

@@ -43,30 +43,6 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* '*' stands for any run of characters; case does not matter. */
-static bool matches(const char *pattern, const char *name)
-{
-	const char *star = NULL, *resume = NULL;
-
-	while (*name) {
-		if (*pattern == '*') {
-			star = pattern++;
-			resume = name;
-		} else if (lower(*pattern) == lower(*name)) {
-			pattern++;
-			name++;
-		} else if (star) {
-			pattern = star + 1;
-			name = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return !*pattern;
-}
-
 static bool is_group(const char *entry)
 {
 	return strlen(entry) > 6 && lower(entry[0]) == 'g' && lower(entry[1]) == 'r' && lower(entry[2]) == 'o' &&
@@ -97,7 +73,7 @@ bool policy_names(const char *entry, const struct tool *t, bool is_row)
 	for (size_t i = 0; i < CH_ARRAY_LEN(aliases); i++)
 		if (str_ieq(entry, aliases[i].name))
 			return str_eq(t->name, aliases[i].tool);
-	return matches(entry, t->name);
+	return str_wild(entry, t->name);
 }
 
 bool policy_in_profile(const char *profile, const struct tool *t, bool is_row)

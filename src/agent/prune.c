@@ -53,18 +53,10 @@ static struct rules rules_of(const struct run *r)
 	return x;
 }
 
-/* "exec" or "web_*". */
-static bool matches(const char *pattern, const char *name)
-{
-	size_t n = strlen(pattern);
-
-	return n && pattern[n - 1] == '*' ? !strncmp(pattern, name, n - 1) : str_eq(pattern, name);
-}
-
 static bool in_list(const char *const *list, const char *name)
 {
 	for (; *list; list++)
-		if (matches(*list, name))
+		if (str_wild(*list, name))
 			return true;
 	return false;
 }

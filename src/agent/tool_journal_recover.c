@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/str.h"
+#include "sessions/text.h"
 #include "sessions/transcript.h"
 
 #define RESULT_MAX (TR_MESSAGE_MAX + (1u << 20))
@@ -93,16 +94,6 @@ static ch_status was_asking(struct recovery *r, const struct cut_run *run, const
 	return db_step(row, ret, err);
 }
 
-static struct json *text_content(struct arena *a, const char *text)
-{
-	struct json *content = json_new_arr(a), *block = json_new_obj(a);
-
-	json_set(a, block, "type", json_new_str(a, "text"));
-	json_set(a, block, "text", json_new_str(a, text));
-	json_push(content, block);
-	return content;
-}
-
 /* The result that the call gets: its own, or what is known of it. */
 static ch_status judge(struct recovery *r, const struct cut_run *run, struct run_call *call, struct ch_err *err)
 {
@@ -117,13 +108,13 @@ static ch_status judge(struct recovery *r, const struct cut_run *run, struct run
 		return st;
 	call->is_error = true;
 	if (!cut.is_known || (!cut.is_begun && !cut.result)) {
-		call->content = text_content(r->arena, not_begun_text);
+		call->content = tr_text_content(r->arena, not_begun_text);
 	} else if (cut.result && !json_parse(r->arena, cut.result, strlen(cut.result), JSON_STRICT, &own, NULL)) {
 		call->content = json_get(own, "content");
 		call->outside = json_get_str(own, "outside");
 		call->is_error = cut.is_error;
 	} else {
-		call->content = text_content(r->arena, is_asking ? unanswered_text : unknown_text);
+		call->content = tr_text_content(r->arena, is_asking ? unanswered_text : unknown_text);
 	}
 	return CH_OK;
 }

@@ -13,6 +13,7 @@ bool str_eq(const char *a, const char *b);                       /* NULL equals 
 bool str_ieq(const char *a, const char *b);                      /* ASCII case folded */
 bool str_empty(const char *s);                                   /* NULL or "" */
 bool str_starts(const char *s, const char *prefix);
+bool str_wild(const char *pattern, const char *s);              /* '*' is any run of characters; ASCII case folded */
 bool str_ends(const char *s, const char *suffix);
 bool str_in(const char *s, const char *const *list, size_t n);
 /* Trims ASCII white space; the result is on the arena. */

@@ -41,3 +41,20 @@ const char *tr_text(struct arena *a, const struct json *message, const char *bet
 	*end = '\0';
 	return out;
 }
+
+struct json *tr_text_block(struct arena *a, const char *text, size_t len)
+{
+	struct json *block = json_new_obj(a);
+
+	json_set(a, block, "type", json_new_str(a, "text"));
+	json_set(a, block, "text", json_new_strn(a, text, len));
+	return block;
+}
+
+struct json *tr_text_content(struct arena *a, const char *text)
+{
+	struct json *content = json_new_arr(a);
+
+	json_push(content, tr_text_block(a, text, strlen(text)));
+	return content;
+}

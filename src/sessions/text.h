@@ -12,5 +12,8 @@
  * between two of them. "" when there is none; borrowed from the message, or on the arena.
  */
 const char *tr_text(struct arena *a, const struct json *message, const char *between);
+/* A block {type:"text", text}, and a content that is this one block. */
+struct json *tr_text_block(struct arena *a, const char *text, size_t len);
+struct json *tr_text_content(struct arena *a, const char *text);
 
 #endif

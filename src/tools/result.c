@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/str.h"
+#include "sessions/text.h"
 #include "tools/tool.h"
 
 const char *tool_risk_name(enum tool_risk r)
@@ -14,13 +15,9 @@ const char *tool_risk_name(enum tool_risk r)
 
 void tool_result_text(struct tool_ctx *ctx, struct tool_result *r, const char *text, size_t len)
 {
-	struct json *block = json_new_obj(ctx->arena);
-
 	if (!r->content)
 		r->content = json_new_arr(ctx->arena);
-	json_set(ctx->arena, block, "type", json_new_str(ctx->arena, "text"));
-	json_set(ctx->arena, block, "text", json_new_strn(ctx->arena, text, len));
-	json_push(r->content, block);
+	json_push(r->content, tr_text_block(ctx->arena, text, len));
 }
 
 void tool_result_textf(struct tool_ctx *ctx, struct tool_result *r, const char *fmt, ...)
