@@ -183,6 +183,30 @@ static const char *inline_marker(unsigned tag)
 
 /* -- links -- */
 
+/* With the characters that a reader would not see in their percent-encoded form: browsers send those so, too. */
+static const char *visible_target(struct arena *a, const char *target)
+{
+	CH_AUTO_BUF struct buf out = { 0 };
+	size_t left = strlen(target);
+
+	buf_init(&out, 3 * left + 1);
+	while (left) {
+		uint32_t cp = 0;
+		size_t n = utf8_decode(target, left, &cp);
+
+		if (!n)
+			return NULL;
+		if (html_drops_cp(cp))
+			for (size_t i = 0; i < n; i++)
+				buf_printf(&out, "%%%02X", (unsigned char)target[i]);
+		else
+			buf_append(&out, target, n);
+		target += n;
+		left -= n;
+	}
+	return arena_strndup(a, buf_str(&out), out.len);
+}
+
 /* The absolute target, or NULL when there is nothing to go to. */
 static const char *link_target(struct writer *w, uint32_t i)
 {
@@ -196,7 +220,7 @@ static const char *link_target(struct writer *w, uint32_t i)
 	absolute = w->in->base ? url_join(w->a, w->in->base, href) : href;
 	if (!absolute || !(str_starts(absolute, "http://") || str_starts(absolute, "https://") || !w->in->base))
 		return NULL;
-	return strpbrk(absolute, " \n\r\t()<>") ? NULL : absolute;
+	return strpbrk(absolute, " \n\r\t()<>") ? NULL : visible_target(w->a, absolute);
 }
 
 static void enter_link(struct writer *w, uint32_t i)

@@ -144,6 +144,8 @@ static void test_threat_injection_invisible_characters_are_dropped(void **state)
 			    "abcdefghij");
 	assert_string_equal(convert(a, "<title>a\u202eb\n c</title>x", false, true, &out), "x");
 	assert_string_equal(out.title, "ab c");
+	/* In an address they stay, where they can be seen. */
+	assert_string_equal(convert(a, "<a href=/p\u00ad?\u202e>x</a>", false, false, &out), "[x](https://example.org/p%C2%AD?%E2%80%AE)");
 	/* Joiners are part of how people write. */
 	assert_string_equal(convert(a, "\u200d\u200c", false, true, &out), "\u200d\u200c");
 }
