@@ -12,10 +12,11 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make meson ninja-build pkg-config libuv1-dev libssl-dev libcurl4-openssl-dev \
-		libsqlite3-dev libhttp-parser-dev zlib1g-dev libgumbo-dev libpcre2-dev libseccomp-dev bubblewrap ca-certificates ;;
+		libsqlite3-dev libhttp-parser-dev zlib1g-dev libgumbo-dev libpcre2-dev libseccomp-dev libmd4c-dev libmd4c0 \
+		libutf8proc-dev bubblewrap ca-certificates ;;
 	ui) command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || echo nodejs npm ;;
 	unit) echo libcmocka-dev libjansson-dev libwslay-dev clang libclang-rt-14-dev llvm python3 ;;
-	test) packages_of unit; echo chromium tmux procps sqlite3 ;;
+	test) packages_of unit; echo chromium tmux procps sqlite3 ngircd ;;
 	lint) echo clang-tidy clang-format ;;
 	*) say "unknown group '$1' (build, ui, unit, test, lint)"; exit 2 ;;
 	esac

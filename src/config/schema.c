@@ -20,17 +20,19 @@
 
 static const struct config_row rows[] = {
 	NOTES("$schema"),
-	LATER("accessGroups"),
+	{ .path = "accessGroups", .type = CFG_ANY, .flags = CFG_HOT,
+	  .help = "Named groups of senders for allowlists: {<name>: {type: \"message.senders\", members: {<channel>: [ids]}}}." },
 	LATER("acp"),
 #include "config/schema/agents.inc"
 #include "config/schema/approvals.inc"
 	LATER("attachments"),
 #include "config/schema/auth.inc"
-	LATER("bindings"),
+	{ .path = "bindings", .type = CFG_ANY, .flags = CFG_HOT,
+	  .help = "Which agent answers where: [{agentId, match: {channel, accountId, peer: {kind, id}, guildId, teamId, roles}}]." },
 	LATER("broadcast"),
 	LATER("browser"),
 #include "config/schema/budgets.inc"
-	LATER("channels"),
+#include "config/schema/channels.inc"
 	LATER("cloudWorkers"),
 #include "config/schema/commands.inc"
 	LATER("cron"),

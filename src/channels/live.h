@@ -1,0 +1,35 @@
+/*
+ * channels/live.h - signs of life while a turn runs: typing, acknowledgement and status reactions, a preview that is edited,
+ * blocks that are sent as they are finished. Nothing here is kept: a crash leaves at most a stale preview, which the final
+ * message replaces when it can.
+ *
+ * Typing is renewed each typingIntervalSeconds until the turn ends, at most LIVE_TYPING_MAX_MS. Edits are paced (one per second and
+ * place at most) and never held against the final message. A preview that cannot be edited is left and the reply sent anew.
+ */
+#ifndef CH_CHANNELS_LIVE_H
+#define CH_CHANNELS_LIVE_H
+
+#include "channels/host.h"
+#include "channels/ingress.h"
+
+#define LIVE_TYPING_MAX_MS (10 * 60 * 1000)
+
+struct chan_live *live_new(struct chan_host *h);
+void live_free(struct chan_live *l);
+CH_FIBER void live_drain(struct chan_live *l, int64_t deadline_ms);
+
+/* A turn for messages of this place was accepted. was_mentioned and is_group decide on the acknowledgement. */
+struct live_turn { const char *run_id, *session_key, *agent_id; struct chan_place place; bool is_group, was_mentioned, is_ambient; };
+void live_begin(struct chan_live *l, const struct live_turn *t);
+/* What the run tells (gateway/channels.c): the text so far; a tool that starts or ends; a phase ("thinking", "compacting"). */
+void live_text(struct chan_live *l, const char *run_id, const char *text, size_t len);
+void live_tool(struct chan_live *l, const char *run_id, const char *name, const char *meta, bool is_end, bool is_error);
+void live_phase(struct chan_live *l, const char *run_id, const char *phase);
+/*
+ * The turn is over: stops everything of it. *ret on the arena: what the reply should do: the draft that it replaces, and how many
+ * bytes of the text have been sent as blocks already.
+ */
+struct live_end { const char *draft_id; size_t sent_bytes; };
+void live_end(struct chan_live *l, const char *run_id, bool is_error, struct arena *a, struct live_end *ret);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * channels/up.h - what the channel core asks of the layers above (gateway/channels.c fills it in).
+ *
+ * Runs    outside any transaction unless said otherwise; callbacks without CH_FIBER must not park.
+ */
+#ifndef CH_CHANNELS_UP_H
+#define CH_CHANNELS_UP_H
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/json.h"
+
+struct chan_access;
+struct chan_route;
+
+/* An input for a session: one or several messages of one conversation, answered by one turn. */
+struct chan_turn {
+	const char *run_id;              /* "chan:<inbox id of the first>": the idempotency key */
+	const char *channel, *account;
+	const struct chan_route *route;  /* agent, session key, chat type */
+	const struct chan_access *access;        /* who speaks and what may be */
+	const char *text;                /* what the person said: shown in pages, understood as a command if it is one */
+	const char *context;             /* fenced, for the model alone: history, quote, forwarded, metadata; or NULL */
+	const struct json *attachments;  /* pictures: array of {type,mimeType,content(base64)}, or NULL */
+	const char *sender_id, *sender_name, *message_id;
+	const char *group_prompt;        /* systemPrompt of the room; or NULL */
+	const struct json *tools;        /* the room's {allow, alsoAllow, deny} for this sender; or NULL */
+	const char *thread;              /* channel, peer and thread in one word, for collecting */
+	/* In the transaction that accepts it. */
+	CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err);
+	void *also_arg;
+};
+enum chan_taken { CHAN_TAKEN, CHAN_TAKEN_BEFORE, CHAN_TAKEN_COMMAND };
+
+/* How the turn of a run ended, from the runs' own record. */
+enum chan_run_state { CHAN_RUN_UNKNOWN, CHAN_RUN_GOING, CHAN_RUN_DONE, CHAN_RUN_FAILED, CHAN_RUN_ABORTED, CHAN_RUN_ABSORBED,
+		      CHAN_RUN_INTERRUPTED };
+struct chan_run_end {
+	enum chan_run_state state;
+	const char *text;                /* the reply; "" : nothing is to be said */
+	const char *error;               /* FAILED: for people, no secrets */
+	const struct json *media;        /* files the reply names: array of {path|url, name?}; or NULL */
+	bool was_begun;                  /* INTERRUPTED: a model had been asked */
+};
+
+/* A button that was not made by the channel core's own cards. */
+struct chan_press { const char *channel, *account, *data, *sender_id, *sender_name, *message_id; const struct chan_access *access; };
+
+struct chan_up {
+	void *arg;
+	/* CH_E_BUSY: not now (shutting down, a full queue): the core tries again. Other failures are for good: the person is told. */
+	CH_MUST_USE ch_status (*submit)(void *arg, const struct chan_turn *turn, struct arena *a, enum chan_taken *ret, struct ch_err *err);
+	/* What is known of a run; strings on the arena. */
+	CH_MUST_USE ch_status (*run_end)(void *arg, const char *session_key, const char *run_id, struct arena *a,
+					 struct chan_run_end *ret, struct ch_err *err);
+	/*
+	 * The run that a restart cut is to be taken up again, once, by an event in its session whose run id is `new_run_id`; `also`
+	 * in the same transaction.
+	 */
+	CH_MUST_USE ch_status (*resume)(void *arg, const char *session_key, const char *run_id, const char *new_run_id,
+					CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *also_arg, struct ch_err *err);
+	/* Something happened in a room that no turn answers now (a reaction, an edit, a join): the session's next turn is told. */
+	CH_MUST_USE ch_status (*system_event)(void *arg, const char *session_key, const char *kind, const char *id, const char *text,
+					      struct ch_err *err);
+	/* For the operator: shown in the session (NULL: none) and to connected clients. */
+	void (*notice)(void *arg, const char *session_key, const char *text);
+	/* An account's state changed. */
+	void (*on_state)(void *arg, const char *channel, const char *account);
+	/* A pairing request came or went. */
+	void (*on_pairing)(void *arg, const char *channel, const char *account);
+	/* *ret_text: what the presser is told; on the arena, NULL: nothing. CH_E_NOT_FOUND: nobody knows this button. */
+	CH_FIBER CH_MUST_USE ch_status (*press)(void *arg, const struct chan_press *p, struct arena *a, const char **ret_text,
+						struct ch_err *err);
+	/* Names for mentions: the agent's name and emoji, or NULL. On the arena. */
+	void (*identity)(void *arg, const char *agent_id, struct arena *a, const char **ret_name, const char **ret_emoji);
+	/* Absolute path of the agent's workspace on the arena: inbound files are kept under it. */
+	CH_MUST_USE ch_status (*workspace)(void *arg, const char *agent_id, struct arena *a, const char **ret, struct ch_err *err);
+};
+
+#endif
