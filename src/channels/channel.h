@@ -230,6 +230,24 @@ struct chan_limits {
 /* A kind of id that its allowlists take. */
 enum chan_id_use { CHAN_ID_SENDER, CHAN_ID_GROUP };
 
+/*
+ * Where a network's configuration keeps its rooms, and what it says of who may speak in them. NULL words are the first of each
+ * comment. A room's entry: {enabled, requireMention, ignoreOtherMentions, <senders>, roles, groupPolicy, tools, toolsBySender,
+ * skills, systemPrompt, allowBots, botLoopProtection}.
+ */
+struct chan_rooms {
+	const char *map;                 /* "groups" by id or "*"; Slack, Discord: "channels" */
+	const char *guilds;              /* map of guilds that hold `map` each, and what their rooms inherit; NULL: none */
+	const char *topics;              /* map by thread within a room's entry ("topics"); NULL: none */
+	const char *senders;             /* "allowFrom": a room's own list; Slack, Discord: "users" */
+	const char *thread_word;         /* "thread": in session keys; Telegram: "topic" */
+	bool are_listed_open;            /* a listed room that names no senders is open to all in it (Slack, Discord) */
+	bool has_own_senders;            /* allowFrom is for DMs alone, never a room's list (IRC) */
+	bool has_group_dms;              /* CHAN_GROUP is a DM of several: off unless dm.groupEnabled (Slack, Discord) */
+	bool follows_threads;            /* a thread that we answered in counts as addressed to us (Slack) */
+	bool lists_bots;                 /* bots of rooms only when the room's list names them, whatever allowBots says (Slack) */
+};
+
 struct chan_ops {
 	const char *id;                  /* "telegram" */
 	const char *label;               /* "Telegram" */
@@ -242,6 +260,7 @@ struct chan_ops {
 	const char *reply_mode;          /* default of replyToMode: "off", "all" */
 	const char *ack_shortcode;       /* "eyes" where reactions are names; NULL: they are emoji */
 	int history_default;             /* default of historyLimit */
+	const struct chan_rooms *rooms;  /* NULL: all as the first words say */
 	size_t priv_size;
 	const char *const *secrets;      /* keys that hold credentials, NULL-ended: the account is configured when the needed are set */
 	/* The normal form of an allowlist's entry, on the arena; NULL: not an id of this network, *ret_why says what would be. */

@@ -26,6 +26,7 @@ struct chan_host;
 struct chan_ingress;                     /* channels/ingress.h */
 struct chan_egress;                      /* channels/egress.h */
 struct chan_pairing;                     /* channels/pairing.h */
+struct chan_gate;                        /* channels/gate.h */
 struct chan_live;                        /* channels/live.h */
 
 struct chan_host_opts {
@@ -55,6 +56,7 @@ struct config *chan_host_config(const struct chan_host *h);      /* borrowed unt
 struct chan_ingress *chan_host_ingress(const struct chan_host *h);
 struct chan_egress *chan_host_egress(const struct chan_host *h);
 struct chan_pairing *chan_host_pairing(const struct chan_host *h);
+struct chan_gate *chan_host_gate(const struct chan_host *h);     /* chan_gate_new() with the pairing, freed with it */
 struct chan_live *chan_host_live(const struct chan_host *h);
 
 /* -- accounts -- */

@@ -71,6 +71,8 @@ struct chan_up {
 	/* *ret_text: what the presser is told; on the arena, NULL: nothing. CH_E_NOT_FOUND: nobody knows this button. */
 	CH_FIBER CH_MUST_USE ch_status (*press)(void *arg, const struct chan_press *p, struct arena *a, const char **ret_text,
 						struct ch_err *err);
+	/* Is this text one of our slash commands? In a room an allowed person need not address us with one. NULL: none is. */
+	bool (*is_command)(void *arg, const char *text);
 	/* Names for mentions: the agent's name and emoji, or NULL. On the arena. */
 	void (*identity)(void *arg, const char *agent_id, struct arena *a, const char **ret_name, const char **ret_emoji);
 	/* Absolute path of the agent's workspace on the arena: inbound files are kept under it. */
