@@ -17,6 +17,7 @@
 
 #define INBOX_KEEP_MS (30LL * 86400000)
 #define INBOX_KEEP_MAX 20000
+#define INBOX_TRIES_MAX 5                /* starts that a row may outlive without being handled */
 #define INBOX_OPEN_MAX 50000             /* not yet ended, of an account: past it chan_deliver() refuses, the platform keeps them */
 
 enum inbox_state { INBOX_RECEIVED, INBOX_HANDED, INBOX_ANSWERED, INBOX_DROPPED, INBOX_OVERHEARD, INBOX_DEAD };
@@ -34,15 +35,43 @@ struct inbox_row {
 	int64_t received_at, ended_at;
 };
 
-/* struct chan_in as JSON and back: everything in it. On the arena. */
+/* "message", "press", … */
+const char *chan_in_kind_name(enum chan_in_kind kind);
+bool chan_in_kind_parse(const char *name, enum chan_in_kind *ret);
+/*
+ * struct chan_in as JSON and back: everything in it. On the arena. What people wrote is cut at its limits, an id that is too long is
+ * CH_E_INVALID; reading refuses what writing would not have written.
+ */
 CH_MUST_USE ch_status chan_in_write(const struct chan_in *in, struct buf *out, struct ch_err *err);
 CH_MUST_USE ch_status chan_in_read(const char *json, size_t len, struct arena *a, struct chan_in *ret, struct ch_err *err);
 
-/* In one durable transaction with the cursor; *ret_new counts those not seen before. */
+/*
+ * In one durable transaction with the cursor; *ret_new counts those not seen before. An event that cannot be kept (an id that is too
+ * long) is logged and left out, so that the platform does not bring it for ever. CH_E_LIMIT: INBOX_OPEN_MAX.
+ */
 CH_MUST_USE ch_status inbox_append(struct db *db, const char *channel, const char *account, const struct chan_in *in, size_t count,
 				   const char *cursor, const char *cursor_value, size_t *ret_new, struct ch_err *err);
 /* The oldest RECEIVED one of a lane; CH_E_NOT_FOUND. */
 CH_MUST_USE ch_status inbox_next(struct db *db, const char *lane, struct arena *a, struct inbox_row *ret, struct ch_err *err);
+/* The next RECEIVED one of the lane behind that row; CH_E_NOT_FOUND. For messages that come together. */
+CH_MUST_USE ch_status inbox_after(struct db *db, const char *lane, int64_t id, struct arena *a, struct inbox_row *ret, struct ch_err *err);
+/* What was OVERHEARD in a lane, before that row: the newest `limit`, oldest first. */
+CH_MUST_USE ch_status inbox_overheard(struct db *db, const char *lane, int64_t before_id, size_t limit, struct arena *a,
+				      void (*each)(void *arg, const struct inbox_row *r), void *arg, struct ch_err *err);
+/* They were taken as context, or are older than the newest `keep`: tombstones. before_id 0: all of them. */
+CH_MUST_USE ch_status inbox_forget_overheard(struct db *db, const char *lane, int64_t before_id, size_t keep, struct ch_err *err);
+/*
+ * Start-up: the row that each lane was at is counted as tried once more; one that was tried INBOX_TRIES_MAX times is DEAD, as it
+ * may be what stops the program.
+ */
+CH_MUST_USE ch_status inbox_count_tries(struct db *db, struct ch_err *err);
+/* The newest row that a run has or had, or CH_E_NOT_FOUND. */
+CH_MUST_USE ch_status inbox_of_run(struct db *db, const char *run_id, struct arena *a, struct inbox_row *ret, struct ch_err *err);
+/* The HANDED ones of a session. */
+CH_MUST_USE ch_status inbox_handed_of(struct db *db, const char *session_key, struct arena *a,
+				      void (*each)(void *arg, const struct inbox_row *r), void *arg, struct ch_err *err);
+/* All rows that a run has go to another one, which takes it up. */
+CH_MUST_USE ch_status inbox_rename_run(struct db *db, const char *run_id, const char *new_run_id, struct ch_err *err);
 /* Lanes that have RECEIVED rows, and rows that are HANDED: start-up. */
 CH_MUST_USE ch_status inbox_lanes(struct db *db, struct arena *a, void (*each)(void *arg, const char *lane), void *arg, struct ch_err *err);
 CH_MUST_USE ch_status inbox_handed(struct db *db, const char *run_id, struct arena *a,

@@ -22,8 +22,11 @@ CREATE TABLE channel_inbox (
 	ended_at INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (channel, account, event_id)
 );
-CREATE INDEX channel_inbox_open ON channel_inbox (lane, id) WHERE state IN ('received', 'overheard');
-CREATE INDEX channel_inbox_handed ON channel_inbox (run_id) WHERE state = 'handed';
+CREATE INDEX channel_inbox_received ON channel_inbox (lane, id) WHERE state = 'received';
+CREATE INDEX channel_inbox_overheard ON channel_inbox (lane, id) WHERE state = 'overheard';
+CREATE INDEX channel_inbox_handed ON channel_inbox (session_key, id) WHERE state = 'handed';
+CREATE INDEX channel_inbox_run ON channel_inbox (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX channel_inbox_open ON channel_inbox (channel, account) WHERE ended_at = 0;
 CREATE INDEX channel_inbox_dead ON channel_inbox (channel, account, id) WHERE state = 'dead';
 CREATE INDEX channel_inbox_ended ON channel_inbox (channel, account, ended_at) WHERE ended_at > 0;
 
