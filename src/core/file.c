@@ -27,12 +27,14 @@ bool file_exists(const char *path)
 	return stat(path, &st) == 0;
 }
 
-ch_status file_read(const char *path, size_t max_bytes, struct buf *ret, struct ch_err *err)
+static ch_status read_file(const char *path, int flags, size_t max_bytes, struct buf *ret, struct ch_err *err)
 {
-	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
 	struct stat st;
 
 	buf_init(ret, max_bytes);
+	if (fd < 0 && errno == ELOOP && flags & O_NOFOLLOW)
+		return ch_fail(err, CH_E_INVALID, "%s is a link, not a regular file", path);
 	if (fd < 0)
 		return ch_fail_errno(err, errno == ENOENT || errno == ENOTDIR ? CH_E_NOT_FOUND : CH_E_IO, errno,
 				     "cannot open %s", path);
@@ -57,6 +59,16 @@ ch_status file_read(const char *path, size_t max_bytes, struct buf *ret, struct 
 		buf_append(ret, chunk, (size_t)n);
 	}
 	return buf_status(ret, err, path);
+}
+
+ch_status file_read(const char *path, size_t max_bytes, struct buf *ret, struct ch_err *err)
+{
+	return read_file(path, 0, max_bytes, ret, err);
+}
+
+ch_status file_read_no_link(const char *path, size_t max_bytes, struct buf *ret, struct ch_err *err)
+{
+	return read_file(path, O_NOFOLLOW, max_bytes, ret, err);
 }
 
 static ch_status write_all(int fd, const char *p, size_t n)

@@ -14,6 +14,8 @@
 
 /* CH_E_NOT_FOUND when missing, CH_E_LIMIT past max_bytes, CH_E_INVALID when not a regular file. ret is initialised here. */
 CH_MUST_USE ch_status file_read(const char *path, size_t max_bytes, struct buf *ret, struct ch_err *err);
+/* As file_read; a symlink at path itself is CH_E_INVALID: for credentials. */
+CH_MUST_USE ch_status file_read_no_link(const char *path, size_t max_bytes, struct buf *ret, struct ch_err *err);
 /* Temporary file beside it, fsync, rename, fsync of the directory. Follows a symlink at path. */
 CH_MUST_USE ch_status file_write_atomic(const char *path, const void *p, size_t n, mode_t mode, struct ch_err *err);
 /* As mkdir -p with this mode for what is created. */

@@ -12,7 +12,7 @@
  * Proxies of the environment (http_proxy, https_proxy, all_proxy, no_proxy as
  * curl reads them) serve configured origins only. A public-only request goes
  * straight out: behind a proxy the address that is reached cannot be checked.
- * Names and addresses of this host are never proxied.
+ * Names and addresses of this host are never proxied, unless the caller names the proxy itself.
  */
 #include "net/curl_loop.h"
 
@@ -428,8 +428,14 @@ static ch_status set_target(struct curl_xfer *x, const struct curl_xfer_opts *op
 	} else {
 		snprintf(x->origin, sizeof(x->origin), "%s://%s:%s", scheme, host, port);
 		SET(CURLOPT_URL, opts->url);
-		if (x->guard != GUARD_TRUST_ORIGIN || host_is_this_machine(host))
+		if (x->guard == GUARD_TRUST_ORIGIN && opts->proxy) {
+			SET(CURLOPT_PROXY, opts->proxy);
+			SET(CURLOPT_NOPROXY, "");
+		} else if (x->guard != GUARD_TRUST_ORIGIN || host_is_this_machine(host)) {
 			SET(CURLOPT_PROXY, "");
+		}
+		if (opts->is_ipv4_only)
+			SET(CURLOPT_IPRESOLVE, (long)CURL_IPRESOLVE_V4);
 		if (rc)
 			st = ch_fail(err, CH_E_NOMEM, "%s: %s", x->origin, curl_easy_strerror(rc));
 		else if (!literal_admitted(x, host))

@@ -33,6 +33,8 @@ struct curl_xfer_opts {
 	const char *url;                 /* http or https */
 	enum guard_policy guard;
 	const char *ca_file;             /* extra trust anchor (PEM), or NULL */
+	const char *proxy;               /* instead of the environment's; GUARD_TRUST_ORIGIN only; or NULL */
+	bool is_ipv4_only;
 	const char *tls_fingerprint;     /* pinned SHA-256 instead of CA checking: 64 hex digits, or NULL */
 	bool connect_only;               /* stop when connected; then curl_easy_send(), curl_easy_recv() */
 };

@@ -321,7 +321,8 @@ static ch_status hop_open(struct http_client *c, const struct http_out *rq, cons
 			  struct http_resp **ret, struct ch_err *err)
 {
 	CH_AUTO(http_resp_free) struct http_resp *r = NULL;
-	struct curl_xfer_opts opts = { .url = hop->url, .guard = hop->guard, .ca_file = rq->ca_file };
+	struct curl_xfer_opts opts = { .url = hop->url, .guard = hop->guard, .ca_file = rq->ca_file,
+				       .proxy = hop->is_foreign ? NULL : rq->proxy, .is_ipv4_only = rq->is_ipv4_only };
 	struct curl_loop *cl = NULL;
 	ch_status st;
 

@@ -43,6 +43,8 @@ struct http_out {
 	int max_redirects;               /* 0: redirects are answers */
 	int64_t headers_deadline_ms;     /* for everything up to the response headers, redirects included */
 	const char *ca_file;             /* extra trust anchor (PEM), or NULL */
+	const char *proxy;               /* http(s)://, socks5(h)://: this one for this request, for GUARD_TRUST_ORIGIN only; or NULL */
+	bool is_ipv4_only;               /* for hosts whose IPv6 is broken */
 	bool is_single_use;              /* a connection of its own: what is sent is never sent twice (on a reused one that was
 					    found dead it would be) */
 	bool *ret_sent;                  /* set once a connection stood and the request began to be written; NULL is fine */

@@ -63,6 +63,23 @@ static void test_refusals(void **state)
 	assert_non_null(strstr(err.text, "/proc/none/x"));
 }
 
+static void test_no_link(void **state)
+{
+	CH_AUTO_STR char *path = ch_asprintf("%s/a", dir);
+	CH_AUTO_STR char *link = ch_asprintf("%s/link", dir);
+	struct ch_err err;
+	struct buf b;
+
+	assert_int_equal(file_write_atomic(path, "x", 1, 0600, NULL), CH_OK);
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(file_read_no_link(link, 9, &b, &err), CH_E_INVALID);
+	buf_done(&b);
+	assert_int_equal(file_read_no_link(path, 9, &b, &err), CH_OK);
+	assert_string_equal(buf_str(&b), "x");
+	buf_done(&b);
+	unlink(link);
+}
+
 static void test_mkdirs(void **state)
 {
 	CH_AUTO_STR char *deep = ch_asprintf("%s/b/c/d", dir);
