@@ -98,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_refusals, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_no_link, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_mkdirs, make_dir, remove_dir),
 	};
 
