@@ -5,7 +5,8 @@
  * PAIRING_PENDING_MAX per account; further ones are ignored. The code is sent only when a request is made, not for each message.
  * Approving lets the sender write DMs to that account, nothing more. The first approval from the command line, or with
  * bootstrapCommandOwner by an administrator, while commands.ownerAllowFrom is empty, makes the sender the owner.
- * Codes are compared in constant time; CHAN_E_... a wrong code says nothing about the others.
+ * Codes are compared in constant time, upper and lower case alike. PAIRING_WRONG_MAX wrong codes or ids within PAIRING_WRONG_MS
+ * lock approving for the rest of that time (CH_E_LIMIT, with retry_after_ms).
  * Durable when functions return CH_OK. Source: reference channels/pairing (facts).
  */
 #ifndef CH_CHANNELS_PAIRING_H
@@ -17,6 +18,8 @@
 #define PAIRING_CODE_LEN 8
 #define PAIRING_TTL_MS 3600000
 #define PAIRING_PENDING_MAX 3
+#define PAIRING_WRONG_MAX 10             /* stops trying codes out */
+#define PAIRING_WRONG_MS 300000
 
 struct chan_pairing;
 struct pairing_request {
@@ -29,7 +32,7 @@ struct pairing_grant { const char *channel, *account, *sender_id, *name; int64_t
 struct chan_pairing *pairing_new(struct db *db);
 void pairing_free(struct chan_pairing *p);
 bool pairing_is_granted(struct chan_pairing *p, const char *channel, const char *account, const char *sender_id);
-/* CH_OK with *ret_is_new: a code is to be sent. CH_E_LIMIT: too many are pending. */
+/* sender->id in its normal form (chan_access_sender). CH_OK with *ret_is_new: a code is to be sent. CH_E_LIMIT: too many are pending. */
 CH_MUST_USE ch_status pairing_ask(struct chan_pairing *p, const char *channel, const char *account, const struct chan_sender *sender,
 				  struct arena *a, struct pairing_request *ret, bool *ret_is_new, struct ch_err *err);
 /* channel, account NULL: all. Oldest first; expired ones are gone. */
