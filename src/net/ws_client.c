@@ -10,6 +10,7 @@
 #include "net/ws_client.h"
 
 #include "core/arena.h"
+#include "core/clock.h"
 #include "core/fiber.h"
 #include "core/mem.h"
 #include "core/rand.h"
@@ -43,6 +44,7 @@ struct ws_client {
 	bool is_paused;
 	bool is_leaving;                 /* messages are not wanted any more */
 	bool has_sent_close;
+	int64_t heard_ms;                /* when bytes last came */
 	uint16_t close_code;             /* 0 until ENDED */
 	char close_reason[CH_ERR_TEXT_MAX];
 	struct ch_err failure;           /* why it ended, unless by a CLOSE of the peer */
@@ -176,6 +178,7 @@ static void on_bytes(void *arg, char *p, size_t n)
 {
 	struct ws_client *c = arg;
 
+	c->heard_ms = now_mono_ms();
 	if (c->state == AWAITING)
 		take_head(c, p, n);
 	else if (c->state == OPEN)
@@ -345,6 +348,21 @@ CH_FIBER ch_status ws_client_send(struct ws_client *c, const char *text, size_t 
 			return ch_fail(err, st, "websocket: the server takes no more bytes");
 	}
 	return c->state == ENDED ? end_status(c, err) : CH_OK;
+}
+
+int64_t ws_client_heard_ms(const struct ws_client *c)
+{
+	return c->heard_ms;
+}
+
+void ws_client_ping(struct ws_client *c)
+{
+	CH_AUTO_BUF struct buf frame = { .max_bytes = 256 };
+
+	if (c->state != OPEN || c->has_sent_close)
+		return;
+	ws_frame(&frame, WS_CLIENT, WS_PING, "", 0);
+	(void)wire_send(c->wire, frame.data, frame.len); /* an ended wire has told so itself */
 }
 
 uint16_t ws_client_close_code(const struct ws_client *c)

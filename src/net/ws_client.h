@@ -4,7 +4,8 @@
  * ws:// to a numeric address or "localhost" uses a plain socket on the loop
  * (a CLI verb pays nothing for curl); everything else goes through libcurl's CONNECT_ONLY
  * (proxies, DNS, TLS) and the same codec.
- * Pings are answered inside; ws_client_read() gives whole messages.
+ * Pings are answered inside; ws_client_read() gives whole messages. A protocol without heartbeats of its own watches
+ * ws_client_heard_ms() and sends ws_client_ping() when it was silent.
  * Fails   CH_E_PEER with the close code and reason in the text.
  */
 #ifndef CH_NET_WS_CLIENT_H
@@ -37,6 +38,10 @@ CH_FIBER CH_MUST_USE ch_status ws_client_read(struct ws_client *c, int64_t deadl
 					      struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status ws_client_send(struct ws_client *c, const char *text, size_t len, int64_t deadline_ms,
 					      struct ch_err *err);
+/* When bytes last came from the server, of whatever kind; on now_mono_ms()'s clock. */
+int64_t ws_client_heard_ms(const struct ws_client *c);
+/* Asks for a sign of life; nothing once it has ended. */
+void ws_client_ping(struct ws_client *c);
 uint16_t ws_client_close_code(const struct ws_client *c);      /* 0 while open */
 const char *ws_client_close_reason(const struct ws_client *c);
 /* Closing handshake within the deadline, then frees; NULL is fine. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "core/clock.h"
 #include "core/str.h"
 #include "net/http_client.h"
 #include "net/ws.h"
@@ -33,7 +34,7 @@ static ch_status dial(struct loop *l, struct http_client *http, const char *host
 struct server {
 	struct peer_conn *pc;
 	struct ws_codec codec;
-	bool is_closed;
+	bool is_closed, was_pinged;
 	uint16_t close_code;
 	char close_reason[128];
 	char pong[128];
@@ -51,6 +52,10 @@ static bool server_event(void *arg, struct ws_event *ev)
 		s->texts++;
 		if (s->echoes)
 			ws_frame(&s->out, WS_SERVER, WS_TEXT, ev->data, ev->len);
+		break;
+	case WS_PING:
+		s->was_pinged = true;
+		ws_frame(&s->out, WS_SERVER, WS_PONG, ev->data, ev->len);
 		break;
 	case WS_PONG: snprintf(s->pong, sizeof(s->pong), "%s", ev->data); break;
 	case WS_CLOSE:
@@ -240,6 +245,42 @@ static void run_ping(struct loop *l, void *arg)
 static void test_pings_are_answered_without_a_reader(void **state)
 {
 	in_fiber(run_ping, NULL);
+}
+
+static void serve_quietly(struct peer_conn *pc)
+{
+	struct server s;
+
+	server_open(&s, pc, NULL, 0);
+	while (server_step(&s)) {
+	}
+	assert_true(s.was_pinged);
+	server_done(&s);
+}
+
+static void run_quietly(struct loop *l, void *arg)
+{
+	struct ws_client *c = NULL;
+	int64_t heard_ms;
+	struct ch_err err;
+	struct peer p;
+
+	peer_start(&p, l, serve_quietly, NULL);
+	assert_int_equal(dial(l, NULL, "127.0.0.1", &p, &c, &err), CH_OK);
+	heard_ms = ws_client_heard_ms(c);
+	assert_true(heard_ms > 0);
+	while (now_mono_ms() == heard_ms)
+		assert_int_equal(fiber_yield(), CH_OK);
+	ws_client_ping(c);
+	while (ws_client_heard_ms(c) == heard_ms) /* the pong counts, and is no message */
+		assert_int_equal(fiber_yield(), CH_OK);
+	ws_client_close(c, 1000, "", fiber_deadline(0));
+	peer_stop(&p);
+}
+
+static void test_a_silent_server_is_pinged(void **state)
+{
+	in_fiber(run_quietly, NULL);
 }
 
 /* -- ends -- */
@@ -540,6 +581,7 @@ int main(void)
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_frames_behind_the_handshake),
 		cmocka_unit_test(test_pings_are_answered_without_a_reader),
+		cmocka_unit_test(test_a_silent_server_is_pinged),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_cancel),
