@@ -262,6 +262,7 @@ struct chan_ops {
 	int history_default;             /* default of historyLimit */
 	const struct chan_rooms *rooms;  /* NULL: all as the first words say */
 	size_t priv_size;
+	int64_t silence_max_ms;          /* up, and no chan_alive() for this long: the core ends run() and starts it anew; 0: never */
 	const char *const *secrets;      /* keys that hold credentials, NULL-ended: the account is configured when the needed are set */
 	/* The normal form of an allowlist's entry, on the arena; NULL: not an id of this network, *ret_why says what would be. */
 	const char *(*id_parse)(struct arena *a, enum chan_id_use use, const char *text, const char **ret_why);

@@ -36,6 +36,7 @@ struct chan_host_opts {
 	const char *state_dir;
 	struct config *(*config)(void *arg);     /* borrowed snapshot */
 	void *config_arg;
+	const struct chan_ops *const *networks;  /* NULL-ended, sorted by id; NULL: those of table.c (tests give their own) */
 };
 struct chan_host *chan_host_new(const struct chan_host_opts *opts);
 void chan_host_free(struct chan_host *h);
@@ -58,6 +59,9 @@ struct chan_egress *chan_host_egress(const struct chan_host *h);
 struct chan_pairing *chan_host_pairing(const struct chan_host *h);
 struct chan_gate *chan_host_gate(const struct chan_host *h);     /* chan_gate_new() with the pairing, freed with it */
 struct chan_live *chan_host_live(const struct chan_host *h);
+/* The networks of this host, NULL-ended; one by its id, or NULL. Use these where there is a host, not chan_find(). */
+const struct chan_ops *const *chan_host_networks(const struct chan_host *h);
+const struct chan_ops *chan_host_network(const struct chan_host *h, const char *id);
 
 /* -- accounts -- */
 
