@@ -56,8 +56,7 @@ void acct_gone(struct chan_acct *acct)
 {
 	loop_timer_free(CH_TAKE(acct->retry));
 	loop_timer_free(CH_TAKE(acct->silence));
-	acct->is_removed = true;
-	acct->host = NULL;
+	acct->is_removed = acct->is_gone = true;
 }
 
 static void set_str(char **at, const char *text)
@@ -196,14 +195,14 @@ void acct_set_state(struct chan_acct *acct, enum chan_state state, const char *d
 	}
 	chan_acct_log(acct, "%s%s%s", chan_state_name(state), detail ? ": " : "", detail ? detail : "");
 	log_debug("channels", "%s/%s is %s", acct->ops->id, acct->id, chan_state_name(state));
-	if (h && h->up.on_state)
+	if (!acct->is_gone && h->up.on_state)
 		h->up.on_state(h->up.arg, acct->ops->id, acct->id);
 }
 
 void chan_state(struct chan_acct *acct, enum chan_state state, const char *detail)
 {
 	CH_BUG_ON(state != CHAN_STARTING && !is_up(state));
-	if (!acct->host || acct->is_ending || !acct->fiber)
+	if (acct->is_ending || !acct->fiber)
 		return;          /* a run that is being ended has nothing to say any more */
 	acct_set_state(acct, state, detail);
 	if (is_up(state))
@@ -225,7 +224,7 @@ void chan_self(struct chan_acct *acct, const char *id, const char *username, con
 	set_str(&acct->self_id, id);
 	set_str(&acct->self_username, username);
 	set_str(&acct->self_name, name);
-	if (acct->host && keep(acct, acct->is_stopped_by_person, &err))
+	if (!acct->is_gone && keep(acct, acct->is_stopped_by_person, &err))
 		log_warn("channels", "%s/%s: who we are there could not be kept: %s; it is asked for again at the next start",
 			 acct->ops->id, acct->id, err.text);
 }

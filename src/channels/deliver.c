@@ -8,7 +8,7 @@
 
 static ch_status is_ours(const struct chan_acct *acct, struct ch_err *err)
 {
-	if (acct->host)
+	if (!acct->is_gone)
 		return CH_OK;
 	return ch_fail(err, CH_E_CANCELED, "the account %s/%s is gone", acct->ops->id, acct->id);
 }

@@ -23,7 +23,7 @@ struct chan_log_line { int64_t at_ms; char *text; };
 
 struct chan_acct {
 	int refs;
-	struct chan_host *host;          /* NULL once the account is gone */
+	struct chan_host *host;          /* outlives what uses it */
 	const struct chan_ops *ops;
 	char *id;
 	struct chan_cfg *cfg;            /* of the run, or for the next one */
@@ -31,6 +31,7 @@ struct chan_acct {
 
 	/* What is wanted. */
 	bool is_enabled, is_stopped_by_person, is_removed;
+	bool is_gone;                    /* not in the host's list any more: nothing comes of it */
 	bool is_configured;              /* as far as can be told without logging in */
 
 	/* What is. */
@@ -75,7 +76,7 @@ struct chan_acct *acct_new(struct chan_host *h, const struct chan_ops *ops, cons
 /* Reads what is kept of it (table channel_accounts). */
 CH_MUST_USE ch_status acct_load(struct chan_acct *acct, struct ch_err *err);
 CH_MUST_USE ch_status acct_keep_stopped(struct chan_acct *acct, bool is_stopped, struct ch_err *err);
-/* Frees what it has of the host's; who has a reference may still read it. */
+/* It is not in the list any more; who has a reference may still read it. */
 void acct_gone(struct chan_acct *acct);
 /* Sets the state, tells it up and to the log of the account. */
 void acct_set_state(struct chan_acct *acct, enum chan_state state, const char *detail);

@@ -159,7 +159,7 @@ static bool is_wanted(const struct chan_acct *acct)
 
 void supervise(struct chan_acct *acct)
 {
-	if (!acct->host)
+	if (acct->is_gone)
 		return;
 	if (acct->fiber) {
 		if ((!is_wanted(acct) || acct->next_cfg) && !acct->is_ending)
@@ -431,7 +431,7 @@ CH_FIBER ch_status chan_logout(struct chan_host *h, const char *channel, const c
 
 		if (acct->ops->logout && acct->is_configured)
 			st = acct->ops->logout(acct, err);
-		if (!st && acct->host)
+		if (!st)
 			st = forget_cursors(acct, err);
 		if (!st)
 			st = pairing_forget_account(h->pairing, acct->ops->id, acct->id, err);

@@ -206,6 +206,7 @@ struct gw {
 	struct tls_ctx *tls;                 /* NULL: plain HTTP */
 	struct gw_watch *watches;            /* gateway/watch.h */
 	struct gw_services *services;        /* gateway/services.h: approvals, processes and what else tools use */
+	struct chan_host *channels;          /* channels/host.h; the services own it */
 	struct gw_wizard *wizard;            /* methods/m_wizard.c; NULL: none yet */
 	char reload_error[CH_ERR_TEXT_MAX];  /* of the last reading of credentials; "": none */
 	/* Starting anew (methods/m_restart.c). */

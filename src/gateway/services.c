@@ -4,6 +4,7 @@
 #include "gateway/services.h"
 
 #include "agent/agent.h"
+#include "channels/host.h"
 #include "core/mem.h"
 #include "exec/allow.h"
 #include "exec/process.h"
@@ -11,6 +12,17 @@
 #include "gateway/questions.h"
 #include "tools/exec.h"
 #include "web/web.h"
+
+static struct config *config_now(void *arg)
+{
+	return gw_config(arg);
+}
+
+static struct chan_host *new_channels(struct gw *gw)
+{
+	return chan_host_new(&(struct chan_host_opts){ .loop = gw->loop, .db = gw->db, .http = gw->http,
+						       .state_dir = gw->state_dir, .config = config_now, .config_arg = gw });
+}
 
 CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 {
@@ -23,6 +35,7 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 	host->secrets = gw->secrets;
 	host->web = web_new(gw->http);
 	host->processes = process_host_new(gw->loop);
+	host->channels = gw->channels = new_channels(gw);
 	st = approvals_open(gw->loop, gw->db, &host->approvals, err);
 	if (!st)
 		st = exec_allow_open(gw->db, &host->exec_allow, err);
@@ -48,12 +61,14 @@ CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 	gw->services->on_approved = on_approved;
 	gw_questions_join(gw);
 	gw_approvals_join(gw);
-	approvals_recover(gw->services->host.approvals);         /* last: what it begins uses the others */
-	return CH_OK;
+	approvals_recover(gw->services->host.approvals);         /* what it begins uses the others */
+	return chan_host_start(gw->channels, err);               /* last: messages that come in use all */
 }
 
 CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms)
 {
+	if (gw->channels)
+		chan_host_drain(gw->channels, deadline_ms);
 	process_host_drain(gw->services->host.processes, deadline_ms);
 }
 
@@ -71,6 +86,7 @@ void gw_services_free(struct gw *gw)
 	approvals_free(gw->services->host.approvals);
 	exec_allow_free(gw->services->host.exec_allow);
 	process_host_free(gw->services->host.processes);
+	chan_host_free(CH_TAKE(gw->channels));
 	web_free(gw->services->host.web);
 	ch_free(gw->services);
 	gw->services = NULL;
@@ -78,4 +94,6 @@ void gw_services_free(struct gw *gw)
 
 void gw_services_config_changed(struct gw *gw)
 {
+	if (gw->channels)
+		chan_host_config_changed(gw->channels);
 }

@@ -107,6 +107,7 @@ struct tool_host {
 	struct exec_allow *exec_allow;
 	struct secret_store *secrets;
 	struct web *web;
+	struct chan_host *channels;      /* channels/host.h */
 };
 
 struct tool_result {

@@ -1,0 +1,298 @@
+/*
+ * channels/host, supervise: which accounts run, how a run's end is taken, what a change of keys does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "channels/host.h"
+#include "core/clock.h"
+#include "core/fiber.h"
+#include "core/str.h"
+#include "fake_network.h"
+
+#define TOKEN "{channels:{telegram:{botToken:'1:a'}}}"
+#define TWO "{channels:{telegram:{accounts:{work:{botToken:'1:a'},home:{botToken:'2:b'}}}}}"
+
+static struct loop *loop;
+static struct db *db;
+static struct config *config;
+static struct chan_host *host;
+static struct ch_err err;
+static void (*body)(void);
+
+static struct config *config_now(void *arg)
+{
+	return config;
+}
+
+static void set_config(const char *text)
+{
+	config_unref(config);
+	if (config_parse(text, strlen(text), NULL, &config, &err))
+		fail_msg("%s", err.text);
+	if (host)
+		chan_host_config_changed(host);
+}
+
+static void new_host(void)
+{
+	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = "/nowhere", .config = config_now,
+						       .networks = fake_networks });
+}
+
+static int set_up(void **state)
+{
+	fake_reset();
+	config = NULL;
+	host = NULL;
+	loop = loop_new();
+	assert_int_equal(db_open(":memory:", DB_CREATE, &db, &err), CH_OK);
+	clock_fake(1000000, 1795332738000);
+	set_config("{}");
+	new_host();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	chan_host_free(host);
+	config_unref(config);
+	db_close(db);
+	loop_free(loop);
+	clock_real();
+	fake_reset();
+	return 0;
+}
+
+static void turns(void)
+{
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(fiber_yield(), CH_OK);
+}
+
+static void pass(int64_t ms)
+{
+	clock_fake(now_mono_ms() + ms, now_wall_ms() + ms);
+	turns();
+}
+
+static void body_fiber(void *arg)
+{
+	body();
+	chan_host_drain(host, fiber_deadline(1000));
+	loop_stop(loop);
+}
+
+static void in_host(const char *text, void (*fn)(void))
+{
+	set_config(text);
+	body = fn;
+	fiber_spawn(loop, "test", FIBER_DETACHED, body_fiber, NULL);
+	loop_run(loop);
+}
+
+static void start(void)
+{
+	assert_int_equal(chan_host_start(host, &err), CH_OK);
+	turns();
+}
+
+static struct chan_acct *acct_of(const char *id)
+{
+	struct chan_acct *acct = chan_acct_find(host, "telegram", id);
+
+	assert_non_null(acct);
+	return acct;
+}
+
+static struct chan_status status_of(const char *id)
+{
+	struct chan_status s;
+
+	chan_acct_status(acct_of(id), &s);
+	return s;
+}
+
+#define assert_state(id, want) assert_string_equal(chan_state_name(status_of(id).state), chan_state_name(want))
+
+/* -- tests -- */
+
+static void starts_body(void)
+{
+	start();
+	assert_state("home", CHAN_CONNECTED);
+	assert_state("work", CHAN_CONNECTED);
+	assert_string_equal(status_of("home").self_id, "fake-self");
+	assert_null(chan_acct_find(host, "irc", NULL));
+	assert_null(chan_acct_find(host, "telegram", "default"));
+	assert_ptr_equal(chan_acct_find(host, "telegram", NULL), acct_of("home"));
+}
+
+static void test_starts_what_is_configured(void **state)
+{
+	in_host(TWO, starts_body);
+}
+
+static void retry_body(void)
+{
+	fake_next_run(CH_E_PEER, "no route");
+	start();
+	assert_state("default", CHAN_BACKOFF);
+	assert_string_equal(status_of("default").last_error, "no route");
+	assert_in_range(status_of("default").retry_at - now_wall_ms(), CHAN_BACKOFF_MIN_MS * 8 / 10, CHAN_BACKOFF_MIN_MS * 12 / 10);
+	fake_next_run(CH_E_PEER, "again no route");
+	pass(CHAN_BACKOFF_MIN_MS * 12 / 10);
+	assert_int_equal(fake_runs("telegram", "default"), 2);
+	assert_in_range(status_of("default").retry_at - now_wall_ms(), CHAN_BACKOFF_MIN_MS * 16 / 10, CHAN_BACKOFF_MIN_MS * 24 / 10);
+	pass(CHAN_BACKOFF_MIN_MS * 24 / 10);
+	assert_state("default", CHAN_CONNECTED);
+	fake_end_run(acct_of("default"), CH_OK, NULL);
+	turns();
+	assert_state("default", CHAN_BACKOFF);   /* an end without an error is a loss too */
+	assert_true(status_of("default").retry_at - now_wall_ms() > CHAN_BACKOFF_MIN_MS * 3);
+	pass(CHAN_BACKOFF_MAX_MS);
+	assert_int_equal(status_of("default").reconnects, 1);
+	pass(CHAN_BACKOFF_RESET_MS);
+	fake_end_run(acct_of("default"), CH_E_PEER, "reset");
+	turns();
+	assert_true(status_of("default").retry_at - now_wall_ms() <= CHAN_BACKOFF_MIN_MS * 12 / 10);     /* it was well for long */
+}
+
+static void test_retries_with_backoff(void **state)
+{
+	in_host(TOKEN, retry_body);
+}
+
+static void login_body(void)
+{
+	fake_next_run(CH_E_DENIED, "401: bad token");
+	start();
+	assert_state("default", CHAN_NEEDS_LOGIN);
+	pass(3600000);
+	assert_int_equal(fake_runs("telegram", "default"), 1);
+	assert_int_equal(chan_start(host, "telegram", NULL, &err), CH_OK);
+	turns();
+	assert_state("default", CHAN_CONNECTED);
+	fake_end_run(acct_of("default"), CH_E_DENIED, "revoked");
+	turns();
+	assert_state("default", CHAN_NEEDS_LOGIN);
+	set_config("{channels:{telegram:{botToken:'1:c'}}}");
+	turns();
+	assert_state("default", CHAN_CONNECTED);
+	set_config("{channels:{telegram:{}}}");
+	turns();
+	assert_state("default", CHAN_NEEDS_LOGIN);
+	assert_false(status_of("default").is_configured);
+	assert_string_equal(status_of("default").last_error, "channels.telegram.botToken is not set");
+}
+
+static void test_needs_a_person(void **state)
+{
+	in_host(TOKEN, login_body);
+}
+
+static void change_body(void)
+{
+	start();
+	set_config("{channels:{telegram:{accounts:{work:{botToken:'1:a'},home:{botToken:'3:c'}}}},logging:{level:'warn'}}");
+	turns();
+	assert_int_equal(fake_runs("telegram", "work"), 1);
+	assert_int_equal(fake_runs("telegram", "home"), 2);
+	assert_state("home", CHAN_CONNECTED);
+	set_config("{channels:{telegram:{dmPolicy:'disabled',accounts:{work:{botToken:'1:a'}}}}}");
+	turns();
+	assert_int_equal(fake_runs("telegram", "work"), 2);      /* a key of all */
+	assert_null(chan_acct_find(host, "telegram", "home"));
+	set_config("{channels:{telegram:{dmPolicy:'disabled',accounts:{work:{enabled:false,botToken:'1:a'}}}}}");
+	turns();
+	assert_state("work", CHAN_STOPPED);
+	assert_false(status_of("work").is_enabled);
+	set_config("{}");
+	assert_null(chan_acct_find(host, "telegram", "work"));
+}
+
+static void test_change_restarts_only_what_it_concerns(void **state)
+{
+	in_host(TWO, change_body);
+}
+
+static void stop_body(void)
+{
+	start();
+	assert_int_equal(chan_stop(host, "telegram", "work", &err), CH_OK);
+	assert_state("work", CHAN_STOPPED);
+	assert_state("home", CHAN_CONNECTED);
+	assert_true(status_of("work").is_stopped_by_person);
+	chan_host_drain(host, fiber_deadline(1000));
+	chan_host_free(host);
+	new_host();
+	start();                                 /* it is remembered */
+	assert_state("work", CHAN_STOPPED);
+	assert_string_equal(status_of("home").self_name, "Fake Bot");
+	assert_int_equal(chan_start(host, "telegram", NULL, &err), CH_OK);
+	turns();
+	assert_state("work", CHAN_CONNECTED);
+	assert_int_equal(chan_stop(host, "telegram", "zoo", &err), CH_E_NOT_FOUND);
+	assert_string_equal(err.text, "telegram has no account zoo; there is home, work");
+	assert_int_equal(chan_stop(host, "nonet", NULL, &err), CH_E_NOT_FOUND);
+	assert_int_equal(chan_stop(host, "irc", NULL, &err), CH_E_NOT_FOUND);
+	assert_int_equal(chan_logout(host, "telegram", "work", &err), CH_OK);
+	assert_state("work", CHAN_STOPPED);
+}
+
+static void test_stopped_by_a_person(void **state)
+{
+	in_host(TWO, stop_body);
+}
+
+static void silence_body(void)
+{
+	start();
+	pass(60000);
+	chan_alive(acct_of("default"));
+	pass(60000);
+	assert_state("default", CHAN_CONNECTED);
+	pass(60000);
+	assert_state("default", CHAN_BACKOFF);
+	assert_string_equal(status_of("default").last_error, "no sign of life for 90 s");
+}
+
+static void test_silence_is_a_loss(void **state)
+{
+	in_host(TOKEN, silence_body);
+}
+
+static void keep_failing_body(void)
+{
+	start();
+	db_fail_nth(db, 1);
+	assert_int_equal(chan_stop(host, "telegram", NULL, &err), CH_E_IO);
+	db_fail_nth(db, 0);
+	assert_state("default", CHAN_CONNECTED);         /* what could not be kept was not done */
+	assert_false(status_of("default").is_stopped_by_person);
+}
+
+static void test_stop_that_cannot_be_kept(void **state)
+{
+	in_host(TOKEN, keep_failing_body);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_starts_what_is_configured, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_retries_with_backoff, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_needs_a_person, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_change_restarts_only_what_it_concerns, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stopped_by_a_person, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_silence_is_a_loss, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stop_that_cannot_be_kept, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
