@@ -142,28 +142,45 @@ bool chan_cfg_bool(const struct chan_cfg *cfg, const char *key, bool def)
 
 /* -- credentials -- */
 
+static bool is_default(const struct chan_cfg *cfg)
+{
+	return !cfg->account || str_eq(cfg->account, CHAN_DEFAULT_ACCOUNT);
+}
+
 static bool takes_env(const struct chan_cfg *cfg, const char *env)
 {
-	return env && (!cfg->account || str_eq(cfg->account, CHAN_DEFAULT_ACCOUNT)) &&
-	       !str_empty(config_env(cfg->config, env));
+	return env && is_default(cfg) && !str_empty(config_env(cfg->config, env));
+}
+
+/* The path of a credential that is set; NULL: none is. The network's own is not that of a named account: it is another login. */
+static const char *secret_path(const struct chan_cfg *cfg, const char *key, struct arena *a)
+{
+	enum place at;
+	const struct json *v = find(cfg, key, a, &at);
+
+	if (!v || at == AT_DEFAULTS || (at == AT_NETWORK && !is_default(cfg)) || (json_str(v) && !*json_str(v)))
+		return NULL;
+	return path_at(cfg, at, key, a);
 }
 
 bool chan_cfg_has_secret(const struct chan_cfg *cfg, const char *key, const char *env)
 {
-	const struct json *v = chan_cfg_get(cfg, key);
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 
-	return v ? !(json_str(v) && !*json_str(v)) : takes_env(cfg, env);
+	return secret_path(cfg, key, a) || takes_env(cfg, env);
 }
 
 CH_FIBER ch_status chan_cfg_secret(const struct chan_cfg *cfg, const char *key, const char *env, struct secret **ret,
 				   struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const char *path = secret_path(cfg, key, a);
 
-	if (chan_cfg_get(cfg, key))
-		return config_secret(cfg->config, effective_path(cfg, key, a), ret, err);
+	if (path)
+		return config_secret(cfg->config, path, ret, err);
 	if (!takes_env(cfg, env))
-		return ch_fail(err, CH_E_NOT_FOUND, "%s is not set", chan_cfg_path(cfg, key, a));
+		return ch_fail(err, CH_E_NOT_FOUND, "%s is not set", is_default(cfg) ? chan_cfg_path(cfg, key, a) :
+			       arena_printf(a, "channels.%s.accounts.%s.%s", cfg->channel, cfg->account, key));
 	*ret = secret_new(config_env(cfg->config, env));
 	return CH_OK;
 }

@@ -2,8 +2,8 @@
  * channels/cfg.h - the effective keys of one account: channels.<id>.accounts.<account>.<key>, else channels.<id>.<key>,
  * else channels.defaults.<key> (for the few that are there), else the schema's default.
  *
- * Maps and lists replace each other whole; they are not merged. Credentials from the environment (TELEGRAM_BOT_TOKEN, …) hold
- * for the account "default" only, and only when the network's section exists.
+ * Maps and lists replace each other whole; they are not merged. Credentials at the network's root and those from the environment
+ * (TELEGRAM_BOT_TOKEN, …) are the account "default"'s only, the latter only when the network's section exists.
  * Lives   counted with the snapshot it was made from.
  */
 #ifndef CH_CHANNELS_CFG_H
