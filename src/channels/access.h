@@ -26,7 +26,7 @@ enum chan_verdict {
 	CHAN_ADMIT,                      /* a turn, a press or an event may come of it */
 };
 
-/* On the arena; never NULL. `in` and the account are borrowed by it. */
+/* On the arena, with copies of what it gives out; never NULL. Only `in` is borrowed by it. */
 const struct chan_access *chan_authorise(struct chan_acct *acct, const struct chan_in *in, struct arena *a);
 enum chan_verdict chan_access_verdict(const struct chan_access *x);
 const char *chan_access_reason(const struct chan_access *x);     /* a few words for logs and traces: "dm-policy: not paired" */
@@ -35,7 +35,7 @@ bool chan_access_is_owner(const struct chan_access *x);          /* commands.own
 bool chan_access_may_command(const struct chan_access *x);       /* commands.allowFrom, else as admitted */
 bool chan_access_was_mentioned(const struct chan_access *x);     /* natively, by pattern, by answering us */
 bool chan_access_is_group(const struct chan_access *x);
-/* Keys of the room that hold for this message; NULL: none. Maps are borrowed from the configuration. */
+/* Keys of the room that hold for this message; NULL: none. */
 const char *chan_access_prompt(const struct chan_access *x);
 const struct json *chan_access_tools(const struct chan_access *x);       /* {allow, alsoAllow, deny}: toolsBySender, else tools */
 const struct json *chan_access_skills(const struct chan_access *x);

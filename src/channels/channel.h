@@ -244,6 +244,7 @@ struct chan_rooms {
 	bool are_listed_open;            /* a listed room that names no senders is open to all in it (Slack, Discord) */
 	bool has_own_senders;            /* allowFrom is for DMs alone, never a room's list (IRC) */
 	bool has_group_dms;              /* CHAN_GROUP is a DM of several: off unless dm.groupEnabled (Slack, Discord) */
+	bool is_fence;                   /* the map, once it is there, limits the rooms with groupPolicy open too (Telegram) */
 	bool follows_threads;            /* a thread that we answered in counts as addressed to us (Slack) */
 	bool lists_bots;                 /* bots of rooms only when the room's list names them, whatever allowBots says (Slack) */
 };
