@@ -3,6 +3,7 @@
  */
 #include "channels/host_priv.h"
 
+#include "channels/gate.h"
 #include "channels/pairing.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -21,6 +22,7 @@ struct chan_host *chan_host_new(const struct chan_host_opts *opts)
 	h->config = opts->config;
 	h->config_arg = opts->config_arg;
 	h->pairing = pairing_new(h->db);
+	h->gate = chan_gate_new();
 	return h;
 }
 
@@ -34,6 +36,7 @@ void chan_host_free(struct chan_host *h)
 		chan_acct_unref(h->accts.at[i]);
 	}
 	vec_done(&h->accts);
+	chan_gate_free(h->gate);
 	pairing_free(h->pairing);
 	ch_free(h->state_dir);
 	ch_free(h);
@@ -114,6 +117,11 @@ struct chan_egress *chan_host_egress(const struct chan_host *h)
 struct chan_pairing *chan_host_pairing(const struct chan_host *h)
 {
 	return h->pairing;
+}
+
+struct chan_gate *chan_host_gate(const struct chan_host *h)
+{
+	return h->gate;
 }
 
 struct chan_live *chan_host_live(const struct chan_host *h)

@@ -68,6 +68,7 @@ struct chan_host {
 	struct chan_ingress *ingress;
 	struct chan_egress *egress;
 	struct chan_pairing *pairing;
+	struct chan_gate *gate;
 	struct chan_live *live;
 };
 
