@@ -198,7 +198,8 @@ struct chan_probe {                      /* what `channels.status` with probe te
 	const char *warning;             /* a missing scope, privacy mode, … ; or NULL */
 };
 
-struct chan_webhook_reply { int status; const char *content_type; struct buf *body; };
+/* is_accepted: what came is committed; told by the header x-openclaw-delivery-accepted: durable. */
+struct chan_webhook_reply { int status; const char *content_type; struct buf *body; bool is_accepted; };
 
 struct chan_menu { const char *name, *description; };
 
