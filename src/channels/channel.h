@@ -190,7 +190,8 @@ enum chan_outcome {
 	CHAN_UNSURE,                     /* the request left and no answer came: it may have it */
 	CHAN_REFUSED,                    /* it never will take it as it is: bad id, forbidden, too long */
 };
-struct chan_sent { enum chan_outcome outcome; const char *message_id; const char *thread; };  /* strings on the arena */
+struct chan_sent { enum chan_outcome outcome; const char *message_id; const char *thread;  /* strings on the arena */
+		   bool is_place_only; /* retry_after_ms holds for this place, not for the account */ };
 
 struct chan_probe {                      /* what `channels.status` with probe tells; all on the arena */
 	bool is_ok; const char *error; int64_t elapsed_ms;

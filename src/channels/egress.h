@@ -20,8 +20,17 @@
 #define EGRESS_KEEP_MS (30LL * 86400000)
 #define EGRESS_KEEP_MAX 20000
 
-/* A file to send: bytes of this machine, or an address (fetched by the core, public only). */
-struct chan_file { const char *path, *url, *name; bool as_voice, as_document; };
+/*
+ * A file to send: a path below the agent's workspace, an address (public ones only), or bytes. It is copied to
+ * <state>/media/outbound when it is staged, and stays there as long as its row may be sent.
+ */
+struct chan_file {
+	const char *path, *url, *name;
+	bool as_voice, as_document;
+	const char *data; size_t len;    /* instead of path and url; or NULL */
+	const char *mime;                /* what the sender says, for bytes that do not tell; or NULL */
+	const char *staged;              /* its name in media/outbound; set by egress_stage() */
+};
 
 /* A message as its author means it: Markdown of any length; the core renders and cuts. */
 struct chan_message {
@@ -39,6 +48,8 @@ struct chan_message {
 	const char *origin;              /* "reply", "notice", "tool", "send", "card": what made it */
 	const char *draft_id;            /* a message of ours that the first part replaces by an edit; or NULL */
 	bool is_silent;
+	bool is_batch;                   /* answers several messages at once (replyToMode "batched") */
+	const char *prefix;              /* put in front of the text; set by egress_put() */
 };
 struct chan_receipt {
 	int64_t id;                      /* of the outbox row */
@@ -61,6 +72,22 @@ void egress_wake(struct chan_egress *e, const char *channel, const char *account
  * there (no such account, too many buttons, an empty text).
  */
 CH_MUST_USE ch_status egress_put(struct chan_egress *e, const struct chan_message *m, int64_t *ret_id, struct ch_err *err);
+/*
+ * Copies and fetches the files of a message, so that egress_put() has nothing to wait for: *m gets them staged (arena). Paths are
+ * those of the agent's workspace (agent_id). What is not put afterwards is given to egress_unstage().
+ */
+CH_FIBER CH_MUST_USE ch_status egress_stage(struct chan_egress *e, const char *agent_id, struct chan_message *m, struct arena *a,
+					    struct ch_err *err);
+void egress_unstage(struct chan_egress *e, const struct chan_message *m);
+/*
+ * A reply as the model wrote it: tags and MEDIA: lines are taken out of m->text and obeyed, files staged (those that cannot be
+ * are named in the text), replyToMode and responsePrefix applied; strings on the arena. m->reply_to comes in as the message
+ * that is answered. *ret_is_silent: nothing is to be said (NO_REPLY), do not put it. words: what {model} and the like stand
+ * for; NULL: not known.
+ */
+struct egress_words { const char *model, *provider, *thinking; };
+CH_FIBER CH_MUST_USE ch_status egress_reply(struct chan_egress *e, const char *agent_id, const struct egress_words *words, struct arena *a,
+				   struct chan_message *m, bool *ret_is_silent, struct ch_err *err);
 /* Until it was sent, failed or is unsure, or the deadline (CH_E_TIMEOUT: it stays in the queue). */
 CH_FIBER CH_MUST_USE ch_status egress_wait(struct chan_egress *e, int64_t id, int64_t deadline_ms, struct arena *a,
 					   struct chan_receipt *ret, struct ch_err *err);

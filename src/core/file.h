@@ -21,5 +21,19 @@ CH_MUST_USE ch_status file_write_atomic(const char *path, const void *p, size_t 
 /* As mkdir -p with this mode for what is created. */
 CH_MUST_USE ch_status file_mkdirs(const char *path, mode_t mode, struct ch_err *err);
 bool file_exists(const char *path);
+/*
+ * Opens a regular file for reading below a directory: neither "..", a symbolic link nor a rename meanwhile leads out of it
+ * (CH_E_DENIED). path is relative, or absolute and begins with dir.
+ */
+CH_MUST_USE ch_status file_open_beneath(const char *dir, const char *path, int *ret_fd, int64_t *ret_size, struct ch_err *err);
+/*
+ * A new file with these bytes, 0600; nothing is left after a failure. It is not synced: for copies that can be made again.
+ * file_copy_new() reads them from the descriptor, CH_E_LIMIT past max_bytes.
+ */
+CH_MUST_USE ch_status file_write_new(const char *path, const void *p, size_t n, struct ch_err *err);
+CH_MUST_USE ch_status file_copy_new(const char *path, int fd, size_t max_bytes, struct ch_err *err);
+/* Closes a descriptor at scope end; -1 is fine. */
+void file_close(int *fd);
+#define FILE_AUTO_FD __attribute__((cleanup(file_close)))
 
 #endif

@@ -1,0 +1,166 @@
+/*
+ * channels/egress_reply.c - a model's reply becomes a message: its tags and files, the answer mark, the prefix.
+ */
+#include "channels/egress_priv.h"
+
+#include <string.h>
+
+#include "channels/render.h"
+#include "core/log.h"
+#include "core/str.h"
+
+/* -- files that the reply names -- */
+
+static bool is_address(const char *where)
+{
+	return str_starts(where, "https://") || str_starts(where, "http://");
+}
+
+/* A file that cannot be sent is said in the text. */
+static void stage_one(struct chan_egress *e, const char *agent_id, struct chan_file file, struct arena *a, struct chan_message *m,
+		      struct chan_file *files, size_t *count)
+{
+	struct chan_message one = *m;
+	struct ch_err err = { 0 };
+
+	one.files = &file;
+	one.file_count = 1;
+	if (!egress_stage(e, agent_id, &one, a, &err)) {
+		files[(*count)++] = one.files[0];
+		return;
+	}
+	log_warn("channels", "run=%s a file of a reply: %s; the reply goes without it", m->run_id ? m->run_id : "-", err.text);
+	m->text = arena_printf(a, "%s%s(File not sent: %s: %s)", m->text ? m->text : "", str_empty(m->text) ? "" : "\n\n",
+			       file.path ? file.path : file.url, err.text);
+}
+
+static void take_files(struct chan_egress *e, const char *agent_id, const struct render_tags *tags, struct arena *a,
+		       struct chan_message *m)
+{
+	size_t most = CH_MIN(m->file_count + tags->media_count, (size_t)CHAN_MEDIA_COUNT_MAX), count = 0;
+	struct chan_file *files = arena_alloc(a, (most + 1) * sizeof(*files));
+	const struct chan_file *given = m->files;
+	size_t given_count = m->file_count;
+
+	m->files = NULL;
+	m->file_count = 0;
+	for (size_t i = 0; i < given_count && i < most; i++)
+		stage_one(e, agent_id, given[i], a, m, files, &count);
+	for (size_t i = 0; i < tags->media_count && given_count + i < most; i++) {
+		const char *where = tags->media[i];
+		struct chan_file f = { .path = is_address(where) ? NULL : where, .url = is_address(where) ? where : NULL,
+				       .as_voice = tags->as_voice };
+
+		stage_one(e, agent_id, f, a, m, files, &count);
+	}
+	m->files = files;
+	m->file_count = count;
+}
+
+/* -- which message is answered -- */
+
+static void take_reply_to(const struct chan_ops *ops, const struct chan_cfg *cfg, const struct render_tags *tags,
+			  struct chan_message *m)
+{
+	const char *mode = chan_cfg_str(cfg, "replyToMode");
+
+	if (!mode)
+		mode = ops->reply_mode;
+	if (tags->reply_to)
+		m->reply_to = tags->reply_to;
+	else if (!tags->reply_to_current && (!mode || str_eq(mode, "off") || (str_eq(mode, "batched") && !m->is_batch)))
+		m->reply_to = NULL;
+}
+
+/* -- the prefix -- */
+
+struct word { const char *name, *value; };
+
+/* "[{model}]" with the words put in; NULL when one is not known. */
+static const char *put_words(const char *text, const struct word *words, size_t count, struct arena *a)
+{
+	CH_AUTO_BUF struct buf out = { 0 };
+
+	buf_init(&out, 4096);
+	while (*text) {
+		size_t i = 0, n = 0;
+
+		for (; *text == '{' && i < count; i++) {
+			n = strlen(words[i].name);
+			if (strncmp(text, words[i].name, n) == 0)
+				break;
+		}
+		if (*text != '{' || i == count) {
+			buf_putc(&out, *text++);
+			continue;
+		}
+		if (str_empty(words[i].value))
+			return NULL;
+		buf_puts(&out, words[i].value);
+		text += n;
+	}
+	return out.failed ? NULL : arena_strndup(a, buf_str(&out), out.len);
+}
+
+static const char *identity(struct chan_egress *e, const char *agent_id, struct arena *a)
+{
+	const struct chan_up *up = chan_host_up(e->host);
+	const char *name = NULL, *emoji;
+
+	if (up && up->identity && agent_id)
+		up->identity(up->arg, agent_id, a, &name, &emoji);
+	return name;
+}
+
+const char *egress_prefix(struct chan_egress *e, const struct chan_cfg *cfg, const char *agent_id, const struct egress_words *given,
+			  struct arena *a)
+{
+	const char *prefix = chan_cfg_str(cfg, "responsePrefix");
+	const char *name = identity(e, agent_id, a);
+	const char *model = given && given->model ? given->model : NULL;
+	const char *provider = given ? given->provider : NULL;
+	const struct word words[] = {
+		{ "{modelFull}", model && provider ? arena_printf(a, "%s/%s", provider, model) : model },
+		{ "{model}", model },
+		{ "{provider}", provider },
+		{ "{thinkingLevel}", given ? given->thinking : NULL },
+		{ "{thinking}", given ? given->thinking : NULL },
+		{ "{identity.name}", name },
+		{ "{identityName}", name },
+	};
+
+	if (!prefix)
+		prefix = config_str(chan_cfg_config(cfg), "messages.responsePrefix");
+	if (str_empty(prefix))
+		return NULL;
+	if (str_eq(prefix, "auto"))
+		return str_empty(name) ? NULL : arena_printf(a, "[%s]", name);
+	return put_words(prefix, words, CH_ARRAY_LEN(words), a);
+}
+
+/* -- all of it -- */
+
+CH_FIBER ch_status egress_reply(struct chan_egress *e, const char *agent_id, const struct egress_words *words, struct arena *a,
+				struct chan_message *m, bool *ret_is_silent, struct ch_err *err)
+{
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = NULL;
+	struct render_tags tags = { 0 };
+	const char *text = m->text ? m->text : "", *prefix;
+	const struct chan_ops *ops = chan_host_network(e->host, m->channel);
+
+	if (!ops)
+		return ch_fail(err, CH_E_INVALID, "there is no network '%s'", m->channel);
+	cfg = chan_cfg_new(chan_host_config(e->host), m->channel, m->account);
+	render_tags(a, text, strlen(text), &tags);
+	m->text = tags.is_silent_reply ? NULL : tags.text;
+	take_reply_to(ops, cfg, &tags, m);
+	if (ops->caps & CHAN_MEDIA || (!m->file_count && !tags.media_count))
+		take_files(e, agent_id, &tags, a, m);
+	else
+		m->text = arena_printf(a, "%s\n\n(Files cannot be sent on %s.)", m->text ? m->text : "", ops->label);
+	prefix = egress_prefix(e, cfg, agent_id, words, a);
+	if (prefix && !str_empty(m->text) && !str_starts(m->text, prefix))
+		m->prefix = prefix;
+	*ret_is_silent = str_empty(m->text) && !m->file_count && !m->poll && !m->location;
+	return CH_OK;
+}
