@@ -49,7 +49,7 @@ bool chan_context_allows(struct chan_acct *acct, const struct chan_access *x, co
  * Checks of the configuration that need the networks: ids of the wrong kind, "open" without "*", unknown access groups, unsafe
  * patterns. Called at each load: each is told once with its path; `is_error` refuses the account, not the gateway.
  */
-void chan_check_config(const struct config *c, void (*issue)(void *arg, bool is_error, const char *path, const char *text), void *arg);
+void chan_check_config(struct config *c, void (*issue)(void *arg, bool is_error, const char *path, const char *text), void *arg);
 /* The same for one account: CH_E_INVALID names the first error. */
 CH_MUST_USE ch_status chan_check_account(const struct chan_cfg *cfg, const struct chan_ops *ops, struct ch_err *err);
 

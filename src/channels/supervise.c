@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channels/access.h"
 #include "channels/pairing.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -107,6 +108,8 @@ static ch_status check_keys(struct chan_acct *acct, struct ch_err *err)
 	ch_status st = acct->ops->check ? acct->ops->check(acct->cfg, err) : CH_OK;
 
 	acct->is_configured = !st;
+	if (!st)
+		st = chan_check_account(acct->cfg, acct->ops, err);
 	return st ? CH_E_DENIED : CH_OK;
 }
 
