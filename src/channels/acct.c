@@ -253,6 +253,7 @@ void chan_acct_status(const struct chan_acct *acct, struct chan_status *ret)
 		.last_out_at = acct->last_out_at,
 		.retry_at = acct->retry_at,
 		.reconnects = acct->reconnects,
+		.failures = acct->failures,
 		.self_id = acct->self_id,
 		.self_name = acct->self_name,
 		.self_username = acct->self_username,

@@ -37,6 +37,7 @@ void chan_host_free(struct chan_host *h)
 	}
 	vec_done(&h->accts);
 	chan_gate_free(h->gate);
+	webhook_free(h);
 	pairing_free(h->pairing);
 	ch_free(h->state_dir);
 	ch_free(h);

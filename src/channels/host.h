@@ -20,6 +20,8 @@
 #define CHAN_BACKOFF_MIN_MS 2000
 #define CHAN_BACKOFF_MAX_MS 60000
 #define CHAN_BACKOFF_RESET_MS 60000
+#define CHAN_WEBHOOK_MAX 120             /* requests of one peer to one path */
+#define CHAN_WEBHOOK_WINDOW_MS 60000     /* … within this time */
 #define CHAN_LOG_LINES 200               /* of what happened, kept per account in memory */
 
 struct chan_host;
@@ -83,7 +85,7 @@ struct chan_status {
 	const char *last_error;          /* or NULL */
 	bool is_enabled, is_configured, is_running, is_stopped_by_person;
 	int64_t connected_at, started_at, stopped_at, last_error_at, alive_at, last_in_at, last_out_at, retry_at;  /* wall; 0: never */
-	int64_t reconnects;
+	int64_t reconnects, failures;    /* failures: since it was last up for CHAN_BACKOFF_RESET_MS, or started by a person */
 	const char *self_id, *self_name, *self_username;
 };
 void chan_acct_status(const struct chan_acct *acct, struct chan_status *ret);    /* borrowed until the next wait */
@@ -97,11 +99,11 @@ CH_FIBER CH_MUST_USE ch_status chan_stop(struct chan_host *h, const char *channe
 /* Ends the login there, forgets cursors and pairing state of the account; the configuration's credential is the caller's. */
 CH_FIBER CH_MUST_USE ch_status chan_logout(struct chan_host *h, const char *channel, const char *account, struct ch_err *err);
 
-/*
- * A request for a path that some account listens at; false: nobody does. Pace and caps per path and peer are checked here,
- * before the body is looked at.
- */
+/* Does some account listen at this path? */
 bool chan_webhook_takes(struct chan_host *h, const char *path);
+/* Before the body is read: counts a request of the peer; > 0: it came too often (CHAN_WEBHOOK_MAX in CHAN_WEBHOOK_WINDOW_MS). */
+int64_t chan_webhook_wait_ms(struct chan_host *h, const char *path, const char *peer_ip);
+/* The whole request. reply->body is the caller's; 503 while the account does not run. */
 CH_FIBER void chan_webhook(struct chan_host *h, const struct http_request *rq, struct chan_webhook_reply *reply);
 
 /* -- private to channels/: events of an account's life, for the workers -- */

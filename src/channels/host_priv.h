@@ -48,7 +48,7 @@ struct chan_acct {
 	int64_t up_mono_ms;              /* since when it is up; 0: it is not */
 	int64_t alive_mono_ms;
 	int64_t connected_at, started_at, stopped_at, last_error_at, alive_at, last_in_at, last_out_at, retry_at;
-	int64_t reconnects;
+	int64_t reconnects, failures;
 	bool has_connected;              /* in this process */
 	void *priv;
 	VEC(struct chan_log_line) log;   /* oldest first; at most CHAN_LOG_LINES */
@@ -70,6 +70,7 @@ struct chan_host {
 	struct chan_pairing *pairing;
 	struct chan_gate *gate;
 	struct chan_live *live;
+	struct webhook_pace *webhook_pace;       /* NULL: none came yet */
 };
 
 /* -- acct.c -- */
@@ -91,5 +92,8 @@ void supervise(struct chan_acct *acct);
 /* Waits until no account (NULL) or this one has a run that is ending. */
 CH_FIBER CH_MUST_USE ch_status supervise_wait(struct chan_host *h, struct chan_acct *acct, int64_t deadline_ms,
 					      struct ch_err *err);
+
+/* -- webhook.c -- */
+void webhook_free(struct chan_host *h);
 
 #endif

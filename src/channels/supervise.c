@@ -73,8 +73,11 @@ static void failed(struct chan_acct *acct, ch_status st, const struct ch_err *er
 		acct_set_state(acct, CHAN_NEEDS_LOGIN, acct->last_error);
 		return;
 	}
-	if (acct->up_mono_ms && now_mono_ms() - acct->up_mono_ms >= CHAN_BACKOFF_RESET_MS)
+	if (acct->up_mono_ms && now_mono_ms() - acct->up_mono_ms >= CHAN_BACKOFF_RESET_MS) {
 		acct->backoff_ms = CHAN_BACKOFF_MIN_MS;
+		acct->failures = 0;
+	}
+	acct->failures++;
 	wait = next_backoff(acct, err->retry_after_ms);
 	acct->retry_at = now_wall_ms() + wait;
 	if (!acct->retry)
@@ -148,6 +151,7 @@ static void forget_failures(struct chan_acct *acct)
 {
 	acct->needs_login = false;
 	acct->backoff_ms = CHAN_BACKOFF_MIN_MS;
+	acct->failures = 0;
 	acct->retry_at = 0;
 	if (acct->retry)
 		loop_timer_stop(acct->retry);
@@ -422,6 +426,27 @@ static ch_status forget_cursors(struct chan_acct *acct, struct ch_err *err)
 	return db_run(s, NULL, err);
 }
 
+/* It is stopped. Afterwards it waits for new keys; that a person stopped it is forgotten. */
+CH_FIBER static ch_status logout_one(struct chan_acct *acct, struct ch_err *err)
+{
+	struct chan_host *h = acct->host;
+	ch_status st = CH_OK;
+
+	if (acct->ops->logout && acct->is_configured)
+		st = acct->ops->logout(acct, err);
+	if (!st)
+		st = forget_cursors(acct, err);
+	if (!st)
+		st = pairing_forget_account(h->pairing, acct->ops->id, acct->id, err);
+	if (!st)
+		st = acct_keep_stopped(acct, false, err);
+	if (st)
+		return st;
+	acct->needs_login = true;
+	acct_set_state(acct, CHAN_NEEDS_LOGIN, "logged out");
+	return CH_OK;
+}
+
 CH_FIBER ch_status chan_logout(struct chan_host *h, const char *channel, const char *account, struct ch_err *err)
 {
 	__attribute__((cleanup(meant_done))) struct meant m = { 0 };
@@ -429,15 +454,7 @@ CH_FIBER ch_status chan_logout(struct chan_host *h, const char *channel, const c
 
 	if (!st)
 		st = chan_stop(h, channel, account, err);
-	for (size_t i = 0; !st && i < m.accts.len; i++) {
-		struct chan_acct *acct = m.accts.at[i];
-
-		if (acct->ops->logout && acct->is_configured)
-			st = acct->ops->logout(acct, err);
-		if (!st)
-			st = forget_cursors(acct, err);
-		if (!st)
-			st = pairing_forget_account(h->pairing, acct->ops->id, acct->id, err);
-	}
+	for (size_t i = 0; !st && i < m.accts.len; i++)
+		st = logout_one(m.accts.at[i], err);
 	return st;
 }

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "gateway/hub.h"
+#include "gateway/render_channels.h"
 
 #define RECENT_SESSIONS 5
 
@@ -53,16 +54,6 @@ static void write_plugins(struct jw *w)
 	jw_end(w);
 }
 
-static void write_channels(struct jw *w)
-{
-	jw_kobj(w, "channels");
-	jw_end(w);
-	jw_karr(w, "channelOrder");
-	jw_end(w);
-	jw_kobj(w, "channelLabels");
-	jw_end(w);
-}
-
 static void write_agents(struct gw *gw, struct jw *w, struct arena *a)
 {
 	const struct agent_info *agents;
@@ -99,7 +90,7 @@ void gw_render_health(struct gw *gw, struct jw *w)
 	jw_kobj(w, "configReload");
 	jw_kstr(w, "hotReloadStatus", "active");
 	jw_end(w);
-	write_channels(w);
+	gw_render_health_channels(gw->channels, w);
 	jw_kint(w, "heartbeatSeconds", 0);
 	jw_kstr(w, "defaultAgentId", agent_default_id(gw_config(gw), a));
 	write_agents(gw, w, a);

@@ -28,6 +28,8 @@ CH_FIBER void anthropic_count_tokens(struct http_call *call, const struct http_r
 CH_FIBER void avatar(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void embeddings(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void join_link(struct http_call *call, const struct http_request *rq, void *arg);
+/* The route of a channel's webhook, or NULL; it may have answered (too many of them). */
+const struct http_route *channel_hook_route(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void media(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void session_history(struct http_call *call, const struct http_request *rq, void *arg);
 CH_FIBER void tools_invoke(struct http_call *call, const struct http_request *rq, void *arg);

@@ -106,7 +106,7 @@ static const struct http_route routes[] = {
 	{0},
 };
 
-static const struct http_server_opts server = { .routes = routes, .admit = admit };
+static const struct http_server_opts server = { .routes = routes, .admit = admit, .extra = channel_hook_route };
 
 const struct http_server_opts *http_api_server(void)
 {

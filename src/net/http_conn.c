@@ -231,12 +231,17 @@ static bool is_welcome(struct http_conn *c)
 	struct http_call *call = c->call;
 	const char *allow;
 
+	call->route = http_route_find(s->opts.routes, &call->rq, &allow);
+	if (!call->route && s->opts.extra) {
+		call->route = s->opts.extra(call, &call->rq, s->opts.arg);
+		if (call->route)
+			return call->phase == CALL_OPEN;
+	}
 	if (s->opts.admit && !s->opts.admit(call, &call->rq, s->opts.arg)) {
 		if (call->phase == CALL_OPEN)
 			http_reply_error(call, 500, "internal", "internal error");
 		return false;
 	}
-	call->route = http_route_find(s->opts.routes, &call->rq, &allow);
 	if (call->route)
 		return true;
 	if (allow) {

@@ -70,6 +70,11 @@ struct http_server_opts {
 	void *arg;                        /* given to run */
 	/* Asked for each accepted request head before routing; may answer and return false. NULL: none. */
 	bool (*admit)(struct http_call *call, const struct http_request *rq, void *arg);
+	/*
+	 * The route of a request that no row takes, which then is not asked for by admit; it may answer. NULL: there is none
+	 * (or, as a pointer here, there are never any).
+	 */
+	const struct http_route *(*extra)(struct http_call *call, const struct http_request *rq, void *arg);
 	size_t conns_max;                 /* 0: HTTP_CONNS_MAX; one more gets 503 */
 };
 
