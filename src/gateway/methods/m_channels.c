@@ -474,7 +474,7 @@ static const struct gw_param logs_params[] = {
 
 const struct gw_method gwm_channels[] = {
 	{ "channels.logout", run_logout, GW_SCOPE_ADMIN, GW_CONTROL_WRITE, account_params },
-	{ "channels.logs", run_logs, GW_SCOPE_READ, GW_INLINE, logs_params },
+	{ "channels.logs", run_logs, GW_SCOPE_READ, GW_INLINE | GW_HIDDEN, logs_params },
 	GWM_REFUSE("channels.pairing.approve", PAIRING, NO_CHANNELS),
 	GWM_REFUSE("channels.pairing.dismiss", PAIRING, NO_CHANNELS),
 	GWM_ROW("channels.pairing.list", run_pairing_list, PAIRING, pairing_params, NULL),

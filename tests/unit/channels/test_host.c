@@ -242,7 +242,8 @@ static void stop_body(void)
 	assert_int_equal(chan_stop(host, "nonet", NULL, &err), CH_E_NOT_FOUND);
 	assert_int_equal(chan_stop(host, "irc", NULL, &err), CH_E_NOT_FOUND);
 	assert_int_equal(chan_logout(host, "telegram", "work", &err), CH_OK);
-	assert_state("work", CHAN_STOPPED);
+	assert_state("work", CHAN_NEEDS_LOGIN);
+	assert_false(status_of("work").is_stopped_by_person);
 }
 
 static void test_stopped_by_a_person(void **state)

@@ -256,6 +256,14 @@ static bool scope_is(struct arena *a, const struct gw_method *m, const char *sco
 	       str_eq(scope_name(m->scope), arena_printf(a, "operator.%s", scope));
 }
 
+/* Ours alone, for our own command line; not named in hello-ok. */
+static bool is_ours(const struct gw_method *m)
+{
+	static const char *const names[] = { "channels.deadLetters.list", "channels.deadLetters.resubmit", "channels.logs" };
+
+	return str_in(m->name, names, CH_ARRAY_LEN(names)) && (m->flags & GW_HIDDEN);
+}
+
 /* Whatever we answer is one of the reference's methods, with its scope, and is named only if it is there. */
 static void test_is_the_references(void **state)
 {
@@ -269,6 +277,8 @@ static void test_is_the_references(void **state)
 			const struct gw_method *m = &f[i].rows[k];
 			const struct json *row = find_reference(rows, m->name);
 
+			if (!row && is_ours(m))
+				continue;
 			if (!row)
 				fail_msg("%s is not a method of the reference (%s)", m->name, REFERENCE_PATH);
 			if (!scope_is(a, m, json_get_str(row, "scope")))
