@@ -5,7 +5,8 @@
  * link, code fence or grapheme is ever split; a fence that must be is closed and opened again with its language, a list goes on
  * with its number, a table that must be cut repeats its head.
  * Limits  RENDER_IN_MAX bytes; nesting RENDER_DEPTH_MAX; deeper or broken input is shown as text.
- * Fails   never for content: what a flavour cannot show it says in text.
+ * Fails   never for content: what a flavour cannot show it says in text. CH_E_LIMIT past RENDER_IN_MAX, CH_E_INVALID for a limit
+ *         below RENDER_TEXT_MIN.
  */
 #ifndef CH_CHANNELS_RENDER_H
 #define CH_CHANNELS_RENDER_H
@@ -14,6 +15,7 @@
 
 #define RENDER_IN_MAX (1u << 20)
 #define RENDER_DEPTH_MAX 32
+#define RENDER_TEXT_MIN 64               /* a smaller limit is refused: it has no room for marks */
 
 enum render_tables { RENDER_TABLES_DEFAULT, RENDER_TABLES_OFF, RENDER_TABLES_BULLETS, RENDER_TABLES_CODE, RENDER_TABLES_BLOCK };
 
