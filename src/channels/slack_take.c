@@ -1,0 +1,178 @@
+/*
+ * channels/slack_take.c - one payload of Slack, from the socket or over HTTP, decoded and handed to the core.
+ *
+ * An app that is installed in several workspaces has one stream of events for all: Slack gives each to any open socket. So the
+ * account is that of the event's workspace, wherever it came in.
+ */
+#include "channels/slack.h"
+
+#include "channels/host.h"
+#include "core/fiber.h"
+#include "core/str.h"
+
+struct taking { struct chan_acct *acct; struct arena *a; int64_t deadline_ms; };
+
+/* -- whose it is -- */
+
+static const char *team_of(enum slack_source source, const struct json *p)
+{
+	const struct json *authorization = json_at(json_get(p, "authorizations"), 0);
+
+	if (source == SLACK_INTERACTION)
+		return json_get_str(json_get(p, "team"), "id");
+	if (source == SLACK_COMMAND)
+		return json_get_str(p, "team_id");
+	if (json_get_str(authorization, "team_id"))
+		return json_get_str(authorization, "team_id");
+	return json_get_str(p, "context_team_id") ? json_get_str(p, "context_team_id") : json_get_str(p, "team_id");
+}
+
+struct search { const char *team_id; struct chan_acct *found; };
+
+static bool is_of_team(struct chan_acct *acct, const char *team_id)
+{
+	const struct slack *s = chan_priv(acct);
+
+	return !team_id || !s->team_id || s->is_org || str_eq(s->team_id, team_id);
+}
+
+static bool find_team(void *arg, struct chan_acct *acct)
+{
+	struct search *search = arg;
+	const struct slack *s;
+
+	if (chan_acct_ops(acct) != &chan_slack || !chan_acct_is_up(acct))
+		return true;
+	s = chan_priv(acct);
+	if (str_eq(s->team_id, search->team_id))
+		search->found = acct;
+	return !search->found;
+}
+
+static struct chan_acct *acct_of(struct chan_acct *acct, const char *team_id)
+{
+	struct search search = { .team_id = team_id };
+
+	if (is_of_team(acct, team_id))
+		return acct;
+	chan_acct_each(chan_acct_host(acct), find_team, &search);
+	return search.found;
+}
+
+/* -- what the decoder asks -- */
+
+static const char *user_name(void *arg, const char *user_id)
+{
+	struct taking *t = arg;
+
+	return arena_strdup(t->a, slack_user_name(t->acct, user_id, t->deadline_ms));
+}
+
+static enum chan_peer_kind room_kind(void *arg, const char *room_id, const char **ret_name)
+{
+	struct taking *t = arg;
+	const char *name = NULL;
+	const enum chan_peer_kind kind = slack_room_kind(t->acct, room_id, t->deadline_ms, &name);
+
+	*ret_name = arena_strdup(t->a, name);
+	return kind;
+}
+
+/* The room's own key, the kind's, the account's. */
+static const char *reply_mode(const struct chan_cfg *cfg, enum chan_peer_kind kind, const char *room_id)
+{
+	const struct json *rooms = chan_cfg_get(cfg, "channels");
+	const char *mode = json_get_str(json_get(rooms, room_id), "replyToMode");
+
+	if (!mode)
+		mode = json_get_str(chan_cfg_get(cfg, "replyToModeByChatType"), chan_peer_kind_name(kind));
+	if (!mode)
+		mode = chan_cfg_str(cfg, "replyToMode");
+	return mode ? mode : chan_slack.reply_mode;
+}
+
+static bool threads_roots(void *arg, enum chan_peer_kind kind, const char *room_id)
+{
+	const struct taking *t = arg;
+
+	return !str_eq(reply_mode(chan_acct_cfg(t->acct), kind, room_id), "off");
+}
+
+/* -- taking -- */
+
+static void learn(struct slack *s, const struct json *event, const struct slack_batch *batch)
+{
+	const char *channel = json_get_str(event, "channel"), *type = json_get_str(event, "channel_type");
+
+	if (!channel || !batch->count)
+		return;
+	if (batch->at[0].peer.kind == CHAN_DIRECT && *channel == 'D' && batch->at[0].sender.id)
+		slack_direct_learn(s, batch->at[0].sender.id, channel);
+	else if (type)
+		slack_room_learn(s, channel, batch->at[0].peer.kind);
+}
+
+static ch_status decode(enum slack_source source, const struct json *payload, const struct slack_known *known, struct arena *a,
+			struct slack_batch *batch, struct ch_err *err)
+{
+	switch (source) {
+	case SLACK_EVENT: return slack_decode_event(payload, known, a, batch, err);
+	case SLACK_INTERACTION: return slack_decode_interaction(payload, known, a, batch, err);
+	case SLACK_COMMAND: break;
+	}
+	return slack_decode_command(payload, known, a, batch, err);
+}
+
+static bool has_native(const struct chan_cfg *cfg)
+{
+	const struct json *v = chan_cfg_get(cfg, "commands.native");
+
+	return json_bool_or(v ? v : config_get(chan_cfg_config(cfg), "commands.native"), false);
+}
+
+CH_FIBER ch_status slack_take(struct chan_acct *from, enum slack_source source, const struct json *payload, struct arena *a,
+			      const char **ret_text, struct ch_err *err)
+{
+	const char *team_id = team_of(source, payload);
+	CH_AUTO(chan_acct_unref) struct chan_acct *acct = NULL;
+	struct slack_batch *batch = arena_alloc(a, sizeof(*batch));
+	struct taking t = { .a = a, .deadline_ms = fiber_deadline(SLACK_LOOKUP_MS) };
+	struct slack_known known;
+	const struct chan_cfg *cfg;
+	const struct slack *s;
+	ch_status st;
+
+	*ret_text = NULL;
+	t.acct = acct_of(from, team_id);
+	if (!t.acct) {
+		chan_acct_log(from, "an event of workspace %s, where no account is: left aside", team_id);
+		return CH_OK;
+	}
+	acct = chan_acct_ref(t.acct);
+	cfg = chan_acct_cfg(acct);
+	s = chan_priv(acct);
+	known = (struct slack_known){
+		.self_id = arena_strdup(a, chan_acct_self_id(acct)),
+		.self_name = arena_strdup(a, chan_acct_self_username(acct)),
+		.bot_id = arena_strdup(a, s->bot_id),
+		.team_id = arena_strdup(a, s->team_id),
+		.user_name = user_name,
+		.room_kind = room_kind,
+		.threads_roots = threads_roots,
+		.command_name = chan_cfg_bool(cfg, "slashCommand.enabled", false)
+					? arena_strdup(a, chan_cfg_str(cfg, "slashCommand.name")) : NULL,
+		.has_native_commands = has_native(cfg),
+		.arg = &t,
+	};
+	st = decode(source, payload, &known, a, batch, err);
+	if (st == CH_E_INVALID) {
+		chan_acct_log(acct, "%s", err->text); /* it would be as broken the next time */
+		return CH_OK;
+	}
+	if (st)
+		return st;
+	*ret_text = batch->ack_text;
+	if (source == SLACK_EVENT)
+		learn(chan_priv(acct), json_get(payload, "event"), batch);
+	return batch->count ? chan_deliver(acct, batch->at, batch->count, NULL, NULL, err) : CH_OK;
+}
