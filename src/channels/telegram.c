@@ -323,6 +323,7 @@ const struct chan_ops chan_telegram = {
 	.streaming = "progress",
 	.reply_mode = "off",
 	.history_default = 50,
+	.silence_max_ms = TG_SILENCE_MS,
 	.priv_size = sizeof(struct telegram),
 	.secrets = telegram_secrets,
 	.id_parse = telegram_id_parse,

@@ -24,6 +24,7 @@
 #define TG_UPLOAD_MS 300000
 #define TG_POLL_S 30                     /* how long getUpdates waits; a poll is given up TG_POLL_SLACK_MS later */
 #define TG_POLL_SLACK_MS 20000
+#define TG_SILENCE_MS 120000             /* without an answered poll the core begins anew */
 #define TG_BATCH 100                     /* the API's most */
 #define TG_ANSWER_MAX ((size_t)16 << 20) /* of a JSON answer */
 #define TG_DOWNLOAD_MAX ((int64_t)20 << 20)      /* the cloud API's; a server of one's own (apiRoot) has none */

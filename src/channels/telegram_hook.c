@@ -20,7 +20,7 @@
 #define BODY_MAX (1u << 20)
 #define SECRET_MAX 256
 #define CERT_MAX (64u << 10)
-#define LOOK_MS 300000                   /* between looks at how Telegram gets on with our address */
+#define LOOK_MS 60000                    /* between looks at how Telegram gets on with our address; under TG_SILENCE_MS */
 #define STOP_MS 5000
 
 /* -- a post -- */

@@ -10,6 +10,7 @@
  */
 #include "channels/telegram.h"
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -18,6 +19,7 @@
 #define TRIES 3
 #define TRY_AGAIN_MS 1000                /* times the number of failures */
 #define CONFLICT_WAIT_MS 10000
+#define EMPTY_MS 500                     /* least time between polls that bring nothing: some servers do not wait */
 #define EVENTS_MAX ((size_t)TG_BATCH * TG_PER_UPDATE_MAX)
 
 /* -- acknowledging presses -- */
@@ -187,6 +189,7 @@ static CH_FIBER ch_status on_failure(struct poll *p, const struct tg_answer *ans
 	if (st == CH_E_CANCELED || answer->code == 401 || answer->code == 404)
 		return st == CH_E_NOT_FOUND ? ch_fail(err, CH_E_DENIED, "Telegram does not know this bot: check the token") : st;
 	if (answer->code == 409) {
+		chan_alive(p->acct);
 		if (strstr(answer->description, "webhook"))
 			return ch_fail(err, CH_E_CONFLICT, "a webhook was set for this bot meanwhile; it is taken back");
 		degraded(p, "another program polls with this bot's token: stop it, or make a bot of its own for it");
@@ -222,6 +225,8 @@ CH_FIBER ch_status tg_poll(struct chan_acct *acct, const char *bot_id, struct ch
 	while (!st) {
 		CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 		struct tg_answer answer = { 0 };
+		int64_t begun_ms = now_mono_ms();
+		bool was_warm = p.is_warm;
 
 		st = get_updates(&p, a, &answer, err);
 		if (st) {
@@ -231,6 +236,8 @@ CH_FIBER ch_status tg_poll(struct chan_acct *acct, const char *bot_id, struct ch
 		on_success(&p);
 		if (json_len(answer.result))
 			st = tg_take(acct, answer.result, bot_id, &p.next, err);
+		else if (now_mono_ms() - begun_ms < EMPTY_MS && was_warm)
+			st = fiber_sleep(EMPTY_MS);
 	}
 	return st;
 }
