@@ -92,6 +92,7 @@ extern const struct cli_command cli_status, cli_health, cli_agent, cli_chat, cli
 extern const struct cli_command cli_config_get, cli_config_set, cli_config_unset, cli_config_file, cli_config_validate;
 extern const struct cli_command cli_devices_list, cli_devices_approve, cli_devices_reject, cli_devices_revoke;
 extern const struct cli_command cli_devices_join_code, cli_devices_setup_code;
+extern const struct cli_command cli_pairing_list, cli_pairing_grants, cli_pairing_approve, cli_pairing_dismiss, cli_pairing_revoke;
 extern const struct cli_command cli_sessions_search;
 extern const struct cli_command cli_sessions_rename, cli_sessions_archive, cli_sessions_compact, cli_sessions_delete;
 extern const struct cli_command cli_sessions_cleanup, cli_sessions_export;

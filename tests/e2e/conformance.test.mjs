@@ -115,6 +115,8 @@ const MINIMAL = {
 	'artifacts.list': { sessionKey: key },
 	'audit.run.inspect': { runId: 'x' },
 	'board.get': { sessionKey: key },
+	'channels.pairing.approve': fails({ channel: 'telegram', accountId: 'default', requestId: 'x' }, /does not use DM pairing/),
+	'channels.pairing.dismiss': fails({ channel: 'telegram', accountId: 'default', requestId: 'x' }, /does not use DM pairing/),
 	'chat.abort': { sessionKey: key },
 	'chat.history': { sessionKey: key },
 	'chat.message.get': async () => ({ sessionKey: key, messageId: (await entries(key))[0] }),

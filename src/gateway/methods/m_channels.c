@@ -15,8 +15,6 @@
 #include "gateway/render_channels.h"
 
 #define NO_CHANNELS "this version has no messaging channels"
-#define PAIRING_PER_ACCOUNT 3
-#define PAIRING_TTL_MS 3600000
 #define NO_WEB_LOGIN "no provider of this version logs in by QR code"
 #define PROBE_MS 10000
 #define PROBE_MAX_MS 60000
@@ -426,33 +424,6 @@ static ch_status run_logs(struct gw_call *call, struct ch_err *err)
 
 /* -- rows -- */
 
-static ch_status run_pairing_list(struct gw_call *call, struct ch_err *err)
-{
-	struct jw *w;
-
-	if (json_get(call->params, "channel"))
-		return ch_fail(err, CH_E_NOT_FOUND, "unknown pairing channel: %s", gwm_short_param(call, "channel"));
-	w = gw_reply_begin(call);
-	jw_obj(w);
-	jw_karr(w, "accounts");
-	jw_end(w);
-	jw_karr(w, "requests");
-	jw_end(w);
-	jw_kbool(w, "commandOwnerConfigured", false);
-	jw_kobj(w, "limits");
-	jw_kint(w, "pendingPerAccount", PAIRING_PER_ACCOUNT);
-	jw_kint(w, "ttlMs", PAIRING_TTL_MS);
-	jw_end(w);
-	jw_end(w);
-	gw_reply_end(call);
-	return CH_OK;
-}
-
-static const struct gw_param pairing_params[] = {
-	{ "channel", GP_STR, GP_NON_EMPTY },
-	{ "accountId", GP_STR, GP_NON_EMPTY },
-	{0},
-};
 
 
 static const struct gw_param status_params[] = {
@@ -475,9 +446,6 @@ static const struct gw_param logs_params[] = {
 const struct gw_method gwm_channels[] = {
 	{ "channels.logout", run_logout, GW_SCOPE_ADMIN, GW_CONTROL_WRITE, account_params },
 	{ "channels.logs", run_logs, GW_SCOPE_READ, GW_INLINE | GW_HIDDEN, logs_params },
-	GWM_REFUSE("channels.pairing.approve", PAIRING, NO_CHANNELS),
-	GWM_REFUSE("channels.pairing.dismiss", PAIRING, NO_CHANNELS),
-	GWM_ROW("channels.pairing.list", run_pairing_list, PAIRING, pairing_params, NULL),
 	{ "channels.start", run_start, GW_SCOPE_ADMIN, GW_CONTROL_WRITE, account_params },
 	{ "channels.status", run_status, GW_SCOPE_READ, GW_WAITS, status_params },
 	{ "channels.stop", run_stop, GW_SCOPE_ADMIN, GW_CONTROL_WRITE, account_params },

@@ -32,6 +32,7 @@ GWM_FAMILY(gwm_exec_approvals);
 GWM_FAMILY(gwm_logs);
 GWM_FAMILY(gwm_models);
 GWM_FAMILY(gwm_models_auth);
+GWM_FAMILY(gwm_pairing);
 GWM_FAMILY(gwm_people);
 GWM_FAMILY(gwm_projects);
 GWM_FAMILY(gwm_questions);

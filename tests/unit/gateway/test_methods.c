@@ -259,7 +259,9 @@ static bool scope_is(struct arena *a, const struct gw_method *m, const char *sco
 /* Ours alone, for our own command line; not named in hello-ok. */
 static bool is_ours(const struct gw_method *m)
 {
-	static const char *const names[] = { "channels.deadLetters.list", "channels.deadLetters.resubmit", "channels.logs" };
+	static const char *const names[] = { "channels.deadLetters.list", "channels.deadLetters.resubmit", "channels.logs",
+					     "channels.pairing.approveCode", "channels.pairing.dismissCode",
+					     "channels.pairing.revoke", "channels.pairing.state" };
 
 	return str_in(m->name, names, CH_ARRAY_LEN(names)) && (m->flags & GW_HIDDEN);
 }
