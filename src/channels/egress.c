@@ -19,7 +19,7 @@
 
 static void on_due(void *arg)
 {
-	lanes_pump(arg);
+	out_lanes_pump(arg);
 }
 
 static void on_keeper(void *arg);
@@ -40,7 +40,7 @@ void egress_free(struct chan_egress *e)
 {
 	if (!e)
 		return;
-	lanes_free(e);
+	out_lanes_free(e);
 	deadline_heap_done(&e->due);
 	loop_timer_free(e->timer);
 	loop_timer_free(e->keeper);

@@ -18,7 +18,7 @@ static void lane_free(struct lane *l)
 	ch_free(l);
 }
 
-void lanes_free(struct chan_egress *e)
+void out_lanes_free(struct chan_egress *e)
 {
 	size_t cursor = 0;
 	void *v;
@@ -47,7 +47,7 @@ static void lane_rest(struct lane *l, enum step step, int64_t wait_ms)
 		lane_free(l);
 	}
 	fiber_cond_broadcast(&e->ended);
-	lanes_pump(e);
+	out_lanes_pump(e);
 }
 
 static void lane_main(void *arg)
@@ -75,7 +75,7 @@ static void on_fire(struct deadline *d)
 	l->fiber = fiber_spawn(chan_host_loop(l->egress->host), "send", FIBER_JOINABLE, lane_main, l);
 }
 
-void lanes_pump(struct chan_egress *e)
+void out_lanes_pump(struct chan_egress *e)
 {
 	int64_t now = now_mono_ms();
 	struct deadline *first;
@@ -118,5 +118,5 @@ void lane_poke(struct chan_egress *e, const char *channel, const char *account, 
 		return;
 	deadline_remove(&e->due, &l->due);
 	deadline_add(&e->due, &l->due, now_mono_ms());
-	lanes_pump(e);
+	out_lanes_pump(e);
 }

@@ -54,8 +54,8 @@ struct pace *egress_pace(struct chan_egress *e);
 
 /* -- lanes (egress_lane.c) -- */
 void lane_poke(struct chan_egress *e, const char *channel, const char *account, const char *lane);
-void lanes_pump(struct chan_egress *e);
-void lanes_free(struct chan_egress *e);
+void out_lanes_pump(struct chan_egress *e);
+void out_lanes_free(struct chan_egress *e);
 
 /* -- one step of a lane (egress_send.c) -- */
 enum step { STEP_AGAIN, STEP_LATER, STEP_DONE };
