@@ -177,7 +177,7 @@ static const struct json *pick_binding(const struct routing *r, enum rank *ret_r
 		if (rank >= *ret_rank)
 			continue;
 		if (!agent_exists(r->config, json_get_str(b, "agentId"))) {
-			log_warn("channels", "a binding for %s names the agent %s, which is not there; it is passed over",
+			log_debug("channels", "a binding for %s names the agent %s, which is not there; it is passed over",
 				 r->ops->id, log_quote(json_get_str(b, "agentId")));
 			continue;
 		}
