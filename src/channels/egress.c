@@ -16,6 +16,7 @@
 
 #define KEEPER_MS (10 * 60 * 1000)
 #define STALE_AT_ONCE 100
+#define DRAIN_GRACE_MS 1500
 
 static void on_due(void *arg)
 {
@@ -86,7 +87,7 @@ static void on_stale(void *arg, const struct outbox_row *r)
 /* A lane that is at work decides for itself. */
 static bool is_at_work(const struct chan_egress *e, const struct outbox_row *r)
 {
-	const struct lane *l = map_find(e->lanes, r->lane);
+	const struct egress_lane *l = map_find(e->lanes, r->lane);
 
 	return l && l->fiber;
 }
@@ -137,17 +138,27 @@ static void cancel_lanes(struct chan_egress *e, bool all)
 	void *v;
 
 	while (map_each(e->lanes, &cursor, NULL, &v)) {
-		struct lane *l = v;
+		struct egress_lane *l = v;
 
 		if (l->fiber && (all || !l->is_sending))
 			fiber_cancel(l->fiber);
 	}
 }
 
+/* What was said last (the answer to /restart) still goes, if that is quick. */
+CH_FIBER static void grace(struct chan_egress *e, int64_t deadline_ms)
+{
+	int64_t until = CH_MIN(deadline_ms, fiber_deadline(DRAIN_GRACE_MS));
+
+	while (e->running && !fiber_cond_wait(&e->ended, until))
+		continue;
+}
+
 CH_FIBER void egress_drain(struct chan_egress *e, int64_t deadline_ms)
 {
 	bool is_over = false;
 
+	grace(e, deadline_ms);
 	e->is_draining = true;
 	if (e->timer)
 		loop_timer_stop(e->timer);
@@ -191,7 +202,7 @@ void egress_wake(struct chan_egress *e, const char *channel, const char *account
 	if (lanes.len)
 		keep(e);
 	for (size_t i = 0; i < lanes.len; i++)
-		lane_poke(e, channel, account, lanes.at[i]);
+		egress_poke(e, channel, account, lanes.at[i]);
 	vec_done(&lanes);
 }
 
@@ -300,7 +311,7 @@ ch_status egress_put(struct chan_egress *e, const struct chan_message *given, in
 	if (st)
 		return st;
 	keep(e);
-	lane_poke(e, m.channel, m.account, lane);
+	egress_poke(e, m.channel, m.account, lane);
 	return CH_OK;
 }
 
@@ -379,7 +390,7 @@ ch_status egress_resubmit(struct chan_egress *e, int64_t id, struct ch_err *err)
 		st = outbox_resubmit(e->db, id, now_wall_ms(), err);
 	if (st)
 		return st;
-	lane_poke(e, row.channel, row.account, row.lane);
+	egress_poke(e, row.channel, row.account, row.lane);
 	return CH_OK;
 }
 

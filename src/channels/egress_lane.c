@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 
-static void lane_free(struct lane *l)
+static void lane_free(struct egress_lane *l)
 {
 	ch_free(l->key);
 	ch_free(l->channel);
@@ -25,7 +25,7 @@ void out_lanes_free(struct chan_egress *e)
 
 	CH_BUG_ON(e->running);
 	while (map_each(e->lanes, &cursor, NULL, &v)) {
-		struct lane *l = v;
+		struct egress_lane *l = v;
 
 		deadline_remove(&e->due, &l->due);
 		lane_free(l);
@@ -34,13 +34,13 @@ void out_lanes_free(struct chan_egress *e)
 }
 
 /* The lane's fiber ends: it is due again, or gone. */
-static void lane_rest(struct lane *l, enum step step, int64_t wait_ms)
+static void lane_rest(struct egress_lane *l, enum egress_next step, int64_t wait_ms)
 {
 	struct chan_egress *e = l->egress;
 
 	fiber_detach(CH_TAKE(l->fiber));
 	e->running--;
-	if (!e->is_draining && (step == STEP_LATER || l->is_poked)) {
+	if (!e->is_draining && (step == EGRESS_LATER || l->is_poked)) {
 		deadline_add(&e->due, &l->due, now_mono_ms() + (l->is_poked ? 0 : wait_ms));
 	} else {
 		map_take(e->lanes, l->key);
@@ -52,16 +52,16 @@ static void lane_rest(struct lane *l, enum step step, int64_t wait_ms)
 
 static void lane_main(void *arg)
 {
-	struct lane *l = arg;
+	struct egress_lane *l = arg;
 	struct chan_egress *e = l->egress;
-	enum step step = STEP_AGAIN;
+	enum egress_next step = EGRESS_AGAIN;
 	int64_t wait_ms = 0;
 
-	while (step == STEP_AGAIN && !e->is_draining) {
+	while (step == EGRESS_AGAIN && !e->is_draining) {
 		l->is_poked = false;
 		step = egress_step(e, l, &wait_ms);
-		if (step == STEP_LATER && wait_ms <= EGRESS_SHORT_MS && !fiber_sleep(wait_ms))
-			step = STEP_AGAIN;
+		if (step == EGRESS_LATER && wait_ms <= EGRESS_SHORT_MS && !fiber_sleep(wait_ms))
+			step = EGRESS_AGAIN;
 	}
 	lane_rest(l, step, wait_ms);
 }
@@ -69,7 +69,7 @@ static void lane_main(void *arg)
 /* Called for a lane that is due; more than may run at once stay in the heap. */
 static void on_fire(struct deadline *d)
 {
-	struct lane *l = CH_CONTAINER_OF(d, struct lane, due);
+	struct egress_lane *l = CH_CONTAINER_OF(d, struct egress_lane, due);
 
 	l->egress->running++;
 	l->fiber = fiber_spawn(chan_host_loop(l->egress->host), "send", FIBER_JOINABLE, lane_main, l);
@@ -93,9 +93,9 @@ void out_lanes_pump(struct chan_egress *e)
 		loop_timer_stop(e->timer);
 }
 
-static struct lane *lane_new(struct chan_egress *e, const char *channel, const char *account, const char *key)
+static struct egress_lane *lane_new(struct chan_egress *e, const char *channel, const char *account, const char *key)
 {
-	struct lane *l = ch_alloc(sizeof(*l));
+	struct egress_lane *l = ch_alloc(sizeof(*l));
 
 	l->egress = e;
 	l->key = ch_strdup(key);
@@ -105,9 +105,9 @@ static struct lane *lane_new(struct chan_egress *e, const char *channel, const c
 	return l;
 }
 
-void lane_poke(struct chan_egress *e, const char *channel, const char *account, const char *key)
+void egress_poke(struct chan_egress *e, const char *channel, const char *account, const char *key)
 {
-	struct lane *l = map_find(e->lanes, key);
+	struct egress_lane *l = map_find(e->lanes, key);
 
 	if (!e->is_started || e->is_draining)
 		return;

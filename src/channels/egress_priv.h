@@ -25,7 +25,7 @@
 
 #define EGRESS_TOO_LATE "it could not be sent for a day"
 
-struct lane {
+struct egress_lane {
 	struct deadline due;             /* in egress.due while it waits */
 	struct chan_egress *egress;
 	struct fiber *fiber;             /* NULL: it waits */
@@ -41,7 +41,7 @@ struct chan_egress {
 	struct chan_host *host;
 	struct db *db;
 	struct pace *pace;
-	struct map *lanes;               /* struct lane by key */
+	struct map *lanes;               /* struct egress_lane by key */
 	struct deadline_heap due;
 	struct loop_timer *timer;        /* for the first of due */
 	struct loop_timer *keeper;       /* looks for what has waited too long; armed when there is anything */
@@ -53,14 +53,14 @@ struct chan_egress {
 struct pace *egress_pace(struct chan_egress *e);
 
 /* -- lanes (egress_lane.c) -- */
-void lane_poke(struct chan_egress *e, const char *channel, const char *account, const char *lane);
+void egress_poke(struct chan_egress *e, const char *channel, const char *account, const char *lane);
 void out_lanes_pump(struct chan_egress *e);
 void out_lanes_free(struct chan_egress *e);
 
 /* -- one step of a lane (egress_send.c) -- */
-enum step { STEP_AGAIN, STEP_LATER, STEP_DONE };
-/* Sends the next part of the lane's first row, or sees that it has to wait: *ret_wait_ms with STEP_LATER. */
-CH_FIBER enum step egress_step(struct chan_egress *e, struct lane *l, int64_t *ret_wait_ms);
+enum egress_next { EGRESS_AGAIN, EGRESS_LATER, EGRESS_DONE };
+/* Sends the next part of the lane's first row, or sees that it has to wait: *ret_wait_ms with EGRESS_LATER. */
+CH_FIBER enum egress_next egress_step(struct chan_egress *e, struct egress_lane *l, int64_t *ret_wait_ms);
 /* The row ends as failed or unsure: kept, logged, told to the operator. A failure changed nothing. */
 CH_MUST_USE ch_status egress_give_up(struct chan_egress *e, const struct outbox_row *row, enum outbox_state state,
 				     const char *reason, struct ch_err *err);

@@ -23,7 +23,7 @@
 /* What one step works on; all on its arena. */
 struct job {
 	struct chan_egress *e;
-	struct lane *lane;
+	struct egress_lane *lane;
 	struct chan_acct *acct;          /* a reference */
 	const struct chan_ops *ops;
 	struct arena *arena;
@@ -85,19 +85,19 @@ ch_status egress_give_up(struct chan_egress *e, const struct outbox_row *row, en
 }
 
 /* The database did not take it: nothing changed, looked at again. */
-static enum step store_failed(struct job *j, const struct ch_err *err, int64_t *ret_wait_ms)
+static enum egress_next store_failed(struct job *j, const struct ch_err *err, int64_t *ret_wait_ms)
 {
 	log_warn("channels", "chan=%s account=%s the outbox: %s; again in %d ms", j->lane->channel, j->lane->account, err->text,
 		 EGRESS_STORE_MS);
 	*ret_wait_ms = EGRESS_STORE_MS;
-	return STEP_LATER;
+	return EGRESS_LATER;
 }
 
-static enum step give_up(struct job *j, enum outbox_state state, const char *reason, int64_t *ret_wait_ms)
+static enum egress_next give_up(struct job *j, enum outbox_state state, const char *reason, int64_t *ret_wait_ms)
 {
 	struct ch_err err = { 0 };
 
-	return egress_give_up(j->e, &j->row, state, reason, &err) ? store_failed(j, &err, ret_wait_ms) : STEP_AGAIN;
+	return egress_give_up(j->e, &j->row, state, reason, &err) ? store_failed(j, &err, ret_wait_ms) : EGRESS_AGAIN;
 }
 
 /* 400 ms, 800 ms, … 30 s, 10 % more or less. */
@@ -175,19 +175,15 @@ static ch_status cut(struct job *j, const struct chan_cfg *cfg, struct ch_err *e
 	return egress_cut(j->ops, cfg, &j->m, mimes, j->arena, &j->parts, &j->part_count, err);
 }
 
-/* Files there, text cut, both on disk: nothing was sent before. */
+/* Files there, text cut: nothing was sent before. */
 static ch_status prepare(struct job *j, struct ch_err *err)
 {
-	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = NULL;
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg =
+		chan_cfg_new(chan_host_config(j->e->host), j->row.channel, j->row.account);
 	ch_status st;
 
-	if (j->part_count)
-		return CH_OK;
-	cfg = chan_cfg_new(chan_host_config(j->e->host), j->row.channel, j->row.account);
 	st = fetch_files(j, cfg, err);
-	if (!st)
-		st = cut(j, cfg, err);
-	return st ? st : rewrite(j, err);
+	return st ? st : cut(j, cfg, err);
 }
 
 static void part_key(struct job *j)
@@ -289,7 +285,7 @@ static bool is_repeatable(const struct job *j)
 /* What the network said, until it is on disk. */
 static void know(struct job *j, const struct chan_sent *sent)
 {
-	struct lane *l = j->lane;
+	struct egress_lane *l = j->lane;
 
 	ch_free(l->known.message_id);
 	l->known.row_id = j->row.id;
@@ -303,7 +299,7 @@ static bool is_known(const struct job *j)
 	return j->lane->known.row_id == j->row.id && j->lane->known.part == j->row.part;
 }
 
-static enum step on_sent(struct job *j, const struct chan_sent *sent, int64_t *ret_wait_ms)
+static enum egress_next on_sent(struct job *j, const struct chan_sent *sent, int64_t *ret_wait_ms)
 {
 	bool is_last = j->row.part + 1 >= j->row.parts;
 	struct ch_err err = { 0 };
@@ -315,11 +311,11 @@ static enum step on_sent(struct job *j, const struct chan_sent *sent, int64_t *r
 		egress_files_drop(j->e, j->row.message);
 		fiber_cond_broadcast(&j->e->ended);
 	}
-	return STEP_AGAIN;
+	return EGRESS_AGAIN;
 }
 
 /* Once more later, as `state`. */
-static enum step again(struct job *j, enum outbox_state state, int attempts, int64_t wait_ms, const char *error,
+static enum egress_next again(struct job *j, enum outbox_state state, int attempts, int64_t wait_ms, const char *error,
 		       int64_t *ret_wait_ms)
 {
 	struct ch_err err = { 0 };
@@ -327,7 +323,7 @@ static enum step again(struct job *j, enum outbox_state state, int attempts, int
 	if (outbox_again(j->e->db, j->row.id, state, attempts, now_wall_ms() + wait_ms, error, &err))
 		return store_failed(j, &err, ret_wait_ms);
 	*ret_wait_ms = wait_ms;
-	return STEP_LATER;
+	return EGRESS_LATER;
 }
 
 static void obey_retry_after(struct job *j, const struct chan_sent *sent, const struct ch_err *why)
@@ -337,7 +333,7 @@ static void obey_retry_after(struct job *j, const struct chan_sent *sent, const 
 			   why->retry_after_ms);
 }
 
-static enum step on_not_sent(struct job *j, const struct chan_sent *sent, const struct ch_err *why, int64_t *ret_wait_ms)
+static enum egress_next on_not_sent(struct job *j, const struct chan_sent *sent, const struct ch_err *why, int64_t *ret_wait_ms)
 {
 	int64_t wait_ms = CH_MAX(backoff(j->row.attempts), (int64_t)why->retry_after_ms);
 	int attempts = j->row.attempts + 1;
@@ -353,7 +349,7 @@ static enum step on_not_sent(struct job *j, const struct chan_sent *sent, const 
 }
 
 /* The draft cannot be changed any more: the message is sent as a new one. */
-static enum step drop_draft(struct job *j, int64_t *ret_wait_ms)
+static enum egress_next drop_draft(struct job *j, int64_t *ret_wait_ms)
 {
 	struct outbox_part *parts = arena_alloc(j->arena, j->part_count * sizeof(*parts));
 	struct ch_err err = { 0 };
@@ -364,10 +360,10 @@ static enum step drop_draft(struct job *j, int64_t *ret_wait_ms)
 	j->m.draft_id = NULL;
 	if (rewrite(j, &err) || outbox_again(j->e->db, j->row.id, OUTBOX_PENDING, 0, 0, NULL, &err))
 		return store_failed(j, &err, ret_wait_ms);
-	return STEP_AGAIN;
+	return EGRESS_AGAIN;
 }
 
-static enum step on_refused(struct job *j, const struct ch_err *why, int64_t *ret_wait_ms)
+static enum egress_next on_refused(struct job *j, const struct ch_err *why, int64_t *ret_wait_ms)
 {
 	if (this_part(j)->is_edit)
 		return drop_draft(j, ret_wait_ms);
@@ -376,19 +372,19 @@ static enum step on_refused(struct job *j, const struct ch_err *why, int64_t *re
 	return give_up(j, OUTBOX_FAILED, why->text, ret_wait_ms);
 }
 
-static enum step on_unsure(struct job *j, const struct ch_err *why, int64_t *ret_wait_ms)
+static enum egress_next on_unsure(struct job *j, const struct ch_err *why, int64_t *ret_wait_ms)
 {
 	int attempts = j->row.attempts + 1;
 
 	/* Going down: the next start settles it. */
 	if (j->e->is_draining)
-		return STEP_DONE;
+		return EGRESS_DONE;
 	if (attempts >= CHAN_TRIES || (!is_repeatable(j) && !j->ops->reconcile))
 		return give_up(j, OUTBOX_UNSURE, why->text, ret_wait_ms);
 	return again(j, OUTBOX_SENDING, attempts, backoff(j->row.attempts), why->text, ret_wait_ms);
 }
 
-static enum step after(struct job *j, ch_status st, const struct chan_sent *sent, const struct ch_err *why, int64_t *ret_wait_ms)
+static enum egress_next after(struct job *j, ch_status st, const struct chan_sent *sent, const struct ch_err *why, int64_t *ret_wait_ms)
 {
 	switch (sent->outcome) {
 	case CHAN_SENT:
@@ -407,8 +403,8 @@ static enum step after(struct job *j, ch_status st, const struct chan_sent *sent
 
 /* -- one step -- */
 
-/* The part may be out. STEP_DONE: it is known not to be, it goes the usual way. */
-static enum step settle(struct job *j, int64_t *ret_wait_ms)
+/* The part may be out. EGRESS_DONE: it is known not to be, it goes the usual way. */
+static enum egress_next settle(struct job *j, int64_t *ret_wait_ms)
 {
 	struct chan_sent sent = { .outcome = CHAN_UNSURE };
 	struct ch_err err = { 0 };
@@ -419,7 +415,7 @@ static enum step settle(struct job *j, int64_t *ret_wait_ms)
 		return on_sent(j, &sent, ret_wait_ms);
 	}
 	if (is_repeatable(j) || (is_known(j) && j->lane->known.outcome == CHAN_NOT_SENT))
-		return STEP_DONE;
+		return EGRESS_DONE;
 	if (!j->ops->reconcile)
 		return give_up(j, OUTBOX_UNSURE, "the gateway was restarted while it was being sent", ret_wait_ms);
 	j->lane->is_sending = true;
@@ -434,25 +430,25 @@ static enum step settle(struct job *j, int64_t *ret_wait_ms)
 	if (!st || !ch_status_retryable(st)) {
 		if (!err.text[0])
 			ch_fail(&err, CH_E_PEER, "the platform did not say whether it has it");
-		return j->e->is_draining ? STEP_DONE : give_up(j, OUTBOX_UNSURE, err.text, ret_wait_ms);
+		return j->e->is_draining ? EGRESS_DONE : give_up(j, OUTBOX_UNSURE, err.text, ret_wait_ms);
 	}
 	return on_unsure(j, &err, ret_wait_ms);
 }
 
-static enum step send_row(struct job *j, int64_t *ret_wait_ms)
+static enum egress_next send_row(struct job *j, int64_t *ret_wait_ms)
 {
 	struct chan_sent sent = { .outcome = CHAN_UNSURE };
 	struct ch_err err = { 0 };
-	enum step step;
+	enum egress_next step;
 	ch_status st;
 
 	if (j->row.state == OUTBOX_SENDING) {
 		step = settle(j, ret_wait_ms);
-		if (step != STEP_DONE || j->e->is_draining)
+		if (step != EGRESS_DONE || j->e->is_draining)
 			return step;
 		*ret_wait_ms = wait_for_turn(j);
 		if (*ret_wait_ms > 0)
-			return STEP_LATER;
+			return EGRESS_LATER;
 	}
 	if (outbox_intend(j->e->db, j->row.id, now_wall_ms(), &err))
 		return store_failed(j, &err, ret_wait_ms);
@@ -466,7 +462,7 @@ static enum step send_row(struct job *j, int64_t *ret_wait_ms)
 	return after(j, st, &sent, &err, ret_wait_ms);
 }
 
-static enum step step_row(struct job *j, int64_t *ret_wait_ms)
+static enum egress_next step_row(struct job *j, int64_t *ret_wait_ms)
 {
 	int64_t now = now_wall_ms();
 	struct ch_err err = { 0 };
@@ -476,7 +472,7 @@ static enum step step_row(struct job *j, int64_t *ret_wait_ms)
 		return give_up(j, OUTBOX_FAILED, j->row.error ? j->row.error : EGRESS_TOO_LATE, ret_wait_ms);
 	if (j->row.next_at > now) {
 		*ret_wait_ms = j->row.next_at - now;
-		return STEP_LATER;
+		return EGRESS_LATER;
 	}
 	st = outbox_read(j->row.message, j->arena, &j->m, &j->parts, &j->part_count, &err);
 	if (st)
@@ -484,13 +480,17 @@ static enum step step_row(struct job *j, int64_t *ret_wait_ms)
 	if (j->row.state == OUTBOX_PENDING) {
 		*ret_wait_ms = wait_for_turn(j);
 		if (*ret_wait_ms > 0)
-			return STEP_LATER;
+			return EGRESS_LATER;
 	}
-	st = prepare(j, &err);
+	if (!j->part_count) {
+		st = prepare(j, &err);
+		if (!st && rewrite(j, &err))
+			return store_failed(j, &err, ret_wait_ms);
+	}
 	if (!st)
 		st = fill(j, &err);
 	if (st == CH_E_CANCELED || j->e->is_draining)
-		return STEP_DONE;
+		return EGRESS_DONE;
 	if (st)
 		return give_up(j, OUTBOX_FAILED, err.text, ret_wait_ms);
 	return send_row(j, ret_wait_ms);
@@ -504,7 +504,7 @@ static void job_done(struct job *j)
 	arena_unref(j->arena);
 }
 
-CH_FIBER enum step egress_step(struct chan_egress *e, struct lane *l, int64_t *ret_wait_ms)
+CH_FIBER enum egress_next egress_step(struct chan_egress *e, struct egress_lane *l, int64_t *ret_wait_ms)
 {
 	struct chan_acct *acct = chan_acct_find(e->host, l->channel, l->account);
 	__attribute__((cleanup(job_done))) struct job j = { .e = e, .lane = l };
@@ -512,13 +512,13 @@ CH_FIBER enum step egress_step(struct chan_egress *e, struct lane *l, int64_t *r
 	ch_status st;
 
 	if (!acct || !chan_acct_is_up(acct))
-		return STEP_DONE;
+		return EGRESS_DONE;
 	j.acct = chan_acct_ref(acct);
 	j.ops = chan_acct_ops(acct);
 	j.arena = arena_new(0);
 	st = outbox_next(e->db, l->channel, l->account, l->key, j.arena, &j.row, &err);
 	if (st == CH_E_NOT_FOUND)
-		return STEP_DONE;
+		return EGRESS_DONE;
 	if (st)
 		return store_failed(&j, &err, ret_wait_ms);
 	return step_row(&j, ret_wait_ms);

@@ -3,6 +3,7 @@
  */
 #include "channels/host_priv.h"
 
+#include "channels/egress.h"
 #include "channels/gate.h"
 #include "channels/pairing.h"
 #include "core/clock.h"
@@ -23,6 +24,7 @@ struct chan_host *chan_host_new(const struct chan_host_opts *opts)
 	h->config_arg = opts->config_arg;
 	h->pairing = pairing_new(h->db);
 	h->gate = chan_gate_new();
+	h->egress = egress_new(h);
 	return h;
 }
 
@@ -36,6 +38,7 @@ void chan_host_free(struct chan_host *h)
 		chan_acct_unref(h->accts.at[i]);
 	}
 	vec_done(&h->accts);
+	egress_free(h->egress);
 	chan_gate_free(h->gate);
 	webhook_free(h);
 	pairing_free(h->pairing);
@@ -55,6 +58,10 @@ const struct chan_up *chan_host_up(const struct chan_host *h)
 
 CH_FIBER ch_status chan_host_start(struct chan_host *h, struct ch_err *err)
 {
+	ch_status st = egress_start(h->egress, err);
+
+	if (st)
+		return st;
 	h->is_started = true;
 	supervise_all(h);
 	return CH_OK;
@@ -65,6 +72,7 @@ CH_FIBER void chan_host_drain(struct chan_host *h, int64_t deadline_ms)
 	struct ch_err err = { 0 };
 
 	h->is_draining = true;
+	egress_drain(h->egress, now_mono_ms() + (deadline_ms - now_mono_ms()) / 2);      /* before its connections end */
 	for (size_t i = 0; i < h->accts.len; i++)
 		supervise(h->accts.at[i]);
 	/* A fiber that does not end would use what is freed next: waiting for it is all that can be done. */
