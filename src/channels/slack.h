@@ -4,7 +4,7 @@
  *	slack.c         the row, ids and targets, keys, run(), probe
  *	slack_api.c     one call of the Web API: form in, JSON out, what an error means
  *	slack_socket.c  Socket Mode: a WebSocket of envelopes, each acknowledged when it is durable
- *	slack_http.c    requests from Slack: signature, events, interactivity, slash commands
+ *	slack_http.c    requests from Slack, signed (slack_sign.c): events, interactivity, slash commands
  *	slack_take.c    what both bring, handed to the core
  *	slack_event.c   JSON of Slack to struct chan_in (no I/O)
  *	slack_press.c   … of buttons, views, shortcuts and slash commands (no I/O)
@@ -50,7 +50,7 @@ enum slack_token { SLACK_BOT, SLACK_APP, SLACK_READ };   /* READ: the user's tok
 
 /* Arguments of a method, as Slack's own clients send them: a form, values that are not text as JSON. */
 struct slack_form { struct buf body; };
-void slack_form_init(struct slack_form *f);
+#define SLACK_FORM { .body = { .max_bytes = 1u << 20 } }
 void slack_form_done(struct slack_form *f);
 #define SLACK_AUTO_FORM __attribute__((cleanup(slack_form_done)))
 void slack_form_add(struct slack_form *f, const char *name, const char *value);  /* NULL: nothing is added */
@@ -92,6 +92,9 @@ CH_FIBER CH_MUST_USE ch_status slack_socket_run(struct chan_acct *acct, struct c
 /* -- slack_http.c -- */
 
 CH_FIBER void slack_webhook(struct chan_acct *acct, const struct http_request *rq, struct chan_webhook_reply *reply);
+
+/* -- slack_sign.c -- */
+
 /* "v0=<hex>" over "v0:<timestamp>:<body>", not older or newer than five minutes. */
 bool slack_signature_ok(const char *secret, const char *timestamp, const char *signature, const char *body, size_t len,
 			int64_t now_wall_ms);

@@ -140,11 +140,6 @@ CH_FIBER ch_status slack_secret(const struct chan_cfg *cfg, enum slack_token tok
 
 /* -- forms -- */
 
-void slack_form_init(struct slack_form *f)
-{
-	buf_init(&f->body, 1u << 20);
-}
-
 void slack_form_done(struct slack_form *f)
 {
 	buf_done(&f->body);

@@ -54,12 +54,11 @@ static CH_FIBER ch_status put_bytes(struct chan_acct *acct, const char *url, con
 static CH_FIBER ch_status upload(struct chan_acct *acct, const struct chan_media_out *m, struct arena *a, const char **ret_id,
 				 enum chan_outcome *ret_outcome, struct ch_err *err)
 {
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack_answer answer;
 	const char *url;
 	ch_status st;
 
-	slack_form_init(&form);
 	slack_form_add(&form, "filename", m->name);
 	slack_form_int(&form, "length", (int64_t)m->len);
 	st = slack_call(acct, SLACK_BOT, "files.getUploadURLExternal", &form, deadline(), a, &answer, err);
@@ -91,11 +90,10 @@ static const char *shared_at(const struct json *file, const char *channel)
 static CH_FIBER const char *message_of(struct chan_acct *acct, const char *file_id, const char *channel, struct arena *a)
 {
 	for (int i = 0; i < TS_TRIES; i++) {
-		SLACK_AUTO_FORM struct slack_form form;
+		SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 		struct slack_answer answer;
 		const char *ts;
 
-		slack_form_init(&form);
 		slack_form_add(&form, "file", file_id);
 		if (slack_call(acct, SLACK_BOT, "files.info", &form, deadline(), a, &answer, NULL))
 			break;
@@ -112,12 +110,11 @@ CH_FIBER ch_status slack_send_files(struct chan_acct *acct, const struct chan_ou
 				    struct arena *a, struct chan_sent *ret, struct ch_err *err)
 {
 	struct json *files = json_new_arr(a);
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack_answer answer;
 	const char *id = NULL;
 	ch_status st;
 
-	slack_form_init(&form);
 	for (size_t i = 0; i < out->media_count; i++) {
 		struct json *file = json_new_obj(a);
 
@@ -145,12 +142,11 @@ CH_FIBER ch_status slack_send_files(struct chan_acct *acct, const struct chan_ou
 
 static CH_FIBER ch_status address_of(struct chan_acct *acct, const char *file_id, struct arena *a, const char **ret, struct ch_err *err)
 {
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack_answer answer;
 	const struct json *file;
 	ch_status st;
 
-	slack_form_init(&form);
 	slack_form_add(&form, "file", file_id);
 	st = slack_call(acct, SLACK_READ, "files.info", &form, deadline(), a, &answer, err);
 	if (st)

@@ -92,13 +92,12 @@ static const char *user_keep(struct slack *s, const char *id, const char *name)
 CH_FIBER const char *slack_user_name(struct chan_acct *acct, const char *user_id, int64_t deadline_ms)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack *s = chan_priv(acct);
 	const struct slack_user *u = s->users ? map_find(s->users, user_id) : NULL;
 	struct slack_answer answer;
 	ch_status st;
 
-	slack_form_init(&form);
 	if (!slack_is_id(user_id, "UW"))
 		return NULL;
 	if (u && u->until_ms > now_mono_ms())
@@ -147,12 +146,11 @@ static void room_read(struct slack_room *r, const struct json *channel)
 CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char *room_id, int64_t deadline_ms, const char **ret_name)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack_room *r = room_get(chan_priv(acct), room_id);
 	struct slack_answer answer;
 	ch_status st;
 
-	slack_form_init(&form);
 	if (r->until_ms <= now_mono_ms() && now_mono_ms() < deadline_ms) {
 		slack_form_add(&form, "channel", room_id);
 		st = slack_call(acct, SLACK_BOT, "conversations.info", &form, deadline_ms, a, &answer, NULL);
@@ -179,13 +177,12 @@ void slack_direct_learn(struct slack *s, const char *user_id, const char *room_i
 CH_FIBER ch_status slack_channel_of(struct chan_acct *acct, const struct chan_peer *peer, struct arena *a, const char **ret,
 				    enum chan_outcome *ret_outcome, struct ch_err *err)
 {
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack *s = chan_priv(acct);
 	const char *known = s->direct ? map_find(s->direct, peer->id) : NULL, *id;
 	struct slack_answer answer;
 	ch_status st;
 
-	slack_form_init(&form);
 	*ret_outcome = CHAN_SENT;
 	if (known || peer->kind != CHAN_DIRECT || !slack_is_id(peer->id, "UW")) {
 		*ret = arena_strdup(a, known ? known : peer->id);

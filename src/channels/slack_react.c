@@ -14,9 +14,8 @@
 static CH_FIBER ch_status call_reaction(struct chan_acct *acct, const char *method, const char *channel, const char *ts, const char *name,
 					struct arena *a, struct slack_answer *answer, struct ch_err *err)
 {
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 
-	slack_form_init(&form);
 	slack_form_add(&form, "channel", channel);
 	slack_form_add(&form, "timestamp", ts);
 	slack_form_add(&form, "name", name);
@@ -76,14 +75,13 @@ CH_FIBER ch_status slack_react(struct chan_acct *acct, const struct chan_peer *p
 CH_FIBER ch_status slack_typing(struct chan_acct *acct, const struct chan_peer *peer, bool is_on, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack *s = chan_priv(acct);
 	struct slack_answer answer;
 	enum chan_outcome outcome;
 	const char *channel;
 	ch_status st;
 
-	slack_form_init(&form);
 	if (!peer->thread || s->no_status)
 		return CH_OK;
 	st = slack_channel_of(acct, peer, a, &channel, &outcome, err);
@@ -123,7 +121,7 @@ CH_FIBER ch_status slack_history(struct chan_acct *acct, const struct chan_peer 
 {
 	const int64_t deadline_ms = fiber_deadline(SLACK_CALL_MS);
 	const struct json *entries[HISTORY_MAX];
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	const bool is_thread = !str_empty(peer->thread);
 	struct slack_answer answer;
 	enum chan_outcome outcome;
@@ -131,7 +129,6 @@ CH_FIBER ch_status slack_history(struct chan_acct *acct, const struct chan_peer 
 	size_t n = 0;
 	ch_status st;
 
-	slack_form_init(&form);
 	st = slack_channel_of(acct, peer, a, &channel, &outcome, err);
 	if (st)
 		return st;

@@ -69,11 +69,10 @@ static void put_unfurling(struct slack_form *form, const struct chan_cfg *cfg)
 static CH_FIBER ch_status post(struct chan_acct *acct, const struct chan_out *out, const char *channel, struct arena *a,
 			       struct chan_sent *ret, struct ch_err *err)
 {
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack_answer answer;
 	ch_status st;
 
-	slack_form_init(&form);
 	slack_form_add(&form, "channel", channel);
 	slack_form_add(&form, "thread_ts", thread_of(out));
 	put_content(&form, out, false);
@@ -186,13 +185,12 @@ CH_FIBER ch_status slack_send(struct chan_acct *acct, const struct chan_out *out
 CH_FIBER ch_status slack_edit(struct chan_acct *acct, const char *message_id, const struct chan_out *out, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack_answer answer;
 	enum chan_outcome outcome;
 	const char *channel;
 	ch_status st;
 
-	slack_form_init(&form);
 	if (!slack_ts_ms(message_id))
 		return ch_fail(err, CH_E_UNSUPPORTED, "this message of Slack cannot be edited");
 	st = slack_channel_of(acct, &out->peer, a, &channel, &outcome, err);
@@ -207,13 +205,12 @@ CH_FIBER ch_status slack_edit(struct chan_acct *acct, const char *message_id, co
 CH_FIBER ch_status slack_remove(struct chan_acct *acct, const struct chan_peer *peer, const char *message_id, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 	struct slack_answer answer;
 	enum chan_outcome outcome;
 	const char *channel;
 	ch_status st;
 
-	slack_form_init(&form);
 	if (!slack_ts_ms(message_id))
 		return ch_fail(err, CH_E_UNSUPPORTED, "this message of Slack cannot be deleted");
 	st = slack_channel_of(acct, peer, a, &channel, &outcome, err);
@@ -271,9 +268,8 @@ static const struct json *find_ours(struct chan_acct *acct, const struct json *m
 static CH_FIBER ch_status read_page(struct chan_acct *acct, const char *channel, const char *thread, int64_t since_ms, const char *cursor,
 				    struct arena *a, struct slack_answer *answer, struct ch_err *err)
 {
-	SLACK_AUTO_FORM struct slack_form form;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
 
-	slack_form_init(&form);
 	slack_form_add(&form, "channel", channel);
 	slack_form_add(&form, "ts", thread);
 	slack_form_add(&form, "oldest", arena_printf(a, "%lld.%06d", (long long)(since_ms / 1000), (int)(since_ms % 1000) * 1000));

@@ -147,6 +147,12 @@ static void put_bracket(struct plain *p, const char *text, size_t n)
 	}
 }
 
+/* Mentions and addresses; anything else is text. */
+static bool is_bracket(const char *inner, const char *end)
+{
+	return end > inner && (strchr("@#!", *inner) || memchr(inner, ':', (size_t)(end - inner)));
+}
+
 const char *slack_plain(const char *text, const struct slack_known *known, struct arena *a, bool *ret_self, bool *ret_others)
 {
 	/* Names and labels may make it longer; what is too long is cut by the core. */
@@ -156,7 +162,7 @@ const char *slack_plain(const char *text, const struct slack_known *known, struc
 	for (const char *s = text; *s; ) {
 		const char *end = *s == '<' ? strpbrk(s + 1, "<>\n") : NULL;
 
-		if (end && *end == '>' && end > s + 1) {
+		if (end && *end == '>' && is_bracket(s + 1, end)) {
 			put_bracket(&p, s + 1, (size_t)(end - s - 1));
 			s = end + 1;
 			continue;

@@ -85,6 +85,17 @@ function checkBlocks(blocks) {
 		refuse('invalid_blocks', { response_metadata: { messages: [`[ERROR] ${reason}`] } });
 }
 
+/* An upload is the bytes alone, or a form with one file. */
+function fileOf(req, body) {
+	const boundary = /^multipart\/form-data;.*boundary="?([^";]+)/.exec(req.headers['content-type'] ?? '')?.[1];
+
+	if (!boundary)
+		return body;
+	const from = body.indexOf('\r\n\r\n') + 4;
+
+	return body.subarray(from, body.indexOf(`\r\n--${boundary}`, from));
+}
+
 /* -- the double -- */
 
 export class SlackDouble {
@@ -209,7 +220,7 @@ export class SlackDouble {
 		if (url.pathname.startsWith('/api/'))
 			return this.#api(url.pathname.slice(5), req, body, res);
 		if (url.pathname.startsWith('/upload/v1/'))
-			return this.#takeUpload(url.pathname.slice(11), body, res);
+			return this.#takeUpload(url.pathname.slice(11), fileOf(req, body), res);
 		if (url.pathname.startsWith('/files-pri/'))
 			return this.#giveFile(url.pathname.split('/')[2], req, res);
 		if (url.pathname.startsWith('/actions/'))
