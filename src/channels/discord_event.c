@@ -349,8 +349,14 @@ static bool begin_message(struct arena *a, const struct discord_ctx *x, const st
 	const char *id = json_get_str(d, "id");
 
 	*in = (struct chan_in){ .kind = kind, .message_id = id, .at_ms = discord_id_ms(id) };
-	return discord_is_id(id) && take_author(a, x, d, in) && !in->sender.is_self &&
-	       discord_peer(a, x, json_get_str(d, "channel_id"), json_get_str(d, "guild_id"), json_get(d, "author"), &in->peer);
+	if (!discord_is_id(id) || !take_author(a, x, d, in) || in->sender.is_self ||
+	    !discord_peer(a, x, json_get_str(d, "channel_id"), json_get_str(d, "guild_id"), json_get(d, "author"), &in->peer))
+		return false;
+	if (json_get_int(d, "channel_type", DISCORD_DM) == DISCORD_GROUP_DM) {
+		in->peer.kind = CHAN_GROUP;
+		in->peer.id = json_get_str(d, "channel_id");
+	}
+	return true;
 }
 
 static size_t on_message(struct arena *a, const struct discord_ctx *x, const struct json *d, struct chan_in *in)
