@@ -67,6 +67,8 @@ struct run_event {
 	const char *message_json;        /* CHAT_FINAL of a command: the whole message object, or NULL */
 	const struct tr_entry *entry;    /* ROW */
 	const char *owner_conn;          /* connection id that sent the input, or NULL */
+	const char *input_id;            /* run id of the input that is answered: run_id may be one of the turn's own */
+	bool is_event;                   /* no person typed that input */
 };
 
 /* Called between steps of the run: it must not call agent_*() functions that change anything. */
@@ -85,6 +87,21 @@ struct run_origin {
 	bool is_hidden;                  /* for the model only: pages do not show it */
 	bool is_tainted;                 /* text from outside is in it */
 	const char *taint_source;        /* where that came from, or NULL */
+};
+
+/* Where an input came from on a messaging network, and what holds there for its sender. */
+struct run_channel {
+	const char *channel, *label;     /* "telegram", "Telegram" */
+	const char *account;             /* or NULL */
+	const char *sender_id;           /* immutable */
+	const char *sender_name;         /* for people; not trusted */
+	const char *chat_type;           /* "direct", "group", "channel" */
+	const char *place_name;          /* of the room; not trusted; or NULL */
+	const char *message_id;
+	const char *context;             /* what the model is told before the text: already between marks; or NULL */
+	const char *group_prompt;        /* the room's own system prompt, of the configuration; or NULL */
+	const struct json *tools;        /* {allow, alsoAllow, deny} of the room for this sender; takes away only; or NULL */
+	bool has_outside;                /* others' words are in the context */
 };
 
 struct run_input {
@@ -106,6 +123,7 @@ struct run_input {
 	bool sender_is_admin;            /* may do what commands with SLASH_ADMIN do */
 	bool session_is_new;             /* the caller has just made the session for this input */
 	bool is_plain;                   /* slash commands are text like any other */
+	const struct run_channel *from;  /* NULL: from the gateway's own clients */
 	const struct run_origin *origin; /* NULL: a person typed it. Else it starts within WAKE_BURST (agent/wake.h) and is
 					  * not refused for shutting down: the next start takes it up */
 	/* Called in the transaction that accepts it (not when it was known already); NULL: nothing. */

@@ -3,6 +3,7 @@
  */
 #include "agent/host.h"
 
+#include "agent/from.h"
 #include "agent/history.h"
 #include "agent/policy.h"
 #include "agent/queue.h"
@@ -166,7 +167,7 @@ static struct run *first_steered(const struct desk *d)
 {
 	struct run *r = d->head;
 
-	while (r && (r->mode != QUEUE_STEER || r->command || (!r->was_queued && !r->origin)))
+	while (r && (r->mode != QUEUE_STEER || r->command || (!r->was_queued && !r->origin) || !from_may_join(r, d->active)))
 		r = r->next;
 	return r;
 }
@@ -198,7 +199,8 @@ static ch_status end_early(struct run *r, const struct ch_err *why, struct ch_er
 	if (st)
 		return st;
 	tx = sess_store_db(store);
-	st = input_end(store, r->session_key, r->run_id, is_aborted ? INPUT_ABORTED : INPUT_FAILED, NULL,
+	st = input_end(store, r->session_key, r->run_id, is_aborted ? INPUT_ABORTED : INPUT_FAILED,
+		       is_aborted ? arena_printf(r->arena, "{\"abortOrigin\":\"%s\"}", r->abort_origin) : NULL,
 		       is_aborted ? NULL : why->text, err);
 	if (!st)
 		st = queue_end_merged(r, is_aborted ? INPUT_ABORTED : INPUT_FAILED, is_aborted ? NULL : why->text, err);

@@ -92,6 +92,23 @@ static const char *first_text(const struct json *message)
 	return "";
 }
 
+/* What a message of a network came with stands before its text, in a block of its own. */
+static void put_context(struct arena *a, struct json *message)
+{
+	const struct json *context = json_get(message, TR_CONTEXT), *content = json_get(message, "content");
+	struct json *blocks;
+
+	if (!json_is(context, JSON_STR) || !context->len)
+		return;
+	blocks = json_new_arr(a);
+	json_push(blocks, tr_text_block(a, context->str, context->len));
+	if (json_is(content, JSON_STR))
+		json_push(blocks, tr_text_block(a, content->str, content->len));
+	json_each(block, json_is(content, JSON_ARR) ? content : NULL)
+		json_push(blocks, json_clone(a, block));
+	json_set(a, message, "content", blocks);
+}
+
 /* False: not for the model. */
 static bool prepare(struct arena *a, struct json *message)
 {
@@ -104,6 +121,8 @@ static bool prepare(struct arena *a, struct json *message)
 		return false;
 	if (str_eq(role, "assistant") && str_eq(json_get_str(message, "stopReason"), "error"))
 		set_marker(a, message, "[this reply failed: %.400s]", first_text(message));
+	else if (str_eq(role, "user"))
+		put_context(a, message);
 	else if (json_get_bool(aborted, "aborted", false))
 		set_marker(a, message, "%s\n[stopped here before it was complete]", first_text(message));
 	return true;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "agent/from.h"
 #include "agent/wake.h"
 #include "core/str.h"
 
@@ -66,6 +67,8 @@ void msg_user(struct buf *out, const struct run_input *in, int64_t ts, bool is_c
 		jw_kbool(&w, "excludeFromContext", true);
 	if (in->origin)
 		put_provenance(&w, in->origin);
+	if (in->from)
+		jw_kstr_opt(&w, TR_CONTEXT, in->from->context);
 	jw_end(&w);
 }
 
@@ -104,6 +107,8 @@ void msg_user_meta(struct buf *out, const struct run_input *in, bool is_command)
 		jw_kbool(&w, "contextFreeCommand", true);
 	if (in->origin)
 		wake_put_origin(&w, in->origin);
+	if (in->from)
+		from_put(&w, in->from);
 	jw_end(&w);
 }
 

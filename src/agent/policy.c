@@ -107,6 +107,11 @@ static const char *by_sender(const struct judge *j, const struct subject *s)
 	return by_lists(j, j->sender, j->sender_path, s);
 }
 
+static const char *by_room(const struct judge *j, const struct subject *s)
+{
+	return by_lists(j, j->want->room, "the room's tools", s);
+}
+
 static const char *by_sandbox(const struct judge *j, const struct subject *s)
 {
 	return by_lists(j, j->sandbox, j->sandbox_path, s);
@@ -175,6 +180,7 @@ static const struct layer {
 	[POLICY_GLOBAL] = { "global", by_global },
 	[POLICY_AGENT] = { "agent", by_agent },
 	[POLICY_SENDER] = { "sender", by_sender },
+	[POLICY_ROOM] = { "room", by_room },
 	[POLICY_SANDBOX] = { "sandbox", by_sandbox },
 	[POLICY_SUBAGENT] = { "subagent", by_subagent },
 	[POLICY_REQUESTER] = { "requester", by_requester },

@@ -10,6 +10,7 @@
  *	global        tools.allow, tools.deny
  *	agent         agents.entries.<id>.tools.allow, deny
  *	sender        toolsBySender of the agent, else of tools
+ *	room          tools and toolsBySender of the room of a network that the message came from
  *	sandbox       the agent's tools.sandbox.tools, else the global one, in a session whose commands are sandboxed
  *	subagent      what sub-agents never have, then tools.subagents.tools
  *	requester     what the session that started this one had then
@@ -28,7 +29,7 @@
 #include "agent/tool_set.h"
 
 enum policy_layer {
-	POLICY_PROFILE, POLICY_PROVIDER, POLICY_GLOBAL, POLICY_AGENT, POLICY_SENDER, POLICY_SANDBOX, POLICY_SUBAGENT,
+	POLICY_PROFILE, POLICY_PROVIDER, POLICY_GLOBAL, POLICY_AGENT, POLICY_SENDER, POLICY_ROOM, POLICY_SANDBOX, POLICY_SUBAGENT,
 	POLICY_REQUESTER, POLICY_MODE, POLICY_OWNER, POLICY_AVAILABILITY,
 	POLICY_ALLOWED,                  /* no layer refused */
 };
@@ -44,6 +45,7 @@ struct policy_want {
 	const char *agent_id;
 	const char *provider, *model;    /* "anthropic", "claude-…" */
 	const char *channel, *sender;    /* NULL: the gateway's own clients */
+	const struct json *room;         /* {allow, alsoAllow, deny} of the room for this sender; or NULL */
 	const char *requester_tools;     /* JSON array of names: what the session that started this one had; NULL: none did */
 	bool is_owner, is_sandboxed, is_tainted;
 	int depth, depth_max;            /* of sub-agents; one at depth_max starts no others */

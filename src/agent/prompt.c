@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "agent/from.h"
 #include "agent/home.h"
 #include "core/clock.h"
 #include "core/str.h"
@@ -117,9 +118,11 @@ void prompt_volatile(struct buf *out, const struct run *r)
 	buf_printf(out, "You run on the model %s. Session: %s.", r->entry.ref, r->session_key);
 	if (r->prompt && r->prompt->mode == PROMPT_FULL && !uname(&host))
 		buf_printf(out, " This machine runs %s on %s.", host.sysname, host.machine);
-	if (r->channel)
+	if (r->channel && !r->from)
 		buf_printf(out, " The user writes by %s.", r->channel);
 	buf_putc(out, '\n');
+	if (r->from)
+		from_prompt(out, r->from);
 	if (!str_empty(r->extra_system))
 		buf_printf(out, "\n%s\n", r->extra_system);
 }

@@ -47,6 +47,8 @@ void queue_make_room(struct desk *d, const struct queue_settings *q);
 void queue_wake(struct desk *d);
 /* r is about to be answered: it takes along what was dropped before it, and in mode collect what waits with it. */
 void queue_fill(struct desk *d, struct run *r);
+/* The outcome of an input that r's turn answers too: who does. On r's arena. */
+const char *run_absorbed_outcome(const struct run *r);
 /* In the open transaction: what r took along ends as r does, or as absorbed when r began. */
 CH_MUST_USE ch_status queue_end_merged(struct run *r, enum input_state state, const char *error, struct ch_err *err);
 /* After the commit: they are over. */

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "agent/from.h"
 #include "agent/messages.h"
 #include "agent/note.h"
 #include "agent/run_events.h"
@@ -98,6 +99,8 @@ void queue_make_room(struct desk *d, const struct queue_settings *q)
 
 static bool goes_with(const struct run *r, const struct run *other)
 {
+	if (!from_is_same(r->from, other->from))
+		return false;
 	if (r->origin && other->origin)
 		return str_eq(other->model, r->model) && str_eq(other->thinking, r->thinking);
 	return !r->origin && !other->origin && other->was_queued && !other->command && other->mode == QUEUE_COLLECT && !other->has_attachments &&
@@ -164,11 +167,21 @@ void queue_fill(struct desk *d, struct run *r)
 	r->message = msg_with_text(r->arena, r->message, r->text);
 }
 
+const char *run_absorbed_outcome(const struct run *r)
+{
+	struct json *o = json_new_obj(r->arena);
+
+	json_set(r->arena, o, "absorbedBy", json_new_str(r->arena, r->run_id));
+	return json_to_str(r->arena, o);
+}
+
 ch_status queue_end_merged(struct run *r, enum input_state state, const char *error, struct ch_err *err)
 {
+	const char *outcome = state == INPUT_ABSORBED ? run_absorbed_outcome(r) : NULL;
+
 	for (size_t i = 0; i < r->merged.len; i++) {
 		const struct run *m = r->merged.at[i];
-		ch_status st = input_end(r->host->opts.sessions, m->session_key, m->run_id, state, NULL, error, err);
+		ch_status st = input_end(r->host->opts.sessions, m->session_key, m->run_id, state, outcome, error, err);
 
 		if (st)
 			return st;

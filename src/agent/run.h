@@ -105,6 +105,7 @@ struct run {
 	bool has_attachments;
 	bool sender_is_admin, sender_is_owner;
 	const struct run_origin *origin; /* NULL: a person's input */
+	const struct run_channel *from;  /* NULL: from the gateway's own clients */
 	const struct slash_command *command;     /* this is a command, not a turn */
 	const char *command_args;
 	size_t stopped;                  /* runs that this command ended */

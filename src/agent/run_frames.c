@@ -16,6 +16,8 @@ void rf_emit(struct run *r, struct run_event *ev)
 	ev->session_id = r->session_id;
 	ev->sess = r->sess->is_deleted ? NULL : r->sess;
 	ev->owner_conn = r->owner_conn;
+	ev->input_id = r->run_id;
+	ev->is_event = r->origin != NULL;
 	if (!ev->ts)
 		ev->ts = now_wall_ms();
 	if (ops->on_event)

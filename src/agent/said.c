@@ -62,6 +62,24 @@ static bool brings_in(struct arena *a, const struct json *messages, const struct
 	return args && !strstr(args, text);
 }
 
+/* The context that a message of a network came with is not its sender's word. */
+static bool says(struct arena *a, const struct json *m, const char *text)
+{
+	const struct json *blocks = json_get(m, "content");
+	bool is_context = json_get(m, TR_CONTEXT) != NULL;
+
+	if (!is_context)
+		return said_whole(tr_text(a, m, "\n"), text);
+	json_each(block, blocks) {
+		const char *part = json_get_str(block, "text");
+
+		if (!is_context && part && said_whole(part, text))
+			return true;
+		is_context = false;
+	}
+	return false;
+}
+
 bool said_before(void *arg, const struct tool_ctx *ctx, const char *text)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -71,7 +89,7 @@ bool said_before(void *arg, const struct tool_ctx *ctx, const char *text)
 	json_each(m, messages) {
 		const char *role = json_get_str(m, "role");
 
-		if (str_eq(role, "user") ? said_whole(tr_text(a, m, "\n"), text)
+		if (str_eq(role, "user") ? says(a, m, text)
 					 : str_eq(role, "toolResult") && brings_in(a, messages, m, text))
 			return true;
 	}

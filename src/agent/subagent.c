@@ -191,7 +191,7 @@ static ch_status announce(struct agent_host *h, struct ended *e, const struct js
 	}
 	st = buf_status(&text, err, "the announcement");
 	if (!st)
-		st = wake_speaks_for_owner(h, listener, &in.sender_is_owner, err);
+		st = wake_person(h, listener, a, &in.sender_is_owner, &in.from, err);
 	in.text = buf_str(&text);
 	return st ? st : agent_submit(h, &in, a, &res, err);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/command.h"
+#include "agent/from.h"
 #include "agent/messages.h"
 #include "agent/queue.h"
 #include "agent/subagent.h"
@@ -108,7 +109,8 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->extra_system = arena_strdup(a, in->extra_system);
 	r->thread = arena_strdup(a, in->thread);
 	r->has_attachments = json_len(in->attachments) > 0;
-	r->channel = arena_strdup(a, in->client_mode);
+	r->from = from_copy(a, in->from);
+	r->channel = arena_strdup(a, in->from ? in->from->channel : in->client_mode);
 	r->owner_conn = arena_strdup(a, in->owner_conn);
 	r->timeout_ms = in->timeout_ms;
 	r->sender_is_owner = in->sender_is_owner;
@@ -116,7 +118,8 @@ static ch_status run_from_input(struct agent_host *h, const struct run_input *in
 	r->origin = wake_origin_copy(a, in->origin);
 	if ((in->sender_is_owner || in->may_command) && !in->is_plain && config_bool(host_config(h), "commands.text", true))
 		understand(r, &said);
-	if ((in->sender_is_owner || in->may_command) && !in->is_plain && !r->command && !in->extras && command_answers(r, desk_find(h, r->session_key))) {
+	/* What a turn asks its owner is not for everybody in a room to answer. */
+	if ((in->sender_is_owner || (in->may_command && !in->from)) && !in->is_plain && !r->command && !in->extras && command_answers(r, desk_find(h, r->session_key))) {
 		r->command = &cmd_answer;
 		r->command_args = r->text;
 	}
@@ -158,13 +161,15 @@ static ch_status accept_rows(struct agent_host *h, struct run *r, const struct r
 	if (!st && !agent_is_known(host_config(h), key.agent_id))
 		return ch_fail(err, CH_E_INVALID, "there is no agent '%s' in the configuration (agents.entries)", key.agent_id);
 	if (!st)
-		st = sess_open(h->opts.sessions, &key, "operator", &r->sess, &r->is_new_session, err);
+		st = sess_open(h->opts.sessions, &key, in->from ? "channel" : "operator", &r->sess, &r->is_new_session, err);
 	if (st)
 		return st;
 	r->is_new_session |= in->session_is_new;
 	r->agent_id = arena_strdup(r->arena, r->sess->agent_id);
 	r->session_id = arena_strdup(r->arena, r->sess->session_id);
 	row.session_id = r->session_id;
+	if (in->from && !in->origin)
+		from_note_session(r->sess, in->from);
 	if (r->directives && !r->command) {
 		st = directives_choose(r, r->directives, err);
 		if (st)

@@ -3,6 +3,7 @@
  */
 #include "agent/taint.h"
 
+#include "agent/from.h"
 #include "agent/policy.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -31,9 +32,15 @@ void taint_input(struct run *r, const struct run *other)
 {
 	if (other->origin && other->origin->is_tainted)
 		taint_note(r, other->origin->kind, other->origin->taint_source);
+	if (other->from && other->from->has_outside)
+		taint_note(r, "channel", other->from->channel);
 	if (other->sender_is_owner)
 		return;
-	taint_note(r, "sender", other->channel);
+	if (other->from)
+		taint_note(r, "channel", arena_printf(r->arena, "%s:%s", other->from->channel,
+						      other->from->sender_id ? other->from->sender_id : "?"));
+	else
+		taint_note(r, "sender", other->channel);
 	if (r->policy)
 		policy_disown(r->policy);
 }

@@ -34,7 +34,8 @@ static bool wants_files(const struct run *r)
 
 static ch_status equip(struct run *r, struct ch_err *err)
 {
-	struct policy_want as = { .is_owner = r->sender_is_owner };
+	struct policy_want as = { .is_owner = r->sender_is_owner, .channel = r->from ? r->from->channel : NULL,
+				  .sender = r->from ? r->from->sender_id : NULL, .room = r->from ? r->from->tools : NULL };
 	struct policy *old = r->policy;
 	struct prompt *prompt;
 	ch_status st;

@@ -251,7 +251,8 @@ static ch_status absorb_one(struct run *r, struct run *s, struct ch_err *err)
 	if (!st && taint_apply(r))
 		st = sess_save(r->sess, err);
 	if (!st)
-		st = input_end(r->host->opts.sessions, s->session_key, s->run_id, INPUT_ABSORBED, NULL, NULL, err);
+		st = input_end(r->host->opts.sessions, s->session_key, s->run_id, INPUT_ABSORBED, run_absorbed_outcome(r), NULL,
+			       err);
 	if (!st)
 		st = queue_end_merged(s, INPUT_ABSORBED, NULL, err);
 	st = st ? turn_undo(r, st) : turn_commit(r, err);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "agent/from.h"
 #include "agent/hide.h"
 #include "agent/host.h"
 #include "core/clock.h"
@@ -101,21 +102,27 @@ bool wake_all_held(const struct desk *d)
 
 /* -- telling -- */
 
-ch_status wake_speaks_for_owner(struct agent_host *h, const char *session_key, bool *ret, struct ch_err *err)
+ch_status wake_person(struct agent_host *h, const char *session_key, struct arena *a, bool *ret_is_owner,
+		      const struct run_channel **ret_from, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	struct json *meta = NULL;
 	bool found;
 	ch_status st = db_prep(sess_store_db(h->opts.sessions),
-			       "SELECT json_extract(meta, '$.senderIsOwner') FROM inputs WHERE session_key = ?1 "
+			       "SELECT meta FROM inputs WHERE session_key = ?1 "
 			       "ORDER BY json_extract(meta, '$." INPUT_ORIGIN "') IS NOT NULL, id DESC LIMIT 1", &row, err);
 
 	if (st)
 		return st;
 	db_bind_text(row, 1, session_key);
 	st = db_step(row, &found, err);
-	if (!st)
-		*ret = found && db_int(row, 0);
-	return st;
+	if (!st && found && db_text(row, 0))
+		st = json_parse(a, db_text(row, 0), db_text_len(row, 0), JSON_STRICT, &meta, err);
+	if (st)
+		return st;
+	*ret_is_owner = json_get_bool(meta, "senderIsOwner", false);
+	*ret_from = from_read(a, meta);
+	return CH_OK;
 }
 
 static ch_status text_of(struct arena *a, const char *title, const struct tool_wake *w, const char **ret, struct ch_err *err)
@@ -154,7 +161,32 @@ ch_status agent_wake(struct agent_host *h, const struct tool_wake *w, struct ch_
 	if (!st)
 		st = text_of(a, kinds[i].title, w, &in.text, err);
 	if (!st)
-		st = wake_speaks_for_owner(h, w->session_key, &in.sender_is_owner, err);
+		st = wake_person(h, w->session_key, a, &in.sender_is_owner, &in.from, err);
+	return st ? st : agent_submit(h, &in, a, &res, err);
+}
+
+/* -- a turn that a restart cut -- */
+
+#define RESUME_TEXT "[The gateway was restarted. This is an event, not a message of the user.]\n\n"
+#define RESUME_BEGUN \
+	"It stopped while you were answering the user's last message; what you had done stands above, marked as interrupted. Calls " \
+	"without a result may have had their effect all the same: look before you repeat anything that acts. Then answer that message."
+#define RESUME_FRESH "It stopped before you had begun to answer the user's last message. Answer it now."
+
+ch_status agent_resume(struct agent_host *h, const struct agent_resume *w, struct ch_err *err)
+{
+	static const struct run_origin origin = { .kind = "internal_system", .tool = "restart", .is_hidden = true };
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct run_input in = { .session_key = w->session_key, .run_id = w->new_run_id, .queue_mode = "steer", .is_plain = true,
+				.origin = &origin, .also = w->also, .also_arg = w->also_arg };
+	struct submit_result res;
+	struct input_row cut;
+	ch_status st = input_find(h->opts.sessions, w->session_key, w->run_id, a, &cut, err);
+
+	if (st)
+		return st;
+	in.text = cut.started_at ? RESUME_TEXT RESUME_BEGUN : RESUME_TEXT RESUME_FRESH;
+	st = wake_person(h, w->session_key, a, &in.sender_is_owner, &in.from, err);
 	return st ? st : agent_submit(h, &in, a, &res, err);
 }
 
@@ -200,7 +232,7 @@ static ch_status read_again(struct arena *a, const struct input_row *row, struct
 		.queue_mode = json_get_str(options, "queueMode"), .model = json_get_str(options, "model"),
 		.thinking = json_get_str(options, "thinking"), .timeout_ms = json_get_int(options, "timeoutMs", 0),
 		.sender_is_owner = json_get_bool(meta, "senderIsOwner", false), .is_plain = true,
-		.origin = wake_origin_read(a, meta),
+		.origin = wake_origin_read(a, meta), .from = from_read(a, meta),
 	};
 	return ret->origin && ret->text ? CH_OK : ch_fail(err, CH_E_INVALID, "the input is no event");
 }

@@ -25,6 +25,17 @@
 
 CH_MUST_USE ch_status agent_wake(struct agent_host *h, const struct tool_wake *w, struct ch_err *err);
 
+/*
+ * A turn that a restart cut is taken up again, by an event of that id; also: as run_input's. The caller sees to it that this happens
+ * once. CH_E_NOT_FOUND: there is no such run.
+ */
+struct agent_resume {
+	const char *session_key, *run_id, *new_run_id;
+	CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err);
+	void *also_arg;
+};
+CH_MUST_USE ch_status agent_resume(struct agent_host *h, const struct agent_resume *w, struct ch_err *err);
+
 /* -- private to agent/ -- */
 
 struct desk;
@@ -32,8 +43,9 @@ struct run;
 
 /* Start-up, after input_recover(): the events that were waiting wait again. */
 CH_MUST_USE ch_status wake_recover(struct agent_host *h, struct ch_err *err);
-/* Was the last person who wrote to the session the owner? */
-CH_MUST_USE ch_status wake_speaks_for_owner(struct agent_host *h, const char *session_key, bool *ret, struct ch_err *err);
+/* Was the last person who wrote to the session the owner, and where did they write from (NULL: at the gateway)? On the arena. */
+CH_MUST_USE ch_status wake_person(struct agent_host *h, const char *session_key, struct arena *a, bool *ret_is_owner,
+				  const struct run_channel **ret_from, struct ch_err *err);
 /* On the arena; NULL stays NULL. */
 const struct run_origin *wake_origin_copy(struct arena *a, const struct run_origin *o);
 /* The member INPUT_ORIGIN of an input's meta, into an open object; and what is in one. */

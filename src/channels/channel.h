@@ -225,6 +225,7 @@ struct chan_limits {
 	int64_t media_max_bytes;         /* mediaMaxMb's default */
 	int buttons_max, options_max;    /* options: of a poll */
 	enum chan_unit unit;
+	int debounce_ms;                 /* quiet time before texts of one sender become an input; 0: each is one at once */
 	/* Pace: messages a second over the account, and to one peer (0: none), with bursts. */
 	double rate, peer_rate; int burst, peer_burst;
 };

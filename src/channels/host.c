@@ -5,6 +5,7 @@
 
 #include "channels/egress.h"
 #include "channels/gate.h"
+#include "channels/ingress.h"
 #include "channels/pairing.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -25,6 +26,7 @@ struct chan_host *chan_host_new(const struct chan_host_opts *opts)
 	h->pairing = pairing_new(h->db);
 	h->gate = chan_gate_new();
 	h->egress = egress_new(h);
+	h->ingress = ingress_new(h);
 	return h;
 }
 
@@ -38,6 +40,7 @@ void chan_host_free(struct chan_host *h)
 		chan_acct_unref(h->accts.at[i]);
 	}
 	vec_done(&h->accts);
+	ingress_free(h->ingress);
 	egress_free(h->egress);
 	chan_gate_free(h->gate);
 	webhook_free(h);
@@ -60,6 +63,8 @@ CH_FIBER ch_status chan_host_start(struct chan_host *h, struct ch_err *err)
 {
 	ch_status st = egress_start(h->egress, err);
 
+	if (!st)
+		st = ingress_start(h->ingress, err);
 	if (st)
 		return st;
 	h->is_started = true;
@@ -72,6 +77,7 @@ CH_FIBER void chan_host_drain(struct chan_host *h, int64_t deadline_ms)
 	struct ch_err err = { 0 };
 
 	h->is_draining = true;
+	ingress_drain(h->ingress, deadline_ms);          /* replies of the last runs go to the outbox */
 	egress_drain(h->egress, now_mono_ms() + (deadline_ms - now_mono_ms()) / 2);      /* before its connections end */
 	for (size_t i = 0; i < h->accts.len; i++)
 		supervise(h->accts.at[i]);

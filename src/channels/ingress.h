@@ -20,8 +20,8 @@ CH_FIBER CH_MUST_USE ch_status ingress_start(struct chan_ingress *g, struct ch_e
 CH_FIBER void ingress_drain(struct chan_ingress *g, int64_t deadline_ms);
 /* Something was committed for this lane. */
 void ingress_wake(struct chan_ingress *g, const char *lane);
-/* The run of a session ended, or an event's run without a person's input (chan_up's run ids and others): told for each. */
-void ingress_run_ended(struct chan_ingress *g, const char *session_key, const char *run_id);
+/* A run of a session ended (the id is its input's). is_event: no person's input made it. Told for each; may be told twice. */
+void ingress_run_ended(struct chan_ingress *g, const char *session_key, const char *run_id, bool is_event);
 
 /* Where a session's last message from a channel came from, and may be answered; CH_E_NOT_FOUND. Strings on the arena. */
 struct chan_place { const char *channel, *account; struct chan_peer peer; const char *message_id, *sender_id; int64_t at; };

@@ -22,7 +22,10 @@ struct chan_turn {
 	const char *text;                /* what the person said: shown in pages, understood as a command if it is one */
 	const char *context;             /* fenced, for the model alone: history, quote, forwarded, metadata; or NULL */
 	const struct json *attachments;  /* pictures: array of {type,mimeType,content(base64)}, or NULL */
+	bool has_outside;                /* context holds words of others than the sender */
+	bool is_command;                 /* "/name …" of somebody who may */
 	const char *sender_id, *sender_name, *message_id;
+	const char *peer_name;           /* of the room, for people; or NULL */
 	const char *group_prompt;        /* systemPrompt of the room; or NULL */
 	const struct json *tools;        /* the room's {allow, alsoAllow, deny} for this sender; or NULL */
 	const char *thread;              /* channel, peer and thread in one word, for collecting */
@@ -38,8 +41,9 @@ enum chan_run_state { CHAN_RUN_UNKNOWN, CHAN_RUN_GOING, CHAN_RUN_DONE, CHAN_RUN_
 struct chan_run_end {
 	enum chan_run_state state;
 	const char *text;                /* the reply; "" : nothing is to be said */
-	const char *error;               /* FAILED: for people, no secrets */
+	const char *error;               /* FAILED, ABORTED: for people, no secrets; NULL: nothing is to be said */
 	const struct json *media;        /* files the reply names: array of {path|url, name?}; or NULL */
+	const char *absorbed_by;         /* ABSORBED: the run that answers it too; NULL: not known */
 	bool was_begun;                  /* INTERRUPTED: a model had been asked */
 };
 
@@ -59,6 +63,11 @@ struct chan_up {
 	 */
 	CH_MUST_USE ch_status (*resume)(void *arg, const char *session_key, const char *run_id, const char *new_run_id,
 					CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *also_arg, struct ch_err *err);
+	/*
+	 * Was the run made by an event (a command that ended, a sub-agent), in a session whose last person wrote from a network? Then its
+	 * reply goes there.
+	 */
+	bool (*follows_channel)(void *arg, const char *session_key, const char *run_id);
 	/* Something happened in a room that no turn answers now (a reaction, an edit, a join): the session's next turn is told. */
 	CH_MUST_USE ch_status (*system_event)(void *arg, const char *session_key, const char *kind, const char *id, const char *text,
 					      struct ch_err *err);
@@ -75,6 +84,8 @@ struct chan_up {
 	bool (*is_command)(void *arg, const char *text);
 	/* Names for mentions: the agent's name and emoji, or NULL. On the arena. */
 	void (*identity)(void *arg, const char *agent_id, struct arena *a, const char **ret_name, const char **ret_emoji);
+	/* Appends a text from outside between marks that it cannot close; source: where it is from. */
+	void (*fence)(void *arg, struct buf *out, const char *source, const char *text, size_t len);
 	/* Absolute path of the agent's workspace on the arena: inbound files are kept under it. */
 	CH_MUST_USE ch_status (*workspace)(void *arg, const char *agent_id, struct arena *a, const char **ret, struct ch_err *err);
 };

@@ -18,6 +18,11 @@ CH_MUST_USE ch_status file_read(const char *path, size_t max_bytes, struct buf *
 CH_MUST_USE ch_status file_read_no_link(const char *path, size_t max_bytes, struct buf *ret, struct ch_err *err);
 /* Temporary file beside it, fsync, rename, fsync of the directory. Follows a symlink at path. */
 CH_MUST_USE ch_status file_write_atomic(const char *path, const void *p, size_t n, mode_t mode, struct ch_err *err);
+/*
+ * A new file (0600) at rel below the directory root, with the folders above it (0700). No component may be a link or lead up, so
+ * whoever can write below root cannot make it land elsewhere. CH_E_EXISTS: something is there. May run on a pool thread.
+ */
+CH_MUST_USE ch_status file_write_beneath(const char *root, const char *rel, const void *p, size_t n, struct ch_err *err);
 /* As mkdir -p with this mode for what is created. */
 CH_MUST_USE ch_status file_mkdirs(const char *path, mode_t mode, struct ch_err *err);
 bool file_exists(const char *path);

@@ -35,7 +35,18 @@ static void put_openclaw(struct jw *w, const struct tr_entry *e)
 	jw_end(w);
 }
 
-void gw_render_message(struct jw *w, const struct tr_entry *e)
+/* What came with a message of a network is for the model alone. */
+static void hide_context(struct arena *a, struct tr_entry *e)
+{
+	struct json *message;
+
+	if (json_parse(a, e->message, e->message_len, JSON_STRICT, &message, NULL) || !json_unset(message, TR_CONTEXT))
+		return;
+	e->message = json_to_str(a, message);
+	e->message_len = strlen(e->message);
+}
+
+static void render(struct jw *w, const struct tr_entry *e)
 {
 	static const char key[] = "\"__openclaw\":";
 	struct jw inner = JW(w->out);
@@ -48,4 +59,16 @@ void gw_render_message(struct jw *w, const struct tr_entry *e)
 	buf_append(w->out, key, sizeof(key) - 1);
 	put_openclaw(&inner, e);
 	buf_putc(w->out, '}');
+}
+
+void gw_render_message(struct jw *w, const struct tr_entry *e)
+{
+	CH_AUTO(arena_unref) struct arena *a = NULL;
+	struct tr_entry shown = *e;
+
+	if (str_eq(e->role, "user") && memmem(e->message, e->message_len, "\"" TR_CONTEXT "\":", sizeof("\"" TR_CONTEXT "\":") - 1)) {
+		a = arena_new(0);
+		hide_context(a, &shown);
+	}
+	render(w, &shown);
 }

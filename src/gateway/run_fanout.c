@@ -16,6 +16,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 #include "gateway/audit.h"
+#include "gateway/channels.h"
 #include "gateway/methods/history_show.h"
 #include "gateway/questions.h"
 #include "gateway/render.h"
@@ -320,6 +321,7 @@ void gw_on_run_event(void *arg, const struct run_event *ev)
 	struct audience who = { ev->session_key, ev->owner_conn };
 
 	audit_on_run_event(gw, ev);
+	gw_channels_on_run_event(gw, ev);
 	gw_questions_on_run_event(gw, ev);
 	switch (ev->kind) {
 	case RUN_EV_AGENT:

@@ -9,6 +9,7 @@
 #include "exec/allow.h"
 #include "exec/process.h"
 #include "gateway/approval_events.h"
+#include "gateway/channels.h"
 #include "gateway/questions.h"
 #include "tools/exec.h"
 #include "web/web.h"
@@ -62,6 +63,7 @@ CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 	gw_questions_join(gw);
 	gw_approvals_join(gw);
 	approvals_recover(gw->services->host.approvals);         /* what it begins uses the others */
+	gw_channels_join(gw);
 	return chan_host_start(gw->channels, err);               /* last: messages that come in use all */
 }
 

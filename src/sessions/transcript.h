@@ -17,6 +17,7 @@
 #include "sessions/session.h"
 
 #define TR_MESSAGE_MAX (8u << 20)        /* bytes of one message's JSON */
+#define TR_CONTEXT "modelContext"        /* member of a user's message: what the model is told before it, and people are not shown */
 #define TR_PRUNE "context_prune"         /* hidden: which tool results are shortened for the model */
 #define TR_COMPACTION "compaction"       /* {summary, firstKeptEntryId, tokensBefore, tokensAfter, reason, model} */
 

@@ -1,0 +1,151 @@
+/*
+ * channels/ingress_turn.c - the messages of one input become a turn of the session that they belong to.
+ *
+ * Files are fetched first, as that waits; then everything is looked up as it is now, and the rows are handed over in the
+ * transaction that accepts the input.
+ */
+#include "channels/ingress_priv.h"
+
+#include <string.h>
+
+#include "channels/context.h"
+#include "channels/egress.h"
+#include "channels/media_in.h"
+#include "core/log.h"
+#include "core/str.h"
+
+/* What is done in the transaction that accepts the input. */
+struct handing { struct chan_ingress *g; const struct batch *b; const struct chan_route *route; const char *run_id; };
+
+static ch_status hand_over(void *arg, struct ch_err *err)
+{
+	const struct handing *h = arg;
+	const struct inbox_row *first = &h->b->at[0]->row;
+	ch_status st = CH_OK;
+
+	for (size_t i = 0; i < h->b->len && !st; i++)
+		st = inbox_hand(h->g->db, h->b->at[i]->row.id, h->route->session_key, h->run_id, err);
+	if (!st)
+		st = place_put(h->g->db, h->route->session_key, first->channel, first->account, &h->b->in, h->run_id, err);
+	if (!st && !h->b->is_command)
+		st = inbox_forget_overheard(h->g->db, first->lane, first->id, 0, err);   /* the turn has them */
+	return st;
+}
+
+/* Its run was there before: the rows get what became of it. */
+static ch_status hand_again(struct handing *h, struct ch_err *err)
+{
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	ch_status st = db_begin(h->g->db, err);
+
+	if (st)
+		return st;
+	tx = h->g->db;
+	st = hand_over(h, err);
+	if (!st)
+		st = db_commit(CH_TAKE(tx), err);
+	if (!st)
+		ingress_run_ended(h->g, h->route->session_key, h->run_id, false);
+	return st;
+}
+
+/* It will not be taken: the person is told, the operator finds it among the dead letters. */
+static ch_status refuse(struct chan_ingress *g, const struct batch *b, const char *why, struct ch_err *err)
+{
+	const struct chan_up *up = chan_host_up(g->host);
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	const struct inbox_row *first = &b->at[0]->row;
+	ch_status st = db_begin(g->db, err);
+
+	if (st)
+		return st;
+	tx = g->db;
+	st = ingress_answer(g, b->at[0], "⚠️ I could not take this message. My operator can see why.", INBOX_DEAD, why, err);
+	for (size_t i = 1; i < b->len && !st; i++)
+		st = inbox_end(g->db, b->at[i]->row.id, INBOX_DEAD, why, err);
+	if (!st)
+		st = db_commit(CH_TAKE(tx), err);
+	if (st)
+		return st;
+	egress_wake(chan_host_egress(g->host), first->channel, first->account);
+	log_error("channels", "%s/%s: message %lld was not taken: %s; `chela channels dead-letters list` has it", first->channel,
+		  first->account, (long long)first->id, why);
+	if (up->notice)
+		up->notice(up->arg, NULL, arena_printf(a, "A message on %s/%s could not be taken: %s. `chela channels dead-letters list` has it.",
+						       first->channel, first->account, why));
+	return CH_OK;
+}
+
+static ch_status submit(struct chan_ingress *g, struct chan_turn *turn, struct handing *h, struct arena *a, struct ch_err *err)
+{
+	const struct chan_up *up = chan_host_up(g->host);
+	enum chan_taken taken;
+	ch_status st;
+
+	turn->also = hand_over;
+	turn->also_arg = h;
+	st = up->submit(up->arg, turn, a, &taken, err);
+	if (!st && taken == CHAN_TAKEN_BEFORE)
+		return hand_again(h, err);
+	if (!st || st == CH_E_BUSY || st == CH_E_IO || st == CH_E_CANCELED)
+		return st;
+	return refuse(g, h->b, arena_strdup(a, err->text), err);
+}
+
+static const char *name_of(const struct chan_sender *s)
+{
+	return !str_empty(s->name) ? s->name : !str_empty(s->username) ? s->username : s->id;
+}
+
+/* Kept in the workspace of the agent that will answer, as far as that is known before the fetching. */
+CH_FIBER static ch_status take_media(struct chan_ingress *g, struct chan_acct *acct, const struct batch *b, struct arena *a,
+				     struct chan_media_taken *ret, struct ch_err *err)
+{
+	const struct chan_up *up = chan_host_up(g->host);
+	const struct inbox_row *first = &b->at[0]->row;
+	const char *workspace = NULL;
+	struct chan_route route;
+
+	if (!b->in.media_count)
+		return CH_OK;
+	if (up->workspace && !chan_route(chan_host_config(g->host), chan_acct_ops(acct), first->account, &b->in.peer, &b->in.sender, a,
+					 &route, NULL) &&
+	    up->workspace(up->arg, route.agent_id, a, &workspace, NULL))
+		workspace = NULL;
+	return media_in_take(acct, &b->in, first->id, workspace, a, ret, err);
+}
+
+ch_status ingress_turn(struct chan_ingress *g, struct chan_acct *acct, struct batch *b, struct arena *a, struct ch_err *err)
+{
+	const struct inbox_row *first = &b->at[0]->row;
+	struct chan_media_taken media = { 0 };
+	struct chan_route route;
+	struct chan_turn turn = { 0 };
+	struct handing h = { .g = g, .b = b, .route = &route };
+	const struct chan_access *x;
+	ch_status st = take_media(g, acct, b, a, &media, err);
+
+	if (st)
+		return st;
+	/* Waiting is over: the configuration may be another one by now. */
+	x = chan_authorise(acct, &b->at[0]->in, a);
+	if (chan_access_verdict(x) != CHAN_ADMIT)
+		return CH_OK;            /* it is judged anew */
+	st = chan_route(chan_host_config(g->host), chan_acct_ops(acct), first->account, &b->in.peer, &b->in.sender, a, &route, err);
+	if (st)
+		return refuse(g, b, arena_strdup(a, err->text), err);
+	h.run_id = arena_printf(a, "chan:%lld", (long long)first->id);
+	turn = (struct chan_turn){
+		.run_id = h.run_id, .channel = first->channel, .account = first->account, .route = &route, .access = x,
+		.text = b->text, .attachments = media.attachments, .sender_id = b->in.sender.id,
+		.sender_name = name_of(&b->in.sender), .message_id = b->in.message_id, .group_prompt = chan_access_prompt(x),
+		.tools = chan_access_tools(x), .thread = route.lane, .peer_name = b->in.peer.name, .is_command = b->is_command,
+	};
+	if (!b->is_command) {
+		st = context_make(g, acct, x, b, &media, a, &turn, err);
+		if (st)
+			return st;
+	}
+	return submit(g, &turn, &h, a, err);
+}

@@ -1,0 +1,298 @@
+/*
+ * gateway/channels.c - see channels.h: a message of a network becomes an input of a session, and what became of it is read from the
+ * inputs' own record.
+ */
+#include "gateway/channels.h"
+
+#include <string.h>
+
+#include "agent/fence.h"
+#include "agent/note.h"
+#include "agent/wake.h"
+#include "channels/access.h"
+#include "channels/host.h"
+#include "channels/ingress.h"
+#include "channels/route.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/str.h"
+#include "sessions/text.h"
+
+/* -- in -- */
+
+static ch_status submit(void *arg, const struct chan_turn *t, struct arena *a, enum chan_taken *ret, struct ch_err *err)
+{
+	struct gw *gw = arg;
+	const struct chan_ops *ops = chan_find(t->channel);
+	bool is_room = !str_eq(t->route->chat_type, "direct");
+	const struct run_channel from = {
+		.channel = t->channel, .label = ops ? ops->label : t->channel, .account = t->account, .sender_id = t->sender_id,
+		.sender_name = t->sender_name, .chat_type = t->route->chat_type, .place_name = is_room ? t->peer_name : NULL,
+		.message_id = t->message_id, .context = t->context, .group_prompt = t->group_prompt, .tools = t->tools,
+		.has_outside = t->has_outside,
+	};
+	const struct run_input in = {
+		.session_key = t->route->session_key, .run_id = t->run_id, .text = t->text, .attachments = t->attachments,
+		.thread = t->thread, .sender_is_owner = chan_access_is_owner(t->access),
+		.sender_is_admin = chan_access_is_owner(t->access), .may_command = chan_access_may_command(t->access),
+		.from = &from, .also = t->also, .also_arg = t->also_arg,
+	};
+	struct submit_result res = { 0 };
+	ch_status st = agent_submit(gw->agents, &in, a, &res, err);
+
+	if (st)
+		return st;
+	*ret = res.status == SUBMIT_COMMAND ? CHAN_TAKEN_COMMAND
+	       : res.status == SUBMIT_IN_FLIGHT || res.status == SUBMIT_ENDED ? CHAN_TAKEN_BEFORE : CHAN_TAKEN;
+	return CH_OK;
+}
+
+static ch_status resume(void *arg, const char *session_key, const char *run_id, const char *new_run_id,
+			CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *also_arg, struct ch_err *err)
+{
+	struct gw *gw = arg;
+
+	return agent_resume(gw->agents, &(struct agent_resume){ session_key, run_id, new_run_id, also, also_arg }, err);
+}
+
+/* -- out: what became of a run -- */
+
+static const char *text_of_entry(struct arena *a, const struct tr_entry *e)
+{
+	struct json *message;
+
+	if (json_parse(a, e->message, e->message_len, JSON_STRICT, &message, NULL))
+		return "";
+	return tr_text(a, message, "\n");
+}
+
+struct last_said { struct arena *a; const char *run_id, *text; };
+
+/* The newest text of the run's own; a message that only calls tools says nothing. */
+static bool note_said(void *arg, const struct tr_entry *e)
+{
+	struct last_said *l = arg;
+	const char *text;
+
+	if (!str_eq(e->role, "assistant") || !str_eq(e->run_id, l->run_id))
+		return true;
+	text = text_of_entry(l->a, e);
+	if (text[strspn(text, " \t\r\n")])
+		l->text = text;
+	return true;
+}
+
+#define SAID_ROWS_MAX 200                /* of a turn that are looked through for its last words */
+
+/* A turn may end without words, and have said something before its last call. */
+static ch_status find_said(struct gw *gw, const struct input_row *in, const char *event_id, struct arena *a, const char **ret,
+			   struct ch_err *err)
+{
+	struct last_said l = { a, event_id, "" };
+	struct tr_entry command;
+	ch_status st = tr_find_once(gw->sessions, in->session_id, in->run_id, a, &command, err);
+
+	if (!st) {
+		*ret = text_of_entry(a, &command);       /* a command's answer has its id */
+		return CH_OK;
+	}
+	if (st != CH_E_NOT_FOUND)
+		return st;
+	st = tr_read(gw->sessions, in->session_id, &(struct tr_range){ .limit = SAID_ROWS_MAX }, note_said, &l, err);
+	if (!st)
+		*ret = l.text;
+	return st;
+}
+
+static ch_status reply_of(struct gw *gw, const struct input_row *in, const struct json *outcome, struct arena *a, const char **ret,
+			  struct ch_err *err)
+{
+	const char *text = json_str(json_path(outcome, "terminalReply.text"));
+	const char *event_id = json_str(json_path(outcome, "terminalReceipt.runId"));
+
+	if (text && text[strspn(text, " \t\r\n")]) {
+		*ret = arena_strdup(a, text);
+		return CH_OK;
+	}
+	return find_said(gw, in, event_id ? event_id : in->run_id, a, ret, err);
+}
+
+#define TEXT_FAILED "⚠️ I could not answer this: something went wrong on my side. The gateway's log and this conversation there say what."
+#define TEXT_TIMEOUT "⚠️ I ran out of time before I could answer this. Please ask again, maybe for a smaller step."
+#define TEXT_STOPPED "⚠️ This was stopped before I could answer it."
+#define TEXT_DROPPED "⚠️ I did not answer this: too many messages were waiting. Please send it again if it still matters."
+
+/* Who stopped it by a command has been told by its answer; an interrupting message gets an answer of its own. */
+static void of_aborted(const struct json *outcome, struct chan_run_end *ret)
+{
+	const char *by = json_get_str(outcome, "abortOrigin");
+
+	ret->state = str_eq(by, "shutdown") ? CHAN_RUN_INTERRUPTED : CHAN_RUN_ABORTED;
+	if (str_eq(by, "timeout"))
+		ret->error = TEXT_TIMEOUT;
+	else if (str_eq(by, "rpc"))
+		ret->error = TEXT_STOPPED;
+}
+
+static ch_status run_end(void *arg, const char *session_key, const char *run_id, struct arena *a, struct chan_run_end *ret,
+			 struct ch_err *err)
+{
+	struct gw *gw = arg;
+	struct json *outcome = NULL;
+	struct input_row in;
+	ch_status st = input_find(gw->sessions, session_key, run_id, a, &in, err);
+
+	*ret = (struct chan_run_end){ .state = CHAN_RUN_UNKNOWN };
+	if (st)
+		return st == CH_E_NOT_FOUND ? CH_OK : st;
+	if (in.outcome && json_parse(a, in.outcome, strlen(in.outcome), JSON_STRICT, &outcome, NULL))
+		outcome = NULL;
+	switch (in.state) {
+	case INPUT_QUEUED:
+	case INPUT_RUNNING:
+		ret->state = CHAN_RUN_GOING;
+		return CH_OK;
+	case INPUT_DONE:
+		ret->state = CHAN_RUN_DONE;
+		return reply_of(gw, &in, outcome, a, &ret->text, err);
+	case INPUT_FAILED:
+		ret->state = CHAN_RUN_FAILED;
+		ret->error = TEXT_FAILED;
+		return CH_OK;
+	case INPUT_ABORTED:
+		of_aborted(outcome, ret);
+		return CH_OK;
+	case INPUT_CANCELED:
+		ret->state = CHAN_RUN_ABORTED;
+		ret->error = in.error ? TEXT_DROPPED : NULL;
+		return CH_OK;
+	case INPUT_ABSORBED:
+		ret->state = CHAN_RUN_ABSORBED;
+		ret->absorbed_by = json_get_str(outcome, "absorbedBy");
+		return CH_OK;
+	case INPUT_INTERRUPTED:
+		ret->state = CHAN_RUN_INTERRUPTED;
+		ret->was_begun = in.started_at > 0;
+		return CH_OK;
+	}
+	return CH_OK;
+}
+
+/* An event's run, and the last person of the session wrote from a network. */
+static bool follows_channel(void *arg, const char *session_key, const char *run_id)
+{
+	struct gw *gw = arg;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const struct run_channel *from = NULL;
+	struct json *meta = NULL;
+	struct input_row in;
+	bool is_owner;
+
+	if (input_find(gw->sessions, session_key, run_id, a, &in, NULL) || !in.meta ||
+	    json_parse(a, in.meta, strlen(in.meta), JSON_STRICT, &meta, NULL) || !json_get(meta, INPUT_ORIGIN))
+		return false;
+	return !wake_person(gw->agents, session_key, a, &is_owner, &from, NULL) && from;
+}
+
+/* -- what is told -- */
+
+static void notice(void *arg, const char *session_key, const char *text)
+{
+	struct gw *gw = arg;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct ch_err err;
+
+	/* What belongs to no conversation is the owner's to see. */
+	if (!session_key)
+		session_key = arena_printf(a, "agent:%s:main", agent_default_id(gw_config(gw), a));
+	if (agent_note(gw->agents, session_key, arena_printf(a, "⚠️ %s", text), &err) && err.code != CH_E_NOT_FOUND)
+		log_warn("channels", "session=%s: a notice could not be written: %s; the log has it", session_key, err.text);
+}
+
+static void fence(void *arg, struct buf *out, const char *source, const char *text, size_t len)
+{
+	fence_put(out, source, text, len);
+}
+
+static bool is_named(const struct slash_command *c, const char *name)
+{
+	if (str_ieq(c->name, name))
+		return true;
+	for (const char *const *alias = c->aliases; alias && *alias; alias++)
+		if (str_ieq(*alias, name))
+			return true;
+	return false;
+}
+
+static bool is_command(void *arg, const char *text)
+{
+	CH_AUTO(arena_unref) struct arena *a = NULL;
+	const struct slash_command *const *all;
+	const char *name;
+	size_t n;
+
+	if (!text || text[0] != '/')
+		return false;
+	a = arena_new(0);
+	name = arena_strndup(a, text + 1, strcspn(text + 1, " \t\r\n:@"));
+	all = slash_commands(&n);
+	for (size_t i = 0; i < n; i++)
+		if (is_named(all[i], name) && slash_is_listed(all[i], gw_config(arg)))
+			return true;
+	return false;
+}
+
+static void identity(void *arg, const char *agent_id, struct arena *a, const char **ret_name, const char **ret_emoji)
+{
+	struct gw *gw = arg;
+	const struct agent_info *info = agent_find(gw_config(gw), gw->state_dir, a, agent_id);
+
+	*ret_name = info ? info->name : NULL;
+	*ret_emoji = info ? info->emoji : NULL;
+}
+
+static ch_status workspace(void *arg, const char *agent_id, struct arena *a, const char **ret, struct ch_err *err)
+{
+	struct gw *gw = arg;
+	const struct agent_info *info = agent_find(gw_config(gw), gw->state_dir, a, agent_id);
+	ch_status st;
+
+	if (!info || str_empty(info->workspace))
+		return ch_fail(err, CH_E_NOT_FOUND, "the agent '%s' has no workspace", agent_id);
+	st = file_mkdirs(info->workspace, 0700, err);
+	if (!st)
+		*ret = info->workspace;
+	return st;
+}
+
+void gw_channels_join(struct gw *gw)
+{
+	chan_host_set_up(gw->channels, &(struct chan_up){
+		.arg = gw, .submit = submit, .run_end = run_end, .resume = resume, .follows_channel = follows_channel,
+		.notice = notice, .fence = fence, .is_command = is_command, .identity = identity, .workspace = workspace,
+	});
+}
+
+/* -- runs -- */
+
+static bool is_end(const struct run_event *ev)
+{
+	return ev->kind == RUN_EV_CHAT && (ev->state == CHAT_FINAL || ev->state == CHAT_ERROR || ev->state == CHAT_ABORTED);
+}
+
+/* An aborted run is told at once and settled later; then its session's row changes. */
+static bool is_settled(const struct run_event *ev)
+{
+	return ev->kind == RUN_EV_SESSION && (str_eq(ev->phase, "end") || str_eq(ev->phase, "error") ||
+					      str_eq(ev->reason, "agent.input.settled"));
+}
+
+void gw_channels_on_run_event(struct gw *gw, const struct run_event *ev)
+{
+	struct chan_ingress *ingress = gw->channels ? chan_host_ingress(gw->channels) : NULL;
+
+	if (!ingress || !ev->input_id)
+		return;
+	if (is_end(ev) || is_settled(ev))
+		ingress_run_ended(ingress, ev->session_key, ev->input_id, ev->is_event);
+}
