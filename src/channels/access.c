@@ -279,7 +279,8 @@ static bool is_loop(const struct judging *j)
 	if (j->x->is_group)
 		loop_limits_apply(&limits, room_get(&j->room, "botLoopProtection"));
 	return !loop_guard_admits(chan_gate_loops(env->gate), chan_lane(j->arena, env->ops->id, env->account, peer),
-				  j->in->sender.id, env->self_id ? env->self_id : "", &limits);
+				  j->in->sender.id, env->self_id ? env->self_id : "",
+				  j->in->event_id ? j->in->event_id : "", &limits);
 }
 
 /* ---- the judgement ---- */

@@ -4,7 +4,7 @@
  * An account with an error is not started: a list that names somebody else than was meant must not let anybody in, and a person
  * who reads the reason can mend it. What only has no effect is a warning.
  */
-#include "channels/access.h"
+#include "channels/access_judge.h"
 
 #include <string.h>
 
@@ -17,6 +17,8 @@
 
 struct checking {
 	const struct config *config;
+	const struct chan_ops *const *networks;  /* all of them; those of one account need none */
+	size_t network_count;
 	const struct chan_ops *ops;      /* of the account that is looked at */
 	const struct chan_cfg *cfg;
 	struct arena *arena;
@@ -165,6 +167,14 @@ static void check_account(struct checking *k)
 
 /* ---- what all networks share ---- */
 
+static const struct chan_ops *network(const struct checking *k, const char *id)
+{
+	for (size_t i = 0; i < k->network_count; i++)
+		if (str_eq(k->networks[i]->id, id))
+			return k->networks[i];
+	return NULL;
+}
+
 /* "<channel>:<id>" */
 static void check_owners(struct checking *k)
 {
@@ -175,7 +185,7 @@ static void check_owners(struct checking *k)
 		const char *text = access_entry_text(entry, k->arena), *colon = text ? strchr(text, ':') : NULL;
 		const char *channel = colon ? arena_strndup(k->arena, text, (size_t)(colon - text)) : NULL;
 
-		k->ops = channel ? chan_find(channel) : NULL;
+		k->ops = channel ? network(k, channel) : NULL;
 		if (!text || str_eq(text, "*") || str_starts(text, ACCESS_GROUP))
 			tell(k, false, path, "an owner is one person: \"<channel>:<id>\"; the entry makes nobody owner");
 		else if (k->ops && !access_id(k->ops, CHAN_ID_SENDER, colon + 1, k->arena, &why))
@@ -187,7 +197,7 @@ static void check_owners(struct checking *k)
 static void check_lists_by_channel(struct checking *k, const char *path, const struct json *map)
 {
 	json_each(list, map) {
-		k->ops = chan_find(list->key);
+		k->ops = network(k, list->key);
 		if (k->ops)
 			check_list(k, CHAN_ID_SENDER, arena_printf(k->arena, "%s.%s", path, list->key), list);
 	}
@@ -250,13 +260,14 @@ static void tell_as_warning(void *arg, bool is_error, const char *path, const ch
 	w->issue(w->arg, false, path, text);
 }
 
-void chan_check_config(struct config *c, void (*issue)(void *arg, bool is_error, const char *path, const char *text), void *arg)
+void access_check_all(const struct chan_ops *const *networks, size_t count, struct config *c,
+		      void (*issue)(void *arg, bool is_error, const char *path, const char *text), void *arg)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct as_warning mild = { issue, arg };
-	struct checking common = { .config = c, .arena = a, .issue = tell_as_warning, .arg = &mild };
-	size_t count;
-	const struct chan_ops *const *networks = chan_table(&count);
+	struct checking common = {
+		.config = c, .networks = networks, .network_count = count, .arena = a, .issue = tell_as_warning, .arg = &mild,
+	};
 
 	check_common(&common);
 	for (size_t i = 0; i < count; i++) {
@@ -269,6 +280,14 @@ void chan_check_config(struct config *c, void (*issue)(void *arg, bool is_error,
 			check_account(&k);
 		}
 	}
+}
+
+void chan_check_config(struct config *c, void (*issue)(void *arg, bool is_error, const char *path, const char *text), void *arg)
+{
+	size_t count;
+	const struct chan_ops *const *networks = chan_table(&count);
+
+	access_check_all(networks, count, c, issue, arg);
 }
 
 struct first_error { struct ch_err *err; ch_status st; };

@@ -25,4 +25,9 @@ struct access_env {
 const struct chan_access *access_judge(const struct access_env *env, const struct chan_in *in, struct arena *a);
 bool access_context_allows(const struct access_env *env, const struct chan_access *x, const char *sender_id, bool is_quote);
 
+
+/* chan_check_config() for these networks. */
+void access_check_all(const struct chan_ops *const *networks, size_t count, struct config *c,
+		      void (*issue)(void *arg, bool is_error, const char *path, const char *text), void *arg);
+
 #endif

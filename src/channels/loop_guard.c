@@ -6,13 +6,16 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/hash.h"
 #include "core/map.h"
 #include "core/mem.h"
 #include "core/str.h"
 #include "core/vec.h"
 
+struct event { int64_t at_ms; uint64_t hash; };
+
 struct pair {
-	VEC(int64_t) times;              /* of the messages within the window, oldest first */
+	VEC(struct event) events;        /* those admitted within the window, oldest first */
 	int64_t last_ms, quiet_until_ms;
 };
 
@@ -20,7 +23,7 @@ struct loop_guard { struct map *pairs; };
 
 static void pair_free(struct pair *p)
 {
-	vec_done(&p->times);
+	vec_done(&p->events);
 	ch_free(p);
 }
 
@@ -108,16 +111,26 @@ static void drop_old(struct pair *p, int64_t before_ms)
 {
 	size_t n = 0;
 
-	while (n < p->times.len && p->times.at[n] <= before_ms)
+	while (n < p->events.len && p->events.at[n].at_ms <= before_ms)
 		n++;
 	if (!n)
 		return;
-	memmove(p->times.at, p->times.at + n, (p->times.len - n) * sizeof(*p->times.at));
-	p->times.len -= n;
+	memmove(p->events.at, p->events.at + n, (p->events.len - n) * sizeof(*p->events.at));
+	p->events.len -= n;
 }
 
-bool loop_guard_admits(struct loop_guard *g, const char *place, const char *a, const char *b, const struct loop_limits *l)
+static bool was_admitted(const struct pair *p, uint64_t hash)
 {
+	for (size_t i = 0; i < p->events.len; i++)
+		if (p->events.at[i].hash == hash)
+			return true;
+	return false;
+}
+
+bool loop_guard_admits(struct loop_guard *g, const char *place, const char *a, const char *b, const char *event_id,
+		       const struct loop_limits *l)
+{
+	uint64_t hash = hash_bytes(event_id, strlen(event_id));
 	int64_t now = now_mono_ms();
 	struct pair *p;
 
@@ -125,14 +138,18 @@ bool loop_guard_admits(struct loop_guard *g, const char *place, const char *a, c
 		return true;
 	p = pair_of(g, place, a, b);
 	p->last_ms = now;
+	if (was_admitted(p, hash))
+		return true;
 	if (now < p->quiet_until_ms)
 		return false;
+	if (p->quiet_until_ms)           /* silence is over: what led to it is forgiven */
+		p->events.len = 0;
+	p->quiet_until_ms = 0;
 	drop_old(p, now - l->window_ms);
-	if ((int64_t)p->times.len < l->max_events) {
-		vec_push(&p->times, now);
+	if ((int64_t)p->events.len < l->max_events) {
+		vec_push(&p->events, ((struct event){ now, hash }));
 		return true;
 	}
 	p->quiet_until_ms = now + l->cooldown_ms;
-	p->times.len = 0;
 	return false;
 }

@@ -24,7 +24,11 @@ struct loop_guard;
 struct loop_guard *loop_guard_new(void);
 void loop_guard_free(struct loop_guard *g);
 CH_AUTO_DEFINE(loop_guard_free, struct loop_guard)
-/* A message between two bots at a place, whoever wrote it: counts it. false: they had their share, it is not to be heard. */
-bool loop_guard_admits(struct loop_guard *g, const char *place, const char *a, const char *b, const struct loop_limits *l);
+/*
+ * A message between two bots at a place, whoever wrote it: counts it, once per event, and is of the same opinion when it is asked
+ * again. false: they had their share, it is not to be heard.
+ */
+bool loop_guard_admits(struct loop_guard *g, const char *place, const char *a, const char *b, const char *event_id,
+		       const struct loop_limits *l);
 
 #endif

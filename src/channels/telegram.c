@@ -306,6 +306,9 @@ static CH_FIBER ch_status telegram_commands(struct chan_acct *acct, const struct
 
 static const char *const telegram_secrets[] = { "botToken", "tokenFile", NULL };
 
+/* A map of groups is a fence also with groupPolicy open; a forum's topics have entries of their own. */
+static const struct chan_rooms telegram_rooms = { .topics = "topics", .thread_word = "topic", .is_fence = true };
+
 const struct chan_ops chan_telegram = {
 	.id = "telegram",
 	.label = "Telegram",
@@ -323,6 +326,7 @@ const struct chan_ops chan_telegram = {
 	.streaming = "progress",
 	.reply_mode = "off",
 	.history_default = 50,
+	.rooms = &telegram_rooms,
 	.silence_max_ms = TG_SILENCE_MS,
 	.priv_size = sizeof(struct telegram),
 	.secrets = telegram_secrets,

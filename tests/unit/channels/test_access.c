@@ -449,10 +449,17 @@ static void test_bot_loop(void **state)
 
 	in.is_mentioned = person.is_mentioned = true;
 	in.sender.is_bot = true;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
+		in.event_id = arena_printf(arena, "e%d", i);
 		assert_int_equal(verdict(&forum, config, &in), CHAN_ADMIT);
+		assert_int_equal(verdict(&forum, config, &in), CHAN_ADMIT);      /* asked again, counted once */
+	}
+	in.event_id = "e3";
 	assert_int_equal(verdict(&forum, config, &in), CHAN_IGNORE);
 	assert_int_equal(verdict(&forum, config, &person), CHAN_ADMIT);
+	in.event_id = "e2";                                      /* what was let in stays so */
+	assert_int_equal(verdict(&forum, config, &in), CHAN_ADMIT);
+	in.event_id = "e4";
 	in.peer.id = "-8";                                       /* another place has its own count */
 	assert_int_equal(verdict(&forum, config, &in), CHAN_ADMIT);
 	in.peer.id = "-7";
