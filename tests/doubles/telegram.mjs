@@ -264,6 +264,10 @@ export class TelegramDouble {
 		this.#faults.push({ method, kind, times, retryAfter, when });
 	}
 
+	clearFaults() {
+		this.#faults = [];
+	}
+
 	release() {
 		for (const res of this.#held)
 			res.destroy();

@@ -1,0 +1,46 @@
+/* telegram.mjs - a gateway with a Telegram double and a model that answers each message with its mark ("m-1" -> "re m-1"). */
+import { ModelDouble } from '../../doubles/model.mjs';
+import { TelegramDouble } from '../../doubles/telegram.mjs';
+import { Gateway } from './gateway.mjs';
+
+const marks = (text) => text.match(/\bm-[a-z0-9]+\b/g) ?? [];
+
+/* The last mark in what the user wrote is what a reply is known by. */
+export const echo = (text) => marks(text).length ? `re ${marks(text).at(-1)}` : 'no mark';
+
+export class TelegramWorld {
+	heard = [];                      /* what the model was asked, whole */
+	answer = echo;
+
+	static async start(t, { telegram = {}, double, gateway = {}, config = {} } = {}) {
+		const w = new TelegramWorld();
+
+		w.double = await TelegramDouble.start(double);
+		w.model = await ModelDouble.start(async (call) => {
+			w.heard.push({ text: call.userText, messages: call.body.messages });
+			call.text(await w.answer(call.userText, call)).end();
+		});
+		const base = w.model.config;
+
+		w.gw = await Gateway.start({ ...gateway, config: { ...base, ...config,
+			agents: { ...config.agents, defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } },
+			...w.double.config({ dmPolicy: 'open', allowFrom: ['*'], ...telegram }) } });
+		t?.after?.(() => w.stop());
+		return w;
+	}
+
+	async stop() {
+		try {
+			await this.gw.stop();
+		} finally {
+			await this.double.stop();
+			await this.model.stop();
+		}
+	}
+
+	/* Says something with a mark and waits for the reply to it. */
+	async round(from, text, options = {}) {
+		this.double.say(from, text, options);
+		return this.double.reply(options.chat ?? from, (m) => (m.text ?? '').includes(`re ${marks(text).at(-1)}`));
+	}
+}
