@@ -209,7 +209,7 @@ static ch_status exchange(const struct tg_link *l, const struct request *rq, str
 {
 	const struct http_header headers[] = { { "content-type", rq->type } };
 	CH_AUTO(http_resp_free) struct http_resp *resp = NULL;
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	char *url = ch_asprintf("%s/bot%s/%s", l->root, secret_reveal(l->token), rq->method);
 	int64_t deadline_ms = fiber_deadline(rq->timeout_ms);
 	bool was_sent = false;
@@ -235,7 +235,7 @@ static ch_status exchange(const struct tg_link *l, const struct request *rq, str
 CH_FIBER ch_status tg_call(const struct tg_link *l, const char *method, const struct json *params, int64_t timeout_ms,
 			   struct arena *a, struct tg_answer *ret, struct ch_err *err)
 {
-	CH_AUTO_BUF struct buf body;
+	CH_AUTO_BUF struct buf body = { 0 };
 	struct request rq = { .method = method, .type = "application/json", .timeout_ms = timeout_ms,
 			      .is_repeatable = str_eq(method, "getUpdates") || str_eq(method, "getMe") };
 

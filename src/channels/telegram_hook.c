@@ -157,7 +157,7 @@ static ch_status load_secret(struct chan_acct *acct, struct ch_err *err)
 static ch_status call_set_webhook(const struct tg_link *l, const struct json *params, const char *cert_path, struct arena *a,
 				  struct tg_answer *ret, struct ch_err *err)
 {
-	CH_AUTO_MULTIPART struct multipart form;
+	CH_AUTO_MULTIPART struct multipart form = { 0 };
 	CH_AUTO_BUF struct buf cert = { 0 };
 	ch_status st;
 

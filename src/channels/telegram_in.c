@@ -128,7 +128,7 @@ static void rich_text(const struct json *v, struct buf *out, int depth)
 
 static const char *rich_message_text(struct decoder *d, const struct json *rich)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, CHAN_TEXT_MAX);
 	rich_text(json_get(rich, "blocks"), &out, 0);

@@ -129,7 +129,7 @@ static const char *contact_text(const struct json *c, struct arena *a)
 
 static const char *poll_text(const struct json *poll, struct arena *a)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 16384);
 	buf_printf(&out, "Poll: %s", label(json_get(poll, "question"), a));
@@ -140,7 +140,7 @@ static const char *poll_text(const struct json *poll, struct arena *a)
 
 static const char *checklist_text(const struct json *list, struct arena *a)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 
 	buf_init(&out, 16384);
 	buf_printf(&out, "Checklist: %s", label(json_get(list, "title"), a));

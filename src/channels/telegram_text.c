@@ -144,7 +144,7 @@ static void find_suffix(const struct mark *marks, size_t n, const char *text, co
 
 static const char *write_text(const char *text, size_t len, const struct mark *marks, size_t n, const struct tg_me *me, struct arena *a)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	size_t skip_from, skip_to;
 
 	buf_init(&out, 2 * CHAN_TEXT_MAX);

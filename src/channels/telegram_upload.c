@@ -103,7 +103,7 @@ static void put_album(struct multipart *form, const struct chan_out *out, bool i
 CH_FIBER ch_status tg_upload(const struct tg_link *l, const struct chan_out *out, bool is_plain, bool as_document, struct arena *a,
 			     struct tg_answer *ret, struct ch_err *err)
 {
-	CH_AUTO_MULTIPART struct multipart form;
+	CH_AUTO_MULTIPART struct multipart form = { 0 };
 	struct json *params = tg_out_params(out, a);
 	const struct way *way = way_of(&out->media[0], as_document);
 	size_t bytes = 0;

@@ -55,7 +55,7 @@ void tg_poll_sent(struct chan_acct *acct, const struct chan_out *out, const stru
 /* "Lunch?": Pizza, Soup */
 static const char *words(const struct json *poll, const char *ids_json, struct arena *a)
 {
-	CH_AUTO_BUF struct buf out;
+	CH_AUTO_BUF struct buf out = { 0 };
 	struct json *ids = NULL;
 	size_t n = 0;
 

@@ -12,7 +12,7 @@
 
 static void test_bytes(void **state)
 {
-	CH_AUTO_MULTIPART struct multipart m;
+	CH_AUTO_MULTIPART struct multipart m = { 0 };
 	char want[1024];
 
 	multipart_init(&m, 4096);
@@ -33,8 +33,8 @@ static void test_bytes(void **state)
 
 static void test_boundaries_differ(void **state)
 {
-	CH_AUTO_MULTIPART struct multipart a;
-	CH_AUTO_MULTIPART struct multipart b;
+	CH_AUTO_MULTIPART struct multipart a = { 0 };
+	CH_AUTO_MULTIPART struct multipart b = { 0 };
 
 	multipart_init(&a, 64);
 	multipart_init(&b, 64);
@@ -43,7 +43,7 @@ static void test_boundaries_differ(void **state)
 
 static void test_threat_injection_names_stay_in_their_head(void **state)
 {
-	CH_AUTO_MULTIPART struct multipart m;
+	CH_AUTO_MULTIPART struct multipart m = { 0 };
 
 	multipart_init(&m, 4096);
 	multipart_file(&m, "document", "a\"; x=\"\r\n\r\nowned", "text/plain\r\nX-Evil: 1", "b", 1);
@@ -54,7 +54,7 @@ static void test_threat_injection_names_stay_in_their_head(void **state)
 
 static void test_ceiling(void **state)
 {
-	CH_AUTO_MULTIPART struct multipart m;
+	CH_AUTO_MULTIPART struct multipart m = { 0 };
 	char big[512] = { 0 };
 
 	multipart_init(&m, 400);
