@@ -5,8 +5,11 @@
 
 #include "core/str.h"
 
+extern const struct chan_ops chan_telegram;
+
 /* One row a network. */
 static const struct chan_ops *const table[] = {
+	&chan_telegram,
 	NULL,
 };
 
