@@ -1,7 +1,7 @@
 /*
  * channels/table.c - the networks, sorted by id, and the words for what they share.
  */
-#include "channels/channel.h"
+#include "channels/slack.h"
 
 #include "core/str.h"
 
@@ -10,6 +10,7 @@ extern const struct chan_ops chan_telegram;
 /* One row a network. */
 static const struct chan_ops *const table[] = {
 	&chan_telegram,
+	&chan_slack,
 	NULL,
 };
 
