@@ -1,16 +1,16 @@
 /*
  * channels/table.c - the networks, sorted by id, and the words for what they share.
  */
-#include "channels/slack.h"
+#include "channels/channel.h"
 
 #include "core/str.h"
 
-extern const struct chan_ops chan_telegram;
+extern const struct chan_ops chan_slack, chan_telegram;
 
 /* One row a network. */
 static const struct chan_ops *const table[] = {
-	&chan_telegram,
 	&chan_slack,
+	&chan_telegram,
 	NULL,
 };
 
