@@ -50,6 +50,8 @@ bool chan_context_allows(struct chan_acct *acct, const struct chan_access *x, co
  * patterns. Called at each load: each is told once with its path; `is_error` refuses the account, not the gateway.
  */
 void chan_check_config(struct config *c, void (*issue)(void *arg, bool is_error, const char *path, const char *text), void *arg);
+/* Logs what chan_check_config() has to say and was not said before. */
+void chan_check_tell(struct chan_host *h);
 /* The same for one account: CH_E_INVALID names the first error. */
 CH_MUST_USE ch_status chan_check_account(const struct chan_cfg *cfg, const struct chan_ops *ops, struct ch_err *err);
 

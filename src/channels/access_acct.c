@@ -67,3 +67,21 @@ bool chan_is_owner_id(const struct config *c, const char *channel, const char *s
 
 	return sender && access_is_owner(c, ops, sender, a);
 }
+
+static void tell(void *arg, bool is_error, const char *path, const char *text)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const char *line = arena_printf(a, "%s: %s", path, text);
+
+	if (!chan_gate_is_news(arg, line))
+		return;
+	if (is_error)
+		log_error("channels", "%s; the account is not started", line);
+	else
+		log_warn("channels", "%s", line);
+}
+
+void chan_check_tell(struct chan_host *h)
+{
+	chan_check_config(chan_host_config(h), tell, chan_host_gate(h));
+}

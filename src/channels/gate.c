@@ -16,6 +16,7 @@ struct compiled { struct regex *re; };
 struct chan_gate {
 	struct loop_guard *loops;
 	struct map *patterns;            /* text -> struct compiled; NULL until the first */
+	struct map *told;                /* remarks on the configuration; NULL until the first */
 };
 
 struct chan_gate *chan_gate_new(void)
@@ -45,6 +46,7 @@ void chan_gate_free(struct chan_gate *g)
 	if (!g)
 		return;
 	forget_patterns(g);
+	map_free(g->told);
 	loop_guard_free(g->loops);
 	ch_free(g);
 }
@@ -71,4 +73,15 @@ const struct regex *chan_gate_pattern(struct chan_gate *g, const char *pattern)
 	    regex_compile(pattern, strlen(pattern), REGEX_CASELESS | REGEX_ECMA, &c->re, &err))
 		log_warn("channels", "the mention pattern %s is not used: %s", log_quote(pattern), err.text);
 	return c->re;
+}
+
+bool chan_gate_is_news(struct chan_gate *g, const char *text)
+{
+	if (g->told && map_len(g->told) >= GATE_NEWS_MAX) {
+		map_free(g->told);
+		g->told = NULL;
+	}
+	if (!g->told)
+		g->told = map_new();
+	return !map_put(g->told, text, g);
 }

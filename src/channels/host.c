@@ -3,6 +3,7 @@
  */
 #include "channels/host_priv.h"
 
+#include "channels/access.h"
 #include "channels/egress.h"
 #include "channels/gate.h"
 #include "channels/ingress.h"
@@ -68,6 +69,7 @@ CH_FIBER ch_status chan_host_start(struct chan_host *h, struct ch_err *err)
 	if (st)
 		return st;
 	h->is_started = true;
+	chan_check_tell(h);
 	supervise_all(h);
 	return CH_OK;
 }
@@ -88,8 +90,10 @@ CH_FIBER void chan_host_drain(struct chan_host *h, int64_t deadline_ms)
 
 void chan_host_config_changed(struct chan_host *h)
 {
-	if (h->is_started && !h->is_draining)
-		supervise_all(h);
+	if (!h->is_started || h->is_draining)
+		return;
+	chan_check_tell(h);
+	supervise_all(h);
 }
 
 /* -- what it has -- */

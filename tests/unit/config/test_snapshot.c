@@ -122,7 +122,7 @@ static void test_issues(void **state)
 		  "models.providers.acme.baseURL", "unknown key, kept as it is; did you mean baseUrl?" },
 		{ "{cron:{enabled:true},channels:{telegram:{botToken:'x'}},gateway:{tailscale:{mode:'off'}}}",
 		  CONFIG_WARNING, "",
-		  "kept, but without effect in this version: cron, channels, gateway.tailscale" },
+		  "kept, but without effect in this version: cron, gateway.tailscale" },
 		{ "{gateway:{mode:'remote'},session:{dmScope:'main'}}", CONFIG_WARNING, "",
 		  "kept, but without effect in this version: gateway.mode" },
 		{ "{gateway:{auth:{token:'${CHELA_TEST_UNSET}'}}}", CONFIG_WARNING, "gateway.auth.token",
