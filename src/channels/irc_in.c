@@ -50,7 +50,9 @@ static void forget_all(struct irc *i)
 	void *mask;
 
 	while (map_each(i->people, &cursor, &key, &mask))
-		ch_free(map_take(i->people, key));
+		ch_free(mask);
+	map_free(i->people);
+	i->people = map_new();
 }
 
 static void note_person(struct irc *i, const char *nick, const char *mask, struct arena *a)
@@ -187,15 +189,22 @@ static const char *room_id(struct irc *i, const char *name, struct arena *a)
 	return id;
 }
 
+/* "@#room" is for those in the room who have a rank, us among them. */
+static const char *without_rank(const char *target)
+{
+	const char *bare = target + strspn(target, "@+%~&");
+
+	return *bare == '#' ? bare : target;
+}
+
 static CH_FIBER ch_status on_privmsg(struct irc *i, const struct irc_line *l, struct arena *a, struct ch_err *err)
 {
-	const char *target = irc_param(l, 0), *text;
+	const char *target = without_rank(irc_param(l, 0)), *text;
 	struct chan_in in = { .kind = CHAN_IN_MESSAGE, .can_mention = true };
 	bool is_action;
 
 	if (!*l->user || !*l->host || is_us(i, l->nick))
 		return CH_OK;            /* a server's own words, or an echo of ours */
-	target += strspn(target, "@+%~&") * (irc_is_channel(target + strspn(target, "@+%~&")) && !irc_is_channel(target));
 	text = irc_text(irc_param(l, 1), a, &is_action);
 	if (str_empty(text) || (!irc_is_channel(target) && !is_us(i, target)))
 		return CH_OK;

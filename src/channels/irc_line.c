@@ -120,17 +120,17 @@ const char *irc_tag(const struct irc_line *l, const char *name, struct arena *a)
 
 char irc_fold(enum irc_case c, char ch)
 {
-	static const char upper[] = "{}|^", lower[] = "[]\\~";
+	static const char from[] = "[]\\~", to[] = "{}|^";
 	const char *p;
 
 	if (ch >= 'A' && ch <= 'Z')
 		return (char)(ch - 'A' + 'a');
 	if (c == IRC_ASCII || !ch)
 		return ch;
-	p = strchr(lower, ch);
+	p = strchr(from, ch);
 	if (!p || (c == IRC_STRICT_RFC1459 && ch == '~'))
 		return ch;
-	return upper[p - lower];
+	return to[p - from];
 }
 
 bool irc_same(enum irc_case c, const char *a, const char *b)
@@ -248,7 +248,9 @@ size_t irc_cut(const char *text, size_t len, size_t max)
 
 	if (n == len)
 		return n;
-	for (size_t i = n; i > n - n / 3; i--)
+	if (!n)
+		return CH_MIN(len, max);         /* no UTF-8 */
+	for (size_t i = n; i && i >= n - n / 3; i--)
 		if (text[i] == ' ')
 			return i;
 	return n;
