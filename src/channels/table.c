@@ -3,6 +3,7 @@
  */
 #include "channels/channel.h"
 
+#include "channels/irc.h"
 #include "core/str.h"
 
 extern const struct chan_ops chan_slack, chan_telegram;
@@ -11,6 +12,7 @@ extern const struct chan_ops chan_slack, chan_telegram;
 static const struct chan_ops *const table[] = {
 	&chan_slack,
 	&chan_telegram,
+	&chan_irc,
 	NULL,
 };
 
