@@ -62,16 +62,13 @@ const struct chan_up *chan_host_up(const struct chan_host *h)
 
 CH_FIBER ch_status chan_host_start(struct chan_host *h, struct ch_err *err)
 {
-	ch_status st = egress_start(h->egress, err);
+	ch_status st;
 
-	if (!st)
-		st = ingress_start(h->ingress, err);
-	if (st)
-		return st;
 	h->is_started = true;
 	chan_check_tell(h);
-	supervise_all(h);
-	return CH_OK;
+	supervise_all(h);        /* what was left is of accounts that must be known */
+	st = egress_start(h->egress, err);
+	return st ? st : ingress_start(h->ingress, err);
 }
 
 CH_FIBER void chan_host_drain(struct chan_host *h, int64_t deadline_ms)

@@ -319,7 +319,7 @@ const struct chan_ops chan_telegram = {
 	.flavour = CHAN_TELEGRAM_HTML,
 	.limits = {
 		.text_max = 4096, .text_default = 4000, .caption_max = 1024, .album_max = 10,
-		.media_max_bytes = INT64_C(100) << 20, .buttons_max = CHAN_BUTTONS_MAX, .options_max = 12, .unit = CHAN_UTF16,
+		.media_max_bytes = INT64_C(100) << 20, .buttons_max = CHAN_BUTTONS_MAX, .options_max = 12, .unit = CHAN_UTF16, .debounce_ms = 300,
 		/* Telegram's own advice: 30 a second over all, one a second in a chat and 20 a minute in a group. */
 		.rate = 25, .burst = 25, .peer_rate = 1, .peer_burst = 5,
 	},
