@@ -5,7 +5,8 @@ import { Gateway } from './gateway.mjs';
 import { START_MS, until } from './wait.mjs';
 
 /*
- * Answers the last mark of what it is told: "!one" gets "re: one". A rule (mark -> (call) => void) answers otherwise.
+ * Answers the last mark of what it is told: "!one" gets "re: one"; an event without one (a run that is taken up again) the last
+ * mark of the conversation. A rule (mark -> (call) => void) answers otherwise.
  */
 export class Marks {
 	rules = new Map();
@@ -15,7 +16,8 @@ export class Marks {
 		const m = new Marks();
 
 		m.double = await ModelDouble.start((call) => {
-			const mark = call.userText.match(/!([a-z0-9-]+)/g)?.at(-1)?.slice(1) ?? 'nothing';
+			const said = call.body.messages.filter((x) => x.role === 'user').map((x) => JSON.stringify(x.content)).join(' ');
+			const mark = [...(call.userText.match(/!([a-z0-9-]+)/g) ?? said.match(/!([a-z0-9-]+)/g) ?? ['!nothing'])].at(-1).slice(1);
 
 			m.heard.push({ mark, text: call.userText, body: call.body });
 			const rule = m.rules.get(mark);

@@ -1,0 +1,123 @@
+/*
+ * channel-slack-faults.test.mjs - Slack that fails, cuts and repeats; a gateway that is killed. Every message ends in one answer.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ADA, BOB, slackGateway } from './lib/slack.mjs';
+import { until } from './lib/wait.mjs';
+
+let slack, model, gw;
+const ends = [];
+
+before(async () => {
+	({ slack, model, gw } = await slackGateway({ after: (fn) => ends.push(fn) },
+		{ keys: { dmPolicy: 'open', allowFrom: ['*'] } }));
+});
+after(async () => {
+	for (const fn of ends)
+		await fn();
+});
+
+const texts = () => slack.posts.items.map((m) => m.text);
+const count = (mark) => texts().filter((t) => t === `re: ${mark}`).length;
+const answer = (mark) => slack.sent((m) => m.text === `re: ${mark}`, { what: `the answer to !${mark}` });
+let people = 0;
+/* A person of their own for each test: Slack takes one message a second in a place. */
+function somebody() {
+	const id = `U0P${String(++people).padStart(6, '0')}`;
+
+	slack.users.set(id, { id, name: `p${people}`, profile: { display_name: `p${people}` } });
+	return id;
+}
+const last = () => [...slack.users.keys()].at(-1);
+/* Said, answered, and after the next one still answered once. */
+async function once(mark) {
+	const person = somebody();
+
+	slack.setClock();
+	slack.say(person, person, `!${mark}`);
+	await answer(mark);
+	slack.say(person, person, `!${mark}-next`);
+	await answer(`${mark}-next`);
+	assert.equal(count(mark), 1, `one answer to !${mark}`);
+}
+
+for (const [mark, fault] of [
+	['slowed', { retryAfter: 1 }],
+	['failed', { status: 500 }],
+	['unnamed', { error: 'internal_error' }],
+	['lost', { cut: 'before' }],
+	['cut', { cut: 'after' }],
+	['garbled', { html: true }],
+	['unavailable', { error: 'service_unavailable' }],
+])
+	test(`a post that is ${mark} (${JSON.stringify(fault)}) shows once`, async () => {
+		slack.fault('chat.postMessage', fault);
+		await once(mark);
+	});
+
+test('a redelivered event is answered once', async () => {
+	const person = somebody();
+
+	slack.say(person, person, '!five', { times: 5 });
+	await answer('five');
+	slack.say(person, person, '!five-next');
+	await answer('five-next');
+	assert.equal(count('five'), 1);
+});
+
+test('what Slack refuses for good is told, not tried again', async () => {
+	const before = slack.calls.items.length;
+
+	slack.fault('chat.postMessage', { error: 'restricted_action' });
+	slack.say(somebody(), last(), '!refused');
+	await slack.called('chat.postMessage', (a) => a.text === 're: refused', { from: before });
+	slack.say(last(), last(), '!refused-next');
+	await answer('refused-next');
+	assert.equal(count('refused'), 0);
+	await until(() => /restricted_action.*dead letter/.test(gw.log()), 'the operator is told');
+});
+
+test('killed between the event and its answer: one answer', async () => {
+	let held;
+	const holding = new Promise((resolve) => model.rules.set('killed', (call) => resolve(held = call)));
+
+	slack.setClock();
+	slack.say(BOB, BOB, '!killed');
+	await holding;
+	model.rules.delete('killed');
+	await gw.kill();
+	held.cut?.();
+	await gw.restart();
+	await answer('killed');
+	slack.say(BOB, BOB, '!alive');
+	await answer('alive');
+	assert.equal(count('killed'), 1);
+});
+
+test('killed before the acknowledgement: Slack brings it again, one answer', async () => {
+	slack.setClock();
+	slack.holdEvents = true;
+	slack.say(ADA, ADA, '!unacked');
+	slack.release();
+	await gw.kill();
+	await gw.restart();
+	await answer('unacked');
+	slack.say(ADA, ADA, '!unacked-next');
+	await answer('unacked-next');
+	assert.equal(count('unacked'), 1);
+	await until(() => slack.unacknowledged === 0, 'all is acknowledged');
+});
+
+test('a token that is revoked needs a person', async () => {
+	const token = slack.botToken;
+
+	slack.botToken = 'xoxb-9999-another';
+	slack.cutSockets();
+	slack.fault('apps.connections.open', { error: 'invalid_auth', times: 1 });
+	const c = await gw.connect();
+
+	await until(async () => /needs-login|not valid/.test(JSON.stringify(await c.call('channels.status', {}))), 'the account needs a login');
+	slack.botToken = token;
+	await c.close?.();
+});

@@ -1,0 +1,123 @@
+/*
+ * channel-slack-http.test.mjs - Slack that calls us: signatures, retries, interactivity and slash commands over HTTP, and what
+ * somebody who is not Slack, or not who they say, gets.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ADA, EVE, GENERAL, slackGateway } from './lib/slack.mjs';
+import { until } from './lib/wait.mjs';
+
+let slack, model, gw;
+const ends = [];
+
+before(async () => {
+	({ slack, model, gw } = await slackGateway({ after: (fn) => ends.push(fn) }, {
+		connected: false,
+		keys: { mode: 'http', appToken: undefined, signingSecret: '8f742231b10e8888abcd99yyyzzz85a5', webhookPath: '/hooks/slack-a',
+			slashCommand: { enabled: true, name: 'chela' } },
+	}));
+	slack.eventsUrl = `${gw.url}/hooks/slack-a`;
+	await slack.called('auth.test');
+	await until(() => slack.verifyUrl().catch(() => false), 'the path is there');
+});
+after(async () => {
+	for (const fn of ends)
+		await fn();
+});
+
+const at = (text) => `<@${slack.botUser}> ${text}`;
+const answer = (mark) => slack.sent((m) => m.text === `re: ${mark}`, { what: `the answer to !${mark}` });
+const mention = (text, more = {}) => ({ type: 'message', channel: GENERAL, channel_type: 'channel', user: ADA, text: at(text), ts: slack.ts(), ...more });
+const heard = (mark) => model.heard.filter((h) => h.mark === mark).length;
+
+test('events are answered', async () => {
+	slack.say(ADA, GENERAL, at('!http-1'));
+	assert.equal((await answer('http-1')).channel, GENERAL);
+});
+
+test('slash commands and words after them', async () => {
+	const done = await slack.slash(ADA, GENERAL, '/chela', '!slash+one & two');
+
+	assert.equal(done.text, '');
+	const { item } = await slack.answers.find((a) => /^re: slash/.test(a.body.text));
+
+	assert.equal(item.body.response_type, 'ephemeral');
+	assert.match((await model.told('slash')).text, /!slash\+one & two/);
+	assert.match((await slack.slash(ADA, GENERAL, '/unknown')).text, /not switched on/);
+});
+
+test('an address that takes no more answers: the channel gets it', async () => {
+	model.rules.set('slow', async (call) => {
+		slack.expireResponseUrls();
+		call.text('re: slow').end();
+	});
+	await slack.slash(ADA, ADA, '/chela', '!slow');
+	assert.equal((await answer('slow')).channel, slack.dm(ADA).id);
+});
+
+test('a retry of Slack is the same event', async () => {
+	const body = JSON.stringify(slack.payloadOf(mention('!retried')));
+
+	for (let n = 0; n < 5; n++)
+		assert.equal((await slack.request(body, { headers: n ? { 'x-slack-retry-num': String(n), 'x-slack-retry-reason': 'http_timeout' } : {} })).status, 200);
+	await answer('retried');
+	slack.say(ADA, GENERAL, at('!behind-it'));
+	await answer('behind-it');
+	assert.equal(heard('retried'), 1);
+});
+
+test('test_threat_spoofing: what Slack did not sign is refused before it is read', async () => {
+	const body = JSON.stringify(slack.payloadOf(mention('!forged')));
+	const now = Math.floor(Date.now() / 1000);
+	const cases = [
+		['another secret', { secret: 'not the secret' }],
+		['no signature', { headers: { 'x-slack-signature': '' } }],
+		['no moment', { headers: { 'x-slack-request-timestamp': '' } }],
+		['six minutes old', { timestamp: now - 360 }],
+		['six minutes ahead', { timestamp: now + 360 }],
+		['another moment than was signed', { headers: { 'x-slack-request-timestamp': String(now - 1) } }],
+		['another version', { headers: { 'x-slack-signature': slack.sign(body)['x-slack-signature'].replace('v0', 'v1') } }],
+	];
+
+	for (const [what, options] of cases)
+		assert.equal((await slack.request(body, options)).status, 401, what);
+	const signed = slack.sign(body);
+	const changed = await fetch(slack.eventsUrl, { method: 'POST', body: body.replace('!forged', '!changed'),
+		headers: { 'content-type': 'application/json', ...signed } });
+
+	assert.equal(changed.status, 401, 'another body than was signed');
+	assert.equal((await slack.request('{"type":"event_callback"', {})).status, 400);
+	assert.equal(heard('forged') + heard('changed'), 0);
+});
+
+test('test_threat_spoofing: a changed display name lets nobody in', async () => {
+	slack.users.get(EVE).profile.display_name = 'ada';
+	slack.users.get(EVE).name = 'ada';
+	slack.rooms.get(GENERAL).members.add(EVE);
+	slack.say(EVE, GENERAL, at('!as-ada'));
+	slack.say(EVE, EVE, '!as-ada-too');
+	/* Nor does a group's id as the sender. */
+	await slack.event(mention('!as-group', { user: GENERAL }));
+	slack.say(ADA, GENERAL, at('!the-real-ada'));
+	await answer('the-real-ada');
+	assert.equal(heard('as-ada') + heard('as-ada-too') + heard('as-group'), 0);
+});
+
+test('broken events are taken once and harm nothing', async () => {
+	for (const event of [{ type: 'message' }, { type: 'message', channel: GENERAL, ts: 'x' }, { type: 7 }, null, { type: 'reaction_added', item: {} }])
+		assert.equal((await slack.request(JSON.stringify({ ...slack.payloadOf({}), event }))).status, 200);
+	slack.say(ADA, GENERAL, at('!still-here'));
+	await answer('still-here');
+});
+
+test('a press by a stranger is nothing', async () => {
+	const press = (user, value) => slack.interact({ type: 'block_actions', user: { id: user, username: 'x' }, channel: { id: GENERAL, name: 'general' },
+		container: { type: 'message', message_ts: slack.ts(), channel_id: GENERAL }, response_url: slack.responseUrl({ channel: GENERAL, user }),
+		trigger_id: 't', actions: [{ type: 'button', action_id: 'chela:0', value, action_ts: slack.ts() }] });
+
+	assert.equal((await press(EVE, 'whatever')).status, 200);
+	assert.equal((await press(ADA, 'a button that nobody made')).status, 200);
+	slack.say(ADA, GENERAL, at('!after-press'));
+	await answer('after-press');
+	assert.ok(!slack.answers.items.some((a) => a.user === EVE));
+});
