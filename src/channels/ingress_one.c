@@ -105,35 +105,52 @@ ch_status ingress_answer(struct chan_ingress *g, const struct heard *m, const ch
 
 /* -- strangers -- */
 
+static const char *pairing_text(const struct heard *m, const struct pairing_request *rq, struct arena *a)
+{
+	return arena_printf(a, "Hello. I only talk to people my owner has let in, and I do not know you yet.\n\n"
+			    "Your id here: `%s`\nPairing code: `%s`\n\n"
+			    "If you know my owner, pass the code on. It is valid for an hour; this lets you in:\n"
+			    "`chela pairing approve %s %s`", rq->sender_id, rq->code, m->row.channel, rq->code);
+}
+
+/* The request and the message with its code, or neither: a code that was made and never sent would be asked for in vain. */
+static ch_status put_pairing(struct chan_ingress *g, const struct heard *m, struct arena *a, struct pairing_request *ret, bool *ret_is_new,
+			     struct ch_err *err)
+{
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	struct chan_sender who = m->in.sender;
+	ch_status st = db_begin_durable(g->db, err);
+
+	if (st)
+		return st;
+	tx = g->db;
+	who.id = chan_access_sender(m->access);
+	st = pairing_ask(chan_host_pairing(g->host), m->row.channel, m->row.account, &who, a, ret, ret_is_new, err);
+	if (st)
+		return st;
+	if (*ret_is_new)
+		st = put_answer(g, m, pairing_text(m, ret, a), INBOX_ANSWERED, "pairing: a code was sent", err);
+	else
+		st = inbox_end(g->db, m->row.id, INBOX_DROPPED, "pairing: the request waits for an answer", err);
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
 static ch_status ask_pairing(struct chan_ingress *g, struct chan_acct *acct, const struct heard *m, struct arena *a, struct ch_err *err)
 {
 	const struct chan_up *up = chan_host_up(g->host);
-	struct chan_sender who = m->in.sender;
 	struct pairing_request rq;
 	bool is_new = false;
-	ch_status st;
+	ch_status st = put_pairing(g, m, a, &rq, &is_new, err);
 
-	if (m->in.kind != CHAN_IN_MESSAGE && m->in.kind != CHAN_IN_COMMAND)
-		return end_row(g, m, INBOX_DROPPED, chan_access_reason(m->access), err);
-	if (chan_access_sender(m->access))
-		who.id = chan_access_sender(m->access);
-	st = pairing_ask(chan_host_pairing(g->host), m->row.channel, m->row.account, &who, a, &rq, &is_new, err);
 	if (st == CH_E_LIMIT)
 		return end_row(g, m, INBOX_DROPPED, "pairing: too many requests wait for an answer", err);
-	if (st)
+	if (st || !is_new)
 		return st;
-	if (!is_new)
-		return end_row(g, m, INBOX_DROPPED, "pairing: the request waits for an answer", err);
 	chan_acct_log(acct, "pairing request of %s", ingress_word(a, rq.sender_id));
-	st = ingress_answer(g, m,
-			    arena_printf(a, "Hello. I only talk to people my owner has let in, and I do not know you yet.\n\n"
-					 "Your id here: `%s`\nPairing code: `%s`\n\n"
-					 "If you know my owner, pass the code on. It is valid for an hour; this lets you in:\n"
-					 "`chela pairing approve %s %s`", rq.sender_id, rq.code, m->row.channel, rq.code),
-			    INBOX_ANSWERED, "pairing: a code was sent", err);
-	if (!st && up->on_pairing)
+	egress_wake(chan_host_egress(g->host), m->row.channel, m->row.account);
+	if (up->on_pairing)
 		up->on_pairing(up->arg, m->row.channel, m->row.account);
-	return st;
+	return CH_OK;
 }
 
 /* -- context for later -- */
