@@ -43,6 +43,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_approvals),
 	FAMILY(gwm_approval_request),
 	FAMILY(gwm_channels),
+	FAMILY(gwm_message),
 	FAMILY(gwm_pairing),
 	FAMILY(gwm_cron),
 	FAMILY(gwm_projects),

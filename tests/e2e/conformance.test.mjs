@@ -144,6 +144,8 @@ const MINIMAL = {
 	'exec.approval.waitDecision': async () => ({ id: await answered('exec') }),
 	'exec.approvals.set': async () => ({ file: { version: 1 }, baseHash: (await c.call('exec.approvals.get')).hash }),
 	'gateway.restart.request': fails({ target: { pid: 1, ownerId: 'x', port: 1 } }, /no longer owns the active lock/),
+	'message.action': fails({ channel: 'telegram', action: 'send', params: { to: '1', message: 'x' }, idempotencyKey: 'm1' },
+		/Channel is unavailable: telegram/),
 	'migrations.memory.plan': { agentId: 'main' },
 	'models.authLogout': { provider: 'anthropic' },
 	'models.authOrderSet': { provider: 'anthropic' },
@@ -163,6 +165,7 @@ const MINIMAL = {
 		return { name: 'GONE_LEVEL' };
 	},
 	'secrets.store.set': { name: 'A_LEVEL', value: 'x', kind: 'env' },
+	'send': fails({ to: '1', message: 'x', idempotencyKey: 's1' }, /no channel is configured/),
 	'session.discussion.info': { sessionKey: key },
 	'session.members.list': { sessionKey: key },
 	'session.members.listEvidence': { sessionKey: key },

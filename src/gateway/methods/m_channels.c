@@ -14,7 +14,6 @@
 #include "gateway/methods/absent.h"
 #include "gateway/render_channels.h"
 
-#define NO_CHANNELS "this version has no messaging channels"
 #define NO_WEB_LOGIN "no provider of this version logs in by QR code"
 #define PROBE_MS 10000
 #define PROBE_MAX_MS 60000
@@ -449,9 +448,6 @@ const struct gw_method gwm_channels[] = {
 	{ "channels.start", run_start, GW_SCOPE_ADMIN, GW_CONTROL_WRITE, account_params },
 	{ "channels.status", run_status, GW_SCOPE_READ, GW_WAITS, status_params },
 	{ "channels.stop", run_stop, GW_SCOPE_ADMIN, GW_CONTROL_WRITE, account_params },
-	GWM_REFUSE("message.action", WRITE, NO_CHANNELS),
-	GWM_REFUSE("poll", WRITE, NO_CHANNELS),
-	GWM_REFUSE("send", WRITE, NO_CHANNELS),
 	GWM_REFUSE("web.login.start", ADMIN, NO_WEB_LOGIN),
 	GWM_REFUSE("web.login.wait", ADMIN, NO_WEB_LOGIN),
 };

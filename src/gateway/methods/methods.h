@@ -30,6 +30,7 @@ GWM_FAMILY(gwm_device_setup);
 GWM_FAMILY(gwm_diagnostics);
 GWM_FAMILY(gwm_exec_approvals);
 GWM_FAMILY(gwm_logs);
+GWM_FAMILY(gwm_message);
 GWM_FAMILY(gwm_models);
 GWM_FAMILY(gwm_models_auth);
 GWM_FAMILY(gwm_pairing);

@@ -1,0 +1,134 @@
+/*
+ * channels/action_present.c - see action_present.h.
+ */
+#include "channels/action_present.h"
+
+#include "core/log.h"
+#include "core/str.h"
+
+#define PRESENT_MAX (256u << 10)
+
+struct present { struct buf text; struct chan_button buttons[CHAN_BUTTONS_MAX]; size_t count; const struct chan_ops *ops; };
+
+static void gap(struct present *p)
+{
+	if (p->text.len)
+		buf_puts(&p->text, "\n\n");
+}
+
+/* A cell's value without what would end the cell. */
+static void put_cell(struct present *p, const struct json *v)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const char *s = json_str(v) ? json_str(v) : v ? json_to_str(a, v) : "";
+
+	buf_puts(&p->text, "| ");
+	for (; *s; s++)
+		buf_putc(&p->text, *s == '|' || *s == '\n' ? ' ' : *s);
+	buf_putc(&p->text, ' ');
+}
+
+static void put_row(struct present *p, const struct json *cells)
+{
+	json_each(v, cells)
+		put_cell(p, v);
+	buf_puts(&p->text, "|\n");
+}
+
+static void put_table(struct present *p, const struct json *block)
+{
+	const struct json *headers = json_get(block, "headers");
+
+	if (json_get_str(block, "caption"))
+		buf_printf(&p->text, "**%s**\n\n", json_get_str(block, "caption"));
+	put_row(p, headers);
+	for (size_t i = 0; i < json_len(headers); i++)
+		buf_puts(&p->text, "| --- ");
+	buf_puts(&p->text, "|\n");
+	json_each(row, json_get(block, "rows"))
+		put_row(p, row);
+}
+
+static ch_status put_buttons(struct present *p, const struct json *block, struct ch_err *err)
+{
+	const struct json *list = json_get(block, "buttons");
+
+	json_each(v, list) {
+		struct chan_button *b = &p->buttons[p->count];
+
+		if (p->count == CHAN_BUTTONS_MAX)
+			return ch_fail(err, CH_E_INVALID, "a message has at most %d buttons", CHAN_BUTTONS_MAX);
+		*b = (struct chan_button){ .text = json_get_str(v, "label"), .url = json_get_str(v, "url") };
+		if (str_empty(b->text) || str_empty(b->url))
+			return ch_fail(err, CH_E_UNSUPPORTED, "a button has a label and a url; buttons with a value are not taken here");
+		p->count++;
+	}
+	if (p->count)
+		p->buttons[p->count - 1].ends_row = true;
+	return CH_OK;
+}
+
+static ch_status put_block(struct present *p, const struct json *block, struct ch_err *err)
+{
+	const char *type = json_str_or(json_get(block, "type"), "");
+
+	if (str_eq(type, "buttons"))
+		return put_buttons(p, block, err);
+	gap(p);
+	if (str_eq(type, "text"))
+		buf_puts(&p->text, json_str_or(json_get(block, "text"), ""));
+	else if (str_eq(type, "context"))
+		buf_printf(&p->text, "_%s_", json_str_or(json_get(block, "text"), ""));
+	else if (str_eq(type, "divider"))
+		buf_puts(&p->text, "---");
+	else if (str_eq(type, "table"))
+		put_table(p, block);
+	else
+		return ch_fail(err, CH_E_UNSUPPORTED, "a presentation has text, context, divider, table and buttons; not '%s'",
+			       log_quote(type));
+	return CH_OK;
+}
+
+/* What a network without buttons is given instead: the addresses as links. */
+static void buttons_as_text(struct present *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		gap(p);
+		buf_printf(&p->text, "[%s](%s)", p->buttons[i].text, p->buttons[i].url);
+	}
+	p->count = 0;
+}
+
+ch_status action_present(const struct json *v, const struct chan_ops *ops, struct arena *a, struct chan_message *m, struct ch_err *err)
+{
+	struct present *p;
+	ch_status st = CH_OK;
+
+	if (!v)
+		return CH_OK;
+	if (!json_is(json_get(v, "blocks"), JSON_ARR))
+		return ch_fail(err, CH_E_INVALID, "presentation needs blocks");
+	p = arena_alloc(a, sizeof(*p));
+	p->ops = ops;
+	buf_init(&p->text, PRESENT_MAX);
+	if (m->text)
+		buf_puts(&p->text, m->text);
+	if (json_get_str(v, "title")) {
+		gap(p);
+		buf_printf(&p->text, "**%s**", json_get_str(v, "title"));
+	}
+	json_each(block, json_get(v, "blocks"))
+		if (!st)
+			st = put_block(p, block, err);
+	if (!(ops->caps & CHAN_BUTTONS))
+		buttons_as_text(p);
+	if (!st)
+		st = buf_status(&p->text, err, "the presentation");
+	if (!st) {
+		m->text = arena_strndup(a, buf_str(&p->text), p->text.len);
+		m->buttons = p->buttons;
+		m->button_count = p->count;
+	}
+	buf_done(&p->text);
+	return st;
+}

@@ -1,0 +1,13 @@
+/*
+ * channels/action_present.h - a presentation (shared payload of text, context, dividers, tables and buttons) as a message.
+ */
+#ifndef CH_CHANNELS_ACTION_PRESENT_H
+#define CH_CHANNELS_ACTION_PRESENT_H
+
+#include "channels/egress.h"
+
+/* v NULL: nothing is added. Blocks become Markdown behind the message's own text; buttons open addresses. */
+CH_MUST_USE ch_status action_present(const struct json *v, const struct chan_ops *ops, struct arena *a, struct chan_message *m,
+				     struct ch_err *err);
+
+#endif
