@@ -48,3 +48,96 @@ test('send puts Markdown in the chat and says as what', async () => {
 	assert.deepEqual(await c.call('send', params), first);
 	assert.equal(seen('hello there').length, 1);
 });
+
+test('a topic, an answer and a silent message go where they belong', async () => {
+	const sent = await c.call('send', { to: 'telegram:-1001234567890:topic:1', message: 'to all', silent: true, idempotencyKey: key() });
+	const made = await act('send', { to: '-1001234567890', message: 'an answer', replyTo: sent.messageId });
+	const m = double.visible(room).at(-1);
+
+	assert.equal(made.ok, true);
+	assert.equal(m.text, 'an answer');
+	assert.equal(String(m.reply_to_message?.message_id), sent.messageId);
+});
+
+test('what cannot be sent is refused with what is wrong', async () => {
+	const params = { to: '42', message: 'x', idempotencyKey: key() };
+
+	assert.match((await c.fails('send', { ...params, channel: 'nope' })).message, /unsupported channel: nope/);
+	assert.match((await c.fails('send', { ...params, message: '' })).message, /text or media is required/);
+	assert.match((await c.fails('send', { ...params, to: 'bad:x' })).message, /Unknown target "bad:x" for Telegram/);
+	assert.match((await c.fails('send', { ...params, accountId: 'work' })).message, /no account 'work'/);
+	assert.match((await c.fails('message.action', { channel: 'telegram', action: 'kick', params: { to: '42' }, idempotencyKey: key() })).message,
+		/Message action kick not supported for channel telegram; it can: send, poll, react, edit, delete/);
+	/* The chat is not known there: Telegram says so, and so do we; it stays as a dead letter. */
+	const gone = await c.fails('send', { ...params, to: '777', idempotencyKey: key() });
+
+	assert.equal(gone.code, 'UNAVAILABLE');
+	assert.match(gone.message, /chat not found/);
+});
+
+test('poll, react, edit and delete', async () => {
+	const poll = await c.call('poll', { to: '42', channel: 'telegram', question: 'Lunch?', options: ['Soup', 'Bread'], isAnonymous: false,
+		idempotencyKey: key() });
+	const asked = double.visible(ada).at(-1);
+
+	assert.equal(String(asked.message_id), poll.messageId);
+	assert.equal(asked.poll.question, 'Lunch?');
+	assert.equal(asked.poll.is_anonymous, false);
+
+	const { messageId } = await act('send', { to: '42', message: 'draft' });
+
+	assert.deepEqual(await act('react', { to: '42', messageId, emoji: '👍' }), { ok: true, added: '👍' });
+	assert.deepEqual(await act('edit', { to: '42', messageId, message: '**final**' }), { ok: true, messageId, chatId: '42' });
+	assert.equal(double.visible(ada).at(-1).text, 'final');
+	assert.deepEqual(await act('delete', { to: '42', messageId }), { ok: true, deleted: true });
+	assert.equal(seen('final').length, 0);
+});
+
+test('files: bytes, and what lies in the workspace; nothing else of this machine', async () => {
+	const workspace = path.join(gw.state, 'workspace');
+
+	mkdirSync(workspace, { recursive: true });
+	writeFileSync(path.join(workspace, 'note.txt'), 'from the workspace');
+	await c.call('send', { to: '42', channel: 'telegram', message: 'bytes', buffer: Buffer.from('a,b\n').toString('base64'), filename: 'x.csv',
+		idempotencyKey: key() });
+	assert.equal(double.visible(ada).at(-1).document.file_name, 'x.csv');
+	assert.equal(double.visible(ada).at(-1).caption, 'bytes');
+	await c.call('send', { to: '42', channel: 'telegram', mediaUrl: 'note.txt', idempotencyKey: key() });
+	assert.equal(double.visible(ada).at(-1).document.file_name, 'note.txt');
+	for (const mediaUrl of ['/etc/passwd', '../chela.json', 'file:///etc/passwd', 'http://127.0.0.1:1/x', 'http://169.254.169.254/x'])
+		assert.match((await c.fails('send', { to: '42', channel: 'telegram', mediaUrl, idempotencyKey: key() })).message,
+			/not below|leads out|not public|private|loopback|link-local|refused|address/i, mediaUrl);
+});
+
+test('test_threat_requester: who is not the owner acts where they are, and nowhere else', async () => {
+	const { messageId } = await act('send', { to: '42', message: 'keep me' });
+	const as = (target, current) => ({ channel: 'telegram', action: 'delete', params: { to: target, messageId }, senderIsOwner: false,
+		requesterSenderId: '99', toolContext: current && { currentChannelProvider: 'telegram', currentChannelId: current },
+		idempotencyKey: key() });
+
+	assert.match((await c.fails('message.action', as('42'))).message, /own conversation only/);
+	assert.match((await c.fails('message.action', as('42', '-1001234567890'))).message, /own conversation only/);
+	assert.equal(seen('keep me').length, 1);
+	assert.equal((await c.call('message.action', as('42', '42'))).ok, true);
+});
+
+test('a client without write may send nothing', async () => {
+	const reader = await Client.open(gw.url.replace('http', 'ws'), { auth: { token: gw.token }, scopes: ['operator.read'] });
+
+	for (const [method, params] of [['send', { to: '42', message: 'x', idempotencyKey: 'r' }],
+		['poll', { to: '42', question: 'q', options: ['a', 'b'], idempotencyKey: 'r' }],
+		['message.action', { channel: 'telegram', action: 'send', params: { to: '42', message: 'x' }, idempotencyKey: 'r' }]])
+		assert.match((await reader.fails(method, params)).message, /operator\.write/);
+	reader.terminate();
+});
+
+test('429 is waited out, 500 and a cut answer are tried or told', async () => {
+	double.fail('sendMessage', '429', { retryAfter: 1 });
+	assert.ok((await c.call('send', { to: '42', channel: 'telegram', message: 'after a while', idempotencyKey: key() })).messageId);
+	assert.equal(seen('after a while').length, 1);
+	double.fail('sendMessage', 'cut-after');
+	const told = await c.fails('send', { to: '42', channel: 'telegram', message: 'perhaps', idempotencyKey: key() });
+
+	assert.match(told.message, /may not have arrived/);
+	assert.equal(seen('perhaps').length, 1);
+});
