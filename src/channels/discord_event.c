@@ -26,6 +26,17 @@ static const char *display_name(const struct json *user, const struct json *memb
 	return !str_empty(nick) ? nick : !str_empty(global) ? global : json_get_str(user, "username");
 }
 
+/* A name is one line, whatever somebody managed to put into it. */
+static const char *one_line(struct arena *a, const char *name)
+{
+	char *copy = arena_strdup(a, name);
+
+	for (char *s = copy; s && *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = ' ';
+	return copy;
+}
+
 static const char *const *role_list(struct arena *a, const struct json *roles)
 {
 	size_t max = CH_MIN(json_len(roles), ROLES_MAX), n = 0;
@@ -46,8 +57,8 @@ bool discord_sender(struct arena *a, const struct discord_ctx *x, const struct j
 		return false;
 	*ret = (struct chan_sender){
 		.id = id,
-		.name = display_name(user, member),
-		.username = json_get_str(user, "username"),
+		.name = one_line(a, display_name(user, member)),
+		.username = one_line(a, json_get_str(user, "username")),
 		.roles = member ? role_list(a, json_get(member, "roles")) : NULL,
 		.is_bot = json_get_bool(user, "bot", false),
 		.is_self = str_eq(id, x->d->self_id),
@@ -74,7 +85,7 @@ bool discord_peer(struct arena *a, const struct discord_ctx *x, const char *chan
 		ret->id = user ? json_get_str(user, "id") : discord_dm_user(a, x->d, channel);
 	}
 	if (room && *room->name && ret->kind != CHAN_DIRECT)
-		ret->name = arena_strdup(a, room->name);
+		ret->name = one_line(a, room->name);
 	if (room && *room->parent)
 		ret->parent = arena_strdup(a, room->parent);
 	return discord_is_id(ret->id);
@@ -321,7 +332,7 @@ static const struct chan_quote *take_quote(struct arena *a, const struct discord
 	*q = (struct chan_quote){
 		.message_id = id,
 		.sender_id = json_get_str(author, "id"),
-		.sender_name = display_name(author, NULL),
+		.sender_name = one_line(a, display_name(author, NULL)),
 		.text = text,
 		.is_ours = str_eq(json_get_str(author, "id"), x->d->self_id),
 	};
@@ -466,7 +477,7 @@ static size_t on_guild(struct arena *a, const struct discord_ctx *x, const struc
 	in->sender.id = "0";
 	if (!discord_is_id(guild) || !discord_peer(a, x, room, guild, NULL, &in->peer))
 		return 0;
-	in->peer.name = json_get_str(d, "name");
+	in->peer.name = one_line(a, json_get_str(d, "name"));
 	return 1;
 }
 

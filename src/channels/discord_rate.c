@@ -68,7 +68,7 @@ void discord_route(const char *method, const char *path, struct discord_route *r
 		bool is_open = is_id(s, n) || has_token || is_word(before, before_len, "reactions");
 
 		if (n) {
-			put(&o, "/", o.len && o.p[o.len - 1] != ' ');
+			put(&o, "/", 1);
 			put(&o, is_open ? ":id" : s, is_open ? 3 : n);
 			if (!*ret->major && is_id(s, n) && (is_word(before, before_len, "channels") ||
 							    is_word(before, before_len, "guilds") || is_word(before, before_len, "webhooks")))
