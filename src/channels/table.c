@@ -6,10 +6,11 @@
 #include "channels/irc.h"
 #include "core/str.h"
 
-extern const struct chan_ops chan_slack, chan_telegram;
+extern const struct chan_ops chan_discord, chan_slack, chan_telegram;
 
 /* One row a network. */
 static const struct chan_ops *const table[] = {
+	&chan_discord,
 	&chan_slack,
 	&chan_telegram,
 	&chan_irc,
