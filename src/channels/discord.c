@@ -150,7 +150,9 @@ CH_FIBER ch_status discord_new(struct chan_acct *acct, struct discord **ret, str
 	d->loop = chan_loop(acct);
 	d->cfg = chan_cfg_new(chan_cfg_config(cfg), chan_cfg_channel(cfg), chan_cfg_account(cfg));
 	d->has_own_root = !str_empty(root);
-	d->guard = d->has_own_root ? GUARD_TRUST_ORIGIN : GUARD_PUBLIC_ONLY;
+	d->proxy = str_empty(chan_cfg_str(cfg, "proxy")) ? NULL : chan_cfg_str(d->cfg, "proxy");
+	/* Behind a proxy that was named nobody can check the address; the hosts are Discord's either way. */
+	d->guard = d->has_own_root || d->proxy ? GUARD_TRUST_ORIGIN : GUARD_PUBLIC_ONLY;
 	root = d->has_own_root ? root : DISCORD_API;
 	n = strlen(root);
 	while (n && root[n - 1] == '/')

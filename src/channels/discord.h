@@ -47,6 +47,7 @@ struct discord {
 	char token_hash[17];
 	char *api;                       /* without a slash at the end */
 	bool has_own_root;               /* apiRoot is set: nothing goes anywhere else */
+	const char *proxy;               /* of the configuration; or NULL */
 	enum guard_policy guard;
 	struct discord_rate *rate;
 	char self_id[DISCORD_ID_LEN], app_id[DISCORD_ID_LEN];    /* "" until known */

@@ -126,6 +126,7 @@ static CH_FIBER ch_status open_request(struct exchange *x, struct arena *a, stru
 			       .body = rq->body,
 			       .body_len = rq->body_len,
 			       .guard = x->d->guard,
+			       .proxy = x->d->proxy,
 			       .headers_deadline_ms = x->deadline_ms,
 			       .is_single_use = rq->is_once,
 			       .ret_sent = &x->was_sent,

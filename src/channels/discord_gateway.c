@@ -462,6 +462,7 @@ static CH_FIBER ch_status dial_at(struct gateway *g, const char *address, struct
 				      .url = arena_printf(a, "%s://%s%s%s:%u/?v=%d&encoding=json", u.scheme, u.host_is_ipv6 ? "[" : "", u.host,
 							  u.host_is_ipv6 ? "]" : "", u.port, DISCORD_GATEWAY_VERSION),
 				      .guard = g->d->guard,
+				      .proxy = g->d->proxy,
 				      .message_max = DISCORD_FRAME_MAX,
 				      .deadline_ms = fiber_deadline(CONNECT_MS),
 			      },

@@ -36,7 +36,7 @@ static CH_FIBER ch_status get_file(const struct discord *d, const char *address,
 		return st;
 	if (!discord_may_reach(d, &u, false))
 		return ch_fail(err, CH_E_DENIED, "discord: a file at %s is not Discord's", log_quote(u.host));
-	st = http_open(d->http, &(struct http_out){ .url = address, .guard = d->guard, .headers_deadline_ms = deadline_ms }, &r, err);
+	st = http_open(d->http, &(struct http_out){ .url = address, .guard = d->guard, .proxy = d->proxy, .headers_deadline_ms = deadline_ms }, &r, err);
 	if (st)
 		return ch_wrap(err, "discord: a file");
 	if (http_resp_status(r) == 404 || http_resp_status(r) == 403)

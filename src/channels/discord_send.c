@@ -179,7 +179,7 @@ struct post {
 static CH_FIBER ch_status upload(const struct post *p, const struct chan_out *out, const struct buf *json, struct discord_rs *rs,
 				 struct ch_err *err)
 {
-	CH_AUTO_MULTIPART struct multipart m;
+	CH_AUTO_MULTIPART struct multipart m = { 0 };
 	ch_status st;
 
 	multipart_init(&m, UPLOAD_MAX);

@@ -248,6 +248,7 @@ static CH_FIBER ch_status connect_curl(struct wire *w, struct http_client *http,
 		.url = text,
 		.guard = opts->guard,
 		.ca_file = opts->ca_file,
+		.proxy = opts->proxy,
 		.tls_fingerprint = opts->tls_fingerprint,
 		.connect_only = true,
 	};

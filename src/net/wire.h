@@ -32,6 +32,7 @@ struct wire_opts {
 	const struct url *url;
 	enum guard_policy guard;
 	const char *ca_file, *tls_fingerprint;                   /* as in curl_xfer_opts */
+	const char *proxy;                                       /* the same; not for numeric ws:// addresses */
 	int64_t deadline_ms;
 	const struct wire_ops *ops;
 	void *arg;

@@ -280,6 +280,7 @@ CH_FIBER ch_status ws_client_open(struct loop *l, struct http_client *http, cons
 			       .url = &u,
 			       .guard = opts->guard,
 			       .ca_file = opts->ca_file,
+			       .proxy = opts->proxy,
 			       .tls_fingerprint = opts->tls_fingerprint,
 			       .deadline_ms = opts->deadline_ms,
 			       .ops = &client_wire_ops,

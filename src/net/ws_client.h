@@ -25,6 +25,7 @@ struct ws_client_opts {
 	size_t header_count;
 	const char *tls_fingerprint;     /* SHA-256 hex to pin instead of CA checking, or NULL */
 	const char *ca_file;             /* extra trust anchor (PEM), or NULL */
+	const char *proxy;               /* as in struct http_out; for wss:// and names only */
 	enum guard_policy guard;
 	size_t message_max;
 	int64_t deadline_ms;             /* for the handshake */
