@@ -18,7 +18,7 @@
 #define CURSOR "updates"
 #define TRIES 3
 #define TRY_AGAIN_MS 1000                /* times the number of failures */
-#define CONFLICT_WAIT_MS 10000
+#define CONFLICT_WAIT_MS 5000
 #define EMPTY_MS 500                     /* least time between polls that bring nothing: some servers do not wait */
 #define EVENTS_MAX ((size_t)TG_BATCH * TG_PER_UPDATE_MAX)
 
@@ -190,6 +190,7 @@ static CH_FIBER ch_status on_failure(struct poll *p, const struct tg_answer *ans
 		return st == CH_E_NOT_FOUND ? ch_fail(err, CH_E_DENIED, "Telegram does not know this bot: check the token") : st;
 	if (answer->code == 409) {
 		chan_alive(p->acct);
+		p->is_warm = false;
 		if (strstr(answer->description, "webhook"))
 			return ch_fail(err, CH_E_CONFLICT, "a webhook was set for this bot meanwhile; it is taken back");
 		degraded(p, "another program polls with this bot's token: stop it, or make a bot of its own for it");

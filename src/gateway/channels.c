@@ -57,64 +57,73 @@ static ch_status resume(void *arg, const char *session_key, const char *run_id, 
 
 /* -- out: what became of a run -- */
 
-static const char *text_of_entry(struct arena *a, const struct tr_entry *e)
+struct said {
+	struct arena *a;
+	const char *run_id;
+	const char *last;                /* the newest text of the run's own */
+	const char *answers;             /* all whole answers, when there are several */
+	size_t count;
+};
+
+static const char *text_of_entry(struct arena *a, const struct tr_entry *e, bool *ret_is_answer)
 {
 	struct json *message;
 
+	*ret_is_answer = false;
 	if (json_parse(a, e->message, e->message_len, JSON_STRICT, &message, NULL))
 		return "";
+	*ret_is_answer = str_eq(json_get_str(message, "stopReason"), "stop");
 	return tr_text(a, message, "\n");
 }
 
-struct last_said { struct arena *a; const char *run_id, *text; };
-
-/* The newest text of the run's own; a message that only calls tools says nothing. */
+/*
+ * A message that only calls tools says nothing. A turn that took up another message after it had answered has several answers:
+ * each is for somebody who waits.
+ */
 static bool note_said(void *arg, const struct tr_entry *e)
 {
-	struct last_said *l = arg;
+	struct said *s = arg;
 	const char *text;
+	bool is_answer;
 
-	if (!str_eq(e->role, "assistant") || !str_eq(e->run_id, l->run_id))
+	if (!str_eq(e->role, "assistant") || !str_eq(e->run_id, s->run_id))
 		return true;
-	text = text_of_entry(l->a, e);
-	if (text[strspn(text, " \t\r\n")])
-		l->text = text;
+	text = text_of_entry(s->a, e, &is_answer);
+	if (!text[strspn(text, " \t\r\n")])
+		return true;
+	s->last = text;
+	if (is_answer)
+		s->answers = s->count++ ? arena_printf(s->a, "%s\n\n%s", s->answers, text) : text;
 	return true;
 }
 
-#define SAID_ROWS_MAX 200                /* of a turn that are looked through for its last words */
-
-/* A turn may end without words, and have said something before its last call. */
-static ch_status find_said(struct gw *gw, const struct input_row *in, const char *event_id, struct arena *a, const char **ret,
-			   struct ch_err *err)
-{
-	struct last_said l = { a, event_id, "" };
-	struct tr_entry command;
-	ch_status st = tr_find_once(gw->sessions, in->session_id, in->run_id, a, &command, err);
-
-	if (!st) {
-		*ret = text_of_entry(a, &command);       /* a command's answer has its id */
-		return CH_OK;
-	}
-	if (st != CH_E_NOT_FOUND)
-		return st;
-	st = tr_read(gw->sessions, in->session_id, &(struct tr_range){ .limit = SAID_ROWS_MAX }, note_said, &l, err);
-	if (!st)
-		*ret = l.text;
-	return st;
-}
+#define SAID_ROWS_MAX 200                /* of a session that are looked through for what a turn said */
 
 static ch_status reply_of(struct gw *gw, const struct input_row *in, const struct json *outcome, struct arena *a, const char **ret,
 			  struct ch_err *err)
 {
 	const char *text = json_str(json_path(outcome, "terminalReply.text"));
 	const char *event_id = json_str(json_path(outcome, "terminalReceipt.runId"));
+	struct said s = { .a = a, .run_id = event_id ? event_id : in->run_id, .last = "" };
+	struct tr_entry command;
+	bool is_answer;
+	ch_status st = tr_find_once(gw->sessions, in->session_id, in->run_id, a, &command, err);
 
-	if (text && text[strspn(text, " \t\r\n")]) {
-		*ret = arena_strdup(a, text);
+	if (!st) {
+		*ret = text_of_entry(a, &command, &is_answer);   /* a command's answer has its id */
 		return CH_OK;
 	}
-	return find_said(gw, in, event_id ? event_id : in->run_id, a, ret, err);
+	if (st == CH_E_NOT_FOUND)
+		st = tr_read(gw->sessions, in->session_id, &(struct tr_range){ .limit = SAID_ROWS_MAX }, note_said, &s, err);
+	if (st)
+		return st;
+	if (s.count > 1)
+		*ret = s.answers;
+	else if (text && text[strspn(text, " \t\r\n")])
+		*ret = arena_strdup(a, text);
+	else
+		*ret = s.last;                   /* it may end without words, and have said something before its last call */
+	return CH_OK;
 }
 
 #define TEXT_FAILED "⚠️ I could not answer this: something went wrong on my side. The gateway's log and this conversation there say what."

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { require } from './lib/peers.mjs';
-import { TelegramWorld } from './lib/telegram.mjs';
+import { TelegramWorld, echoAll } from './lib/telegram.mjs';
 import { freePort } from './lib/proc.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { ModelDouble } from '../doubles/model.mjs';
@@ -25,6 +25,7 @@ test('killed between a batch and its acknowledgement, each message is answered o
 	const d = w.double, ada = d.user(42, 'Ada');
 
 	await w.round(ada, 'before m-a');
+	w.answer = () => new Promise(() => undefined);               /* nothing is said before the kill */
 	/* The batch is given, its confirmation never arrives: the next poll is cut. */
 	d.fail('getUpdates', 'cut', { times: 1000, when: (p) => p.offset > d.pending[0]?.update_id });
 	for (const m of ['m-b', 'm-c', 'm-d'])
@@ -34,9 +35,10 @@ test('killed between a batch and its acknowledgement, each message is answered o
 	for (const f of ['m-b', 'm-c', 'm-d'])
 		assert.ok(d.pending.some((u) => u.message?.text === `one ${f}`), 'Telegram still has it');
 	d.clearFaults();
+	w.answer = echoAll;
 	await w.gw.launch();
 	for (const m of ['m-b', 'm-c', 'm-d'])
-		await d.reply(ada, (x) => x.text === `re ${m}` || x.text?.includes(m));
+		await d.reply(ada, (x) => x.text?.includes(m));
 	await w.round(ada, 'after m-z');
 	for (const m of ['m-a', 'm-b', 'm-c', 'm-d', 'm-z'])
 		assert.equal(d.texts(ada).filter((x) => x.includes(m)).length, 1, `${m} in ${JSON.stringify(d.texts(ada))}`);
@@ -83,7 +85,7 @@ test('a token that is not valid any more waits for a person', { timeout: 60000 }
 });
 
 test('the npm test server, which we did not write, is spoken to', { timeout: 60000 }, async (t) => {
-	const { TelegramServer } = require('telegram-test-api');
+	const TelegramServer = require('telegram-test-api');
 	const port = await freePort();
 	const server = new TelegramServer({ port, host: '127.0.0.1', storeTimeout: 60 });
 	const model = await ModelDouble.start((call) => call.text(`re ${call.userText.match(/m-\w+/)?.[0]}`).end());

@@ -25,16 +25,11 @@ after(() => w.stop());
 /* The whole of what the model was asked in the turn with this mark. */
 const asked = (mark) => w.heard.findLast((h) => h.text.includes(mark)) ?? assert.fail(`the model never heard ${mark}`);
 
-test('a private message is answered, and typing is shown', async () => {
+test('a private message is answered', async () => {
 	const m = await w.round(ada, 'hello m-dm');
 
 	assert.equal(m.chat.id, ADA);
 	assert.equal(d.visible(ada).length, 1);
-	await d.call('sendChatAction', (p) => p.chat_id === ADA && p.action === 'typing');
-});
-
-test('the command menu is set', async () => {
-	await d.call('setMyCommands', (p) => p.commands.some((c) => c.command === 'new'));
 });
 
 test('text with entities reads as a person would write it', async () => {
@@ -66,7 +61,6 @@ test('topics of a forum are conversations of their own, General without a thread
 
 	assert.equal(seven.message_thread_id, 7);
 	assert.equal(general.message_thread_id, undefined);
-	await d.call('sendChatAction', (p) => p.chat_id === FORUM && p.message_thread_id === 1);
 	const c = await w.gw.connect();
 	const { sessions } = await c.call('sessions.list');
 

@@ -8,6 +8,15 @@ const marks = (text) => text.match(/\bm-[a-z0-9]+\b/g) ?? [];
 /* The last mark in what the user wrote is what a reply is known by. */
 export const echo = (text) => marks(text).length ? `re ${marks(text).at(-1)}` : 'no mark';
 
+/* All marks of the conversation that no answer has named yet: for turns that take several messages, and for those that a kill cut. */
+export function echoAll(text, call) {
+	const said = (role) => call.body.messages.filter((m) => m.role === role).map((m) => JSON.stringify(m.content)).join(' ');
+	const answered = new Set(marks(said('assistant')));
+	const open = [...new Set(marks(said('user')))].filter((m) => !answered.has(m));
+
+	return open.length ? `re ${open.join(' ')}` : 'nothing new';
+}
+
 export class TelegramWorld {
 	heard = [];                      /* what the model was asked, whole */
 	answer = echo;
@@ -39,8 +48,10 @@ export class TelegramWorld {
 	}
 
 	/* Says something with a mark and waits for the reply to it. */
-	async round(from, text, options = {}) {
-		this.double.say(from, text, options);
-		return this.double.reply(options.chat ?? from, (m) => (m.text ?? '').includes(`re ${marks(text).at(-1)}`));
+	async round(from, what, options = {}) {
+		const text = what.text ?? what.caption ?? what;
+
+		this.double.say(from, what, options);
+		return this.double.reply(options.chat ?? from, (m) => /^re /.test(m.text ?? '') && marks(m.text).includes(marks(text).at(-1)));
 	}
 }
