@@ -7,6 +7,7 @@
 #include "channels/egress.h"
 #include "channels/gate.h"
 #include "channels/ingress.h"
+#include "channels/live.h"
 #include "channels/pairing.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -28,6 +29,7 @@ struct chan_host *chan_host_new(const struct chan_host_opts *opts)
 	h->gate = chan_gate_new();
 	h->egress = egress_new(h);
 	h->ingress = ingress_new(h);
+	h->live = live_new(h);
 	return h;
 }
 
@@ -41,6 +43,7 @@ void chan_host_free(struct chan_host *h)
 		chan_acct_unref(h->accts.at[i]);
 	}
 	vec_done(&h->accts);
+	live_free(h->live);
 	ingress_free(h->ingress);
 	egress_free(h->egress);
 	chan_gate_free(h->gate);
@@ -77,6 +80,7 @@ CH_FIBER void chan_host_drain(struct chan_host *h, int64_t deadline_ms)
 
 	h->is_draining = true;
 	ingress_drain(h->ingress, deadline_ms);          /* replies of the last runs go to the outbox */
+	live_drain(h->live, now_mono_ms() + (deadline_ms - now_mono_ms()) / 4);
 	egress_drain(h->egress, now_mono_ms() + (deadline_ms - now_mono_ms()) / 2);      /* before its connections end */
 	for (size_t i = 0; i < h->accts.len; i++)
 		supervise(h->accts.at[i]);

@@ -12,6 +12,7 @@
 #include "core/str.h"
 
 #define FLAGS (MD_FLAG_PERMISSIVEAUTOLINKS | MD_FLAG_STRIKETHROUGH | MD_FLAG_TASKLISTS | MD_FLAG_NOHTMLBLOCKS)
+#define PAD 64                           /* md4c 0.4.8 looks behind the end of a text that does not end with a line */
 #define STYLES 6                         /* those that have a bit below MD_LINK */
 
 struct list { bool is_ordered; unsigned next; int width; };
@@ -554,10 +555,12 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE size, void *ar
 	if (!r->is_open && !r->in_cell)
 		open_leaf(r, MD_PARA);
 	touch(r, text, n);
+	if (text >= r->source && text < r->source + r->len)
+		n = CH_MIN(n, (size_t)(r->source + r->len - text));
 	if (type == MD_TEXT_HTML && take_tag(r, text, n))
 		return past_budget(r);
 	if (type == MD_TEXT_BR || type == MD_TEXT_SOFTBR) {
-		text = r->in_cell ? " " : "\n";
+		text = r->in_cell || r->styles[STYLES - 1] ? " " : "\n";   /* code is one line */
 		n = 1;
 	} else if (type == MD_TEXT_NULLCHAR) {
 		text = "\xef\xbf\xbd";
@@ -592,6 +595,7 @@ static void read_plain(struct md_doc *doc, const char *s, size_t len)
 	}
 }
 
+/* s ends with a line, and PAD readable bytes behind it. */
 static int read_markdown(struct md_doc *doc, const char *s, size_t len, enum render_tables tables)
 {
 	__typeof__(&md_parse) parse = md_api_parse();
@@ -607,20 +611,23 @@ static int read_markdown(struct md_doc *doc, const char *s, size_t len, enum ren
 
 ch_status md_read(struct md_doc *doc, const char *markdown, size_t len, enum render_tables tables, struct ch_err *err)
 {
-	CH_AUTO(arena_unref) struct arena *a = NULL;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	char *copy;
 
 	*doc = (struct md_doc){ .runs = VEC_INIT, .blocks = VEC_INIT, .links = VEC_INIT };
-	buf_init(&doc->text, len * (MD_GROW + 8) + 65536);
-	if (!utf8_valid(markdown, len)) {
-		a = arena_new(0);
+	if (!utf8_valid(markdown, len))
 		markdown = utf8_repair(a, markdown, len, &len);
-		if (!markdown)
-			return ch_fail(err, CH_E_NOMEM, "there is no memory to show a message");
-	}
-	if (read_markdown(doc, markdown, len, tables)) {
+	copy = markdown ? arena_try_alloc(a, len + 1 + PAD) : NULL;
+	if (!copy)
+		return ch_fail(err, CH_E_NOMEM, "there is no memory to show a message");
+	memcpy(copy, markdown, len);
+	memset(copy + len, 0, 1 + PAD);
+	copy[len++] = '\n';
+	buf_init(&doc->text, len * (MD_GROW + 8) + 65536);
+	if (read_markdown(doc, copy, len, tables)) {
 		md_doc_done(doc);
 		buf_init(&doc->text, len * 2 + 4096);
-		read_plain(doc, markdown, len);
+		read_plain(doc, copy, len);
 	}
 	return buf_status(&doc->text, err, "a message");
 }

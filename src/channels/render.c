@@ -145,11 +145,14 @@ static bool put_piece(struct cutter *c, const struct md_block *b, uint32_t from,
 		pen_between(&c->twin, b);
 	}
 	write_piece(&c->pen, b, from, to);
-	if (c->text.failed || !is_within(c, &c->pen, 0)) {
+	if (!c->text.failed && is_within(c, &c->pen, 0))
+		write_piece(&c->twin, b, from, to);
+	else
+		c->twin.used = c->max + 1;
+	if (c->plain.failed || !is_within(c, &c->twin, 0)) {
 		take_back(c, &before);
 		return false;
 	}
-	write_piece(&c->twin, b, from, to);
 	c->is_empty = false;
 	return true;
 }
@@ -193,20 +196,27 @@ static void note_place(struct places *at, const struct md_block *b, const struct
 		at->space = pos;
 }
 
+/* A copy of a pen goes on with the block, and writes nothing. */
+static void begin_dry(const struct cutter *c, struct pen *p, const struct md_block *b, uint32_t from)
+{
+	p->out = NULL;
+	if (!c->is_empty)
+		pen_between(p, b);
+	pen_begin_block(p, b, from > b->at);
+}
+
 /* The last place of each kind up to which the piece from `from` fits; *ret_reach is how far it would fit. */
 static struct places find_places(struct cutter *c, const struct md_block *b, uint32_t from, uint32_t *ret_reach)
 {
 	const char *text = c->doc->text.data;
 	struct places at = { 0 };
-	struct pen p = c->pen;
+	struct pen p = c->pen, twin = c->twin;
 	uint32_t cp = 0, before = 0;
 	int32_t state = 0;
 
 	*ret_reach = from;
-	p.out = NULL;
-	if (!c->is_empty)
-		pen_between(&p, b);
-	pen_begin_block(&p, b, from > b->at);
+	begin_dry(c, &p, b, from);
+	begin_dry(c, &twin, b, from);
 	for (size_t i = run_at(c->doc, b, from); i < b->run + b->runs; i++) {
 		const struct md_run *r = &c->doc->runs.at[i];
 		uint32_t pos = CH_MAX(r->at, from), end = r->at + r->len;
@@ -219,7 +229,8 @@ static struct places find_places(struct cutter *c, const struct md_block *b, uin
 			before = cp;
 			note_place(&at, b, r, text, from, pos);
 			pen_text(&p, b, i, pos, pos + (uint32_t)atom);
-			if (!is_within(c, &p, b->kind == MD_CODE_BLOCK))
+			pen_text(&twin, b, i, pos, pos + (uint32_t)atom);
+			if (!is_within(c, &p, b->kind == MD_CODE_BLOCK) || !is_within(c, &twin, 0))
 				return at;
 			*ret_reach = pos + (uint32_t)atom;
 		}
@@ -393,7 +404,7 @@ ch_status render_message(struct arena *a, const char *markdown, size_t len, cons
 
 const char *render_escape(struct arena *a, enum chan_flavour flavour, const char *text)
 {
-	struct md_block b = { .kind = MD_PARA, .runs = 1 };
+	struct md_block b = { .kind = MD_PARA, .runs = 1, .len = (uint32_t)strlen(text) };
 	struct md_run run = { .link = -1, .len = (uint32_t)strlen(text) };
 	struct md_doc doc = { .text = { .data = (char *)(uintptr_t)text }, .runs = { &run, 1, 1 } };
 	struct buf out;

@@ -404,8 +404,6 @@ size_t pen_atom(enum chan_flavour flavour, const char *s, size_t n)
 
 	if (flavour == CHAN_SLACK_MRKDWN || flavour == CHAN_DISCORD_MD)
 		mention = mention_len(flavour, s, n);
-	if (!mention && flavour == CHAN_DISCORD_MD)
-		mention = ring_len(s, n);
 	return mention ? mention : CH_MAX(utf8_decode(s, n, &cp), 1);
 }
 
@@ -472,10 +470,9 @@ static bool is_special(enum chan_flavour flavour, char c)
 static void put_special(struct pen *p, const char *s, size_t n, size_t atom, bool is_code)
 {
 	if (p->flavour == CHAN_DISCORD_MD) {
-		if (*s == '@' && atom > 1 && !is_code) {
+		if (*s == '@' && !is_code && ring_len(s, (size_t)(p->block_end - s))) {
 			/* A character without width after the sign: no name, and the same to the eye. */
 			puts_mark(p, "@\xe2\x80\x8b");
-			put(p, s + 1, atom - 1);
 			return;
 		}
 		if (!is_code && atom == 1 && discord_escapes(p, s, n))
@@ -519,6 +516,21 @@ static void escape_text(struct pen *p, const char *s, size_t n, size_t avail, bo
 	}
 }
 
+/* An address for Discord: no escapes, which would be part of it, and nobody rung. */
+static void put_address(struct pen *p, const struct md_run *r, const char *s, size_t n)
+{
+	bool is_web = r->link >= 0 && str_starts(p->doc->links.at[r->link].url, "http");
+
+	for (size_t i = 0, from = 0; i <= n; i++) {
+		if (i < n && (s[i] != '@' || !ring_len(s + i, (size_t)(p->block_end - s) - i)))
+			continue;
+		put(p, s + from, i - from);
+		if (i < n)
+			puts_mark(p, is_web ? "%40" : "@\xe2\x80\x8b");
+		from = i + 1;
+	}
+}
+
 void pen_text(struct pen *p, const struct md_block *b, size_t i, uint32_t from, uint32_t to)
 {
 	const struct md_run *r = &p->doc->runs.at[i];
@@ -528,12 +540,13 @@ void pen_text(struct pen *p, const struct md_block *b, size_t i, uint32_t from, 
 
 	if (p->flavour != CHAN_PLAIN && r->is_hidden)
 		return;
+	p->block_end = p->doc->text.data + b->at + b->len;
 	set_styles(p, b, i);
 	while (s < end) {
 		const char *eol = memchr(s, '\n', (size_t)(end - s)), *line_end = eol ? eol : end;
 
 		if (is_address && p->flavour == CHAN_DISCORD_MD)
-			put(p, s, (size_t)(line_end - s));
+			put_address(p, r, s, (size_t)(line_end - s));
 		else
 			escape_text(p, s, (size_t)(line_end - s), (size_t)(run_end - s), is_code);
 		if (eol)

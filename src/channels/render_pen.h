@@ -23,6 +23,7 @@ struct pen {
 	unsigned open[PEN_STYLES];       /* styles that are open, outermost first; never twice the same */
 	int open_link, depth;
 	bool in_quote, at_line_start;
+	const char *block_end;           /* of the text that is being written */
 };
 
 /* Which styles the flavour can show, for each run and link; a link longer than url_max is shown as text. */

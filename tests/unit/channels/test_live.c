@@ -1,0 +1,556 @@
+/*
+ * channels/live: what is seen of a turn while it runs, and that the reply comes right after it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "channels/egress.h"
+#include "channels/host.h"
+#include "channels/live.h"
+#include "core/clock.h"
+#include "core/fiber.h"
+#include "core/mem.h"
+#include "core/str.h"
+#include "fake_network.h"
+
+static struct loop *loop;
+static struct db *db;
+static struct config *config;
+static struct chan_host *host;
+static struct arena *mem;
+static struct ch_err err;
+static void (*body)(void);
+static bool has_ended;
+
+/* The fake network, with Telegram's markup. */
+static struct chan_ops telegram;
+static const struct chan_ops *const networks[] = { &fake_plain, &telegram, NULL };
+
+static struct config *config_now(void *arg)
+{
+	return config;
+}
+
+static int set_up(void **state)
+{
+	fake_reset();
+	telegram = fake_full;
+	telegram.flavour = CHAN_TELEGRAM_HTML;
+	config = NULL;
+	has_ended = false;
+	loop = loop_new();
+	mem = arena_new(0);
+	assert_int_equal(db_open(":memory:", DB_CREATE, &db, &err), CH_OK);
+	clock_fake(1000000, 1795332738000);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	if (!has_ended)
+		return 0;                /* a failure left the fibers where they were */
+	chan_host_free(host);
+	config_unref(config);
+	db_close(db);
+	loop_free(loop);
+	arena_unref(mem);
+	clock_real();
+	fake_reset();
+	return 0;
+}
+
+static void turns(void)
+{
+	for (int i = 0; i < 30; i++)
+		assert_int_equal(fiber_yield(), CH_OK);
+}
+
+static void pass(int64_t ms)
+{
+	for (; ms > 0; ms -= 100) {
+		clock_fake(now_mono_ms() + CH_MIN(ms, 100), now_wall_ms() + CH_MIN(ms, 100));
+		chan_alive(chan_acct_find(host, "telegram", NULL));
+		turns();
+	}
+}
+
+static void body_fiber(void *arg)
+{
+	assert_int_equal(chan_host_start(host, &err), CH_OK);
+	turns();
+	body();
+	chan_host_drain(host, fiber_deadline(1000));
+	has_ended = true;
+	loop_stop(loop);
+}
+
+/* The account's keys and the rest of the configuration, in JSON5. */
+static void in_host(const char *keys, const char *rest, void (*fn)(void))
+{
+	CH_AUTO_STR char *text = ch_asprintf("{channels:{telegram:{botToken:'1:a',%s},irc:{host:'h',nick:'n'}},%s}", keys, rest);
+
+	if (config_parse(text, strlen(text), NULL, &config, &err))
+		fail_msg("%s", err.text);
+	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = "/nowhere", .config = config_now,
+						       .networks = networks });
+	body = fn;
+	fiber_spawn(loop, "test", FIBER_DETACHED, body_fiber, NULL);
+	loop_run(loop);
+}
+
+static struct live_turn turn_of(enum chan_peer_kind kind, bool was_mentioned)
+{
+	return (struct live_turn){
+		.run_id = "r", .session_key = "agent:main:main", .agent_id = "main", .is_group = kind != CHAN_DIRECT,
+		.was_mentioned = was_mentioned,
+		.place = { .channel = "telegram", .account = "default", .peer = { .kind = kind, .id = "7" }, .message_id = "42" },
+	};
+}
+
+static struct chan_live *live(void)
+{
+	return chan_host_live(host);
+}
+
+static void begin(enum chan_peer_kind kind, bool was_mentioned)
+{
+	struct live_turn t = turn_of(kind, was_mentioned);
+
+	live_begin(live(), &t);
+	turns();
+}
+
+static void text(const char *s)
+{
+	live_text(live(), "r", s, strlen(s));
+	turns();
+}
+
+static struct live_end end(bool is_error)
+{
+	struct live_end e;
+
+	live_settle(live(), "r", fiber_deadline(1000));
+	live_end(live(), "r", is_error, mem, &e);
+	turns();
+	return e;
+}
+
+/* -- typing -- */
+
+static void typing_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	assert_int_equal(fake_count(FAKE_TYPING), 1);
+	assert_true(fake_at(FAKE_TYPING, 0)->is_on);
+	pass(5900);
+	assert_int_equal(fake_count(FAKE_TYPING), 1);
+	pass(200);
+	assert_int_equal(fake_count(FAKE_TYPING), 2);
+	end(false);
+	assert_int_equal(fake_count(FAKE_TYPING), 3);
+	assert_false(fake_at(FAKE_TYPING, 2)->is_on);
+	pass(20000);
+	assert_int_equal(fake_count(FAKE_TYPING), 3);
+}
+
+static void test_typing_is_renewed_until_the_end(void **state)
+{
+	in_host("streaming:{mode:'off'}", "", typing_body);
+}
+
+static void typing_forever_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	pass(LIVE_TYPING_MAX_MS + 60000);
+	assert_int_equal(fake_count(FAKE_TYPING), LIVE_TYPING_MAX_MS / 6000);
+	end(false);
+}
+
+static void test_typing_does_not_outlast_its_limit(void **state)
+{
+	in_host("streaming:{mode:'off'}", "", typing_forever_body);
+}
+
+static void typing_room_body(void)
+{
+	begin(CHAN_GROUP, false);
+	pass(1000);
+	assert_int_equal(fake_count(FAKE_TYPING), 0);
+	text("NO_RE");
+	assert_int_equal(fake_count(FAKE_TYPING), 0);
+	text("NO_REally, hello");
+	assert_int_equal(fake_count(FAKE_TYPING), 1);
+	end(false);
+	begin(CHAN_GROUP, true);
+	assert_int_equal(fake_count(FAKE_TYPING), 3);
+	end(false);
+}
+
+static void test_typing_in_rooms_waits_for_something_to_say(void **state)
+{
+	in_host("streaming:{mode:'off'}", "", typing_room_body);
+}
+
+static void typing_fails_body(void)
+{
+	fake_answer_to(FAKE_TYPING, (struct fake_answer){ CHAN_REFUSED, .text = "no" });
+	begin(CHAN_DIRECT, false);
+	pass(30000);
+	assert_int_equal(fake_count(FAKE_TYPING), 1);
+	end(false);
+	assert_int_equal(fake_count(FAKE_TYPING), 1);
+}
+
+static void test_typing_that_fails_is_off_for_the_turn(void **state)
+{
+	in_host("streaming:{mode:'off'}", "", typing_fails_body);
+}
+
+static void typing_never_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	pass(7000);
+	end(false);
+	assert_int_equal(fake_count(FAKE_TYPING), 0);
+}
+
+static void test_typing_mode_never(void **state)
+{
+	in_host("streaming:{mode:'off'}", "agents:{defaults:{typingMode:'never'}}", typing_never_body);
+}
+
+/* -- reactions -- */
+
+static void ack_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	end(false);
+	begin(CHAN_GROUP, false);
+	end(false);
+	assert_int_equal(fake_count(FAKE_REACT), 0);
+	begin(CHAN_GROUP, true);
+	assert_int_equal(fake_count(FAKE_REACT), 1);
+	assert_string_equal(fake_at(FAKE_REACT, 0)->emoji, "👀");
+	assert_string_equal(fake_at(FAKE_REACT, 0)->message_id, "42");
+	end(false);
+	pass(5000);
+	assert_int_equal(fake_count(FAKE_REACT), 1);
+}
+
+static void test_ack_for_mentions_in_groups(void **state)
+{
+	in_host("streaming:{mode:'off'}", "", ack_body);
+}
+
+static void ack_all_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	assert_int_equal(fake_count(FAKE_REACT), 1);
+	assert_string_equal(fake_at(FAKE_REACT, 0)->emoji, "🔥");
+	end(false);
+	pass(100);
+	assert_int_equal(fake_count(FAKE_REACT), 2);
+	assert_true(fake_at(FAKE_REACT, 1)->is_removed);
+	assert_string_equal(fake_at(FAKE_REACT, 1)->emoji, "🔥");
+}
+
+static void test_ack_of_the_account_is_taken_back(void **state)
+{
+	in_host("streaming:{mode:'off'},ackReaction:'🔥'", "messages:{ackReaction:'👍',ackReactionScope:'all',removeAckAfterReply:true}",
+		ack_all_body);
+}
+
+static void ack_none_body(void)
+{
+	begin(CHAN_GROUP, true);
+	end(true);
+	pass(5000);
+	assert_int_equal(fake_count(FAKE_REACT), 0);
+}
+
+static void test_ack_empty_is_none(void **state)
+{
+	in_host("streaming:{mode:'off'},ackReaction:''", "messages:{ackReaction:'👍',statusReactions:{enabled:true}}", ack_none_body);
+}
+
+static const char *shown(void)
+{
+	const char *now = "";
+
+	for (size_t i = 0; i < fake_count(FAKE_REACT); i++)
+		now = fake_at(FAKE_REACT, i)->is_removed ? "" : fake_at(FAKE_REACT, i)->emoji;
+	return now;
+}
+
+static void status_body(void)
+{
+	begin(CHAN_GROUP, true);
+	assert_string_equal(shown(), "👀");
+	live_phase(live(), "r", "thinking");
+	pass(500);
+	assert_string_equal(shown(), "👀");
+	live_tool(live(), "r", "read", "a.c", false, false);
+	pass(1000);
+	assert_string_equal(shown(), "👨‍💻");
+	assert_int_equal(fake_count(FAKE_REACT), 3);
+	pass(10000);
+	assert_string_equal(shown(), "🥱");
+	pass(20000);
+	assert_string_equal(shown(), "😨");
+	live_phase(live(), "r", "compacting");
+	pass(1000);
+	assert_string_equal(shown(), "✍");
+	end(true);
+	assert_string_equal(shown(), "😱");
+	pass(2600);
+	assert_string_equal(shown(), "👀");
+}
+
+static void test_status_reactions_follow_the_turn(void **state)
+{
+	in_host("streaming:{mode:'off'}", "messages:{statusReactions:{enabled:true}}", status_body);
+}
+
+/* -- previews -- */
+
+static void partial_body(void)
+{
+	struct live_end e;
+
+	begin(CHAN_DIRECT, false);
+	text("Short");
+	pass(1000);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+	text("Short text that is long enough **now");
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_string_equal(fake_at(FAKE_SEND, 0)->text, "Short text that is long enough **now");
+	text("Short text that is long enough **now** and");
+	text("Short text that is long enough **now** and more [[reply_to_curr");
+	pass(900);
+	assert_int_equal(fake_count(FAKE_EDIT), 0);
+	pass(200);
+	assert_int_equal(fake_count(FAKE_EDIT), 1);
+	assert_string_equal(fake_at(FAKE_EDIT, 0)->message_id, "m1");
+	assert_string_equal(fake_at(FAKE_EDIT, 0)->text, "Short text that is long enough <b>now</b> and more");
+	pass(5000);
+	assert_int_equal(fake_count(FAKE_EDIT), 1);
+	e = end(false);
+	assert_string_equal(e.draft_id, "m1");
+	assert_int_equal(e.sent_bytes, 0);
+	pass(2000);
+	assert_int_equal(fake_count(FAKE_REMOVE), 0);
+}
+
+static void test_partial_preview_grows_and_is_replaced(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", partial_body);
+}
+
+static void partial_busy_body(void)
+{
+	struct live_end e;
+
+	begin(CHAN_DIRECT, false);
+	text("Long enough to be shown as a preview.");
+	pass(1100);
+	fake_answer_to(FAKE_EDIT, (struct fake_answer){ CHAN_SENT, .hangs = true });
+	text("Long enough to be shown as a preview. More.");
+	assert_int_equal(fake_hanging(), 1);
+	live_end(live(), "r", false, mem, &e);
+	assert_null(e.draft_id);
+	fake_release();
+	turns();
+	assert_int_equal(fake_count(FAKE_REMOVE), 1);
+	assert_string_equal(fake_at(FAKE_REMOVE, 0)->message_id, "m1");
+}
+
+static void test_an_edit_on_its_way_never_undoes_the_reply(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", partial_busy_body);
+}
+
+static void partial_fails_body(void)
+{
+	struct live_end e;
+
+	fake_answer_to(FAKE_EDIT, (struct fake_answer){ CHAN_REFUSED, .text = "gone" });
+	begin(CHAN_DIRECT, false);
+	text("Long enough to be shown as a preview.");
+	pass(1100);
+	text("Long enough to be shown as a preview. More.");
+	text("Long enough to be shown as a preview. More. And more.");
+	pass(5000);
+	assert_int_equal(fake_count(FAKE_EDIT), 1);
+	e = end(false);
+	assert_null(e.draft_id);
+	assert_int_equal(fake_count(FAKE_REMOVE), 1);
+}
+
+static void test_a_preview_that_cannot_be_edited_is_off(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", partial_fails_body);
+}
+
+static void silent_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	text("NO_REPLY");
+	pass(5000);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+	end(false);
+}
+
+static void test_a_silent_reply_is_never_previewed(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", silent_body);
+}
+
+static void progress_body(void)
+{
+	struct live_end e;
+
+	begin(CHAN_DIRECT, false);
+	text("Only text, and much of it, for a while.");
+	pass(5000);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+	live_tool(live(), "r", "web_search", "cats & <dogs>", false, false);
+	live_tool(live(), "r", "exec", "rm -rf secret", false, false);
+	pass(1400);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+	pass(200);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_string_equal(fake_at(FAKE_SEND, 0)->text, "At it\n🛠️ web_search: cats &amp; &lt;dogs&gt;\n🛠️ exec");
+	assert_true(fake_at(FAKE_SEND, 0)->is_silent);
+	live_tool(live(), "r", "exec", "x", true, true);
+	pass(1100);
+	assert_int_equal(fake_count(FAKE_EDIT), 1);
+	assert_string_equal(fake_at(FAKE_EDIT, 0)->plain, "🛠️ web_search: cats & <dogs>\n🛠️ exec\n⚠️ exec");
+	e = end(false);
+	assert_null(e.draft_id);
+	assert_int_equal(fake_count(FAKE_REMOVE), 1);
+}
+
+static void test_progress_shows_work_and_goes(void **state)
+{
+	in_host("streaming:{mode:'progress',progress:{label:'At it',toolProgress:true,maxLines:3}}", "", progress_body);
+}
+
+static void quick_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	live_tool(live(), "r", "read", NULL, false, false);
+	pass(1000);
+	end(false);
+	pass(3000);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+}
+
+static void test_quick_work_shows_no_progress(void **state)
+{
+	in_host("streaming:{mode:'progress'}", "", quick_body);
+}
+
+/* -- blocks -- */
+
+static void blocks_body(void)
+{
+	struct live_end e;
+	const char *whole = "First paragraph of the reply.\n\nSecond paragraph, which is here too.\n\nThird and last.";
+
+	begin(CHAN_DIRECT, false);
+	text("First paragraph of the reply.\n\nSecond par");
+	pass(900);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+	pass(200);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_string_equal(fake_at(FAKE_SEND, 0)->text, "First paragraph of the reply.");
+	text("First paragraph of the reply.\n\nSecond paragraph, which is here too.\n\nThird and");
+	pass(1100);
+	assert_int_equal(fake_count(FAKE_SEND), 2);
+	assert_string_equal(fake_at(FAKE_SEND, 1)->text, "Second paragraph, which is here too.");
+	text(whole);
+	e = end(false);
+	assert_null(e.draft_id);
+	assert_string_equal(live_rest(&e, whole), "Third and last.");
+	assert_string_equal(live_rest(&e, "Something else."), "Something else.");
+	assert_string_equal(live_rest(&e, "Third and last."), "Third and last.");
+	assert_string_equal(live_rest(&e, "paragraph, which is here too.\n\nThird and last."), "Third and last.");
+}
+
+static void test_blocks_are_sent_and_the_rest_is_the_reply(void **state)
+{
+	in_host("streaming:{block:{enabled:true}}", "agents:{defaults:{blockStreamingChunk:{minChars:20,maxChars:60}}}", blocks_body);
+}
+
+static void fence_body(void)
+{
+	struct live_end e;
+
+	begin(CHAN_DIRECT, false);
+	text("```\nline one of code\n\nline two of code\n\nline three of code\nMEDIA:/a\n");
+	pass(3000);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+	text("```\nline one of code\n\nline two of code\n\nline three of code\nMEDIA:/a\n```\nMEDIA:/b.png\nmore text here\n\nand here\n\n");
+	pass(3000);
+	e = end(false);
+	assert_true(e.sent_bytes <= strlen("```\nline one of code\n\nline two of code\n\nline three of code\nMEDIA:/a\n```\n"));
+}
+
+static void test_blocks_keep_fences_and_files_whole(void **state)
+{
+	in_host("streaming:{block:{enabled:true}}", "agents:{defaults:{blockStreamingChunk:{minChars:10,maxChars:30}}}", fence_body);
+}
+
+static void nothing_body(void)
+{
+	struct live_turn t = turn_of(CHAN_GROUP, true);
+	struct live_end e;
+
+	t.place.channel = "irc";
+	live_begin(live(), &t);
+	text("Text that could be shown if it were possible.");
+	live_tool(live(), "r", "read", NULL, false, false);
+	pass(5000);
+	e = end(false);
+	assert_null(e.draft_id);
+	assert_int_equal(fake_count(FAKE_SEND) + fake_count(FAKE_REACT) + fake_count(FAKE_TYPING), 0);
+}
+
+static void test_a_network_that_can_nothing_is_left_alone(void **state)
+{
+	in_host("", "", nothing_body);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_typing_is_renewed_until_the_end),
+		T(test_typing_does_not_outlast_its_limit),
+		T(test_typing_in_rooms_waits_for_something_to_say),
+		T(test_typing_that_fails_is_off_for_the_turn),
+		T(test_typing_mode_never),
+		T(test_ack_for_mentions_in_groups),
+		T(test_ack_of_the_account_is_taken_back),
+		T(test_ack_empty_is_none),
+		T(test_status_reactions_follow_the_turn),
+		T(test_partial_preview_grows_and_is_replaced),
+		T(test_an_edit_on_its_way_never_undoes_the_reply),
+		T(test_a_preview_that_cannot_be_edited_is_off),
+		T(test_a_silent_reply_is_never_previewed),
+		T(test_progress_shows_work_and_goes),
+		T(test_quick_work_shows_no_progress),
+		T(test_blocks_are_sent_and_the_rest_is_the_reply),
+		T(test_blocks_keep_fences_and_files_whole),
+		T(test_a_network_that_can_nothing_is_left_alone),
+	};
+
+	return cmocka_run_group_tests_name("channels/live", tests, NULL, NULL);
+}
