@@ -338,8 +338,9 @@ static const struct pairing_request *pick(const struct requests *all, const char
 		*c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
 	for (size_t i = 0; i < all->rows.len; i++) {
 		const struct pairing_request *r = &all->rows.at[i];
+		bool is_code = ct_str_equal(r->code, code), is_id = ct_str_equal(r->id, id_or_code);
 
-		if (ct_str_equal(r->code, code) | ct_str_equal(r->id, id_or_code))
+		if (is_code || is_id)
 			hit = r;
 	}
 	return hit;
