@@ -1,0 +1,278 @@
+/*
+ * channel-irc.test.mjs - IRC against ngircd (Debian), with people who are plain sockets; SASL against a small server of our own.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { SaslServer } from '../doubles/irc_sasl.mjs';
+import { ModelDouble } from '../doubles/model.mjs';
+import { Gateway } from './lib/gateway.mjs';
+import { Proc, freePort, removeDir } from './lib/proc.mjs';
+import { Log } from './lib/wait.mjs';
+
+/* A person with a client. */
+class Person {
+	lines = new Log();
+	from = 0;                        /* lines in front of it were looked at */
+
+	static async join(port, nick, room) {
+		const p = new Person();
+		let rest = '';
+
+		p.nick = nick;
+		p.socket = net.connect(port, '127.0.0.1').setEncoding('utf8');
+		p.socket.on('error', () => {});
+		p.socket.on('data', (text) => {
+			const lines = (rest + text).split('\r\n');
+
+			rest = lines.pop();
+			for (const line of lines) {
+				if (line.startsWith('PING'))
+					p.send(`PONG${line.slice(4)}`);
+				p.lines.push(line);
+			}
+		});
+		p.send(`NICK ${nick}`);
+		p.send(`USER ${nick} 0 * :${nick}`);
+		await p.saw(/ (376|422) /, 'the welcome');
+		if (room) {
+			p.send(`JOIN ${room}`);
+			await p.saw(/ 366 /, 'the room');
+		}
+		return p;
+	}
+
+	send(line) {
+		this.socket.write(`${line}\r\n`);
+	}
+
+	say(to, text) {
+		this.send(`PRIVMSG ${to} :${text}`);
+	}
+
+	/* A line that was not looked at yet; those in front of it count as looked at. */
+	async saw(pattern, what, ms = 12000) {
+		const { item, index } = await this.lines.find((line) => pattern.test(line), { from: this.from, what: what ?? String(pattern), ms });
+
+		this.from = index + 1;
+		return item;
+	}
+
+	/* A message of the bot, to this person or the room. */
+	async heard(pattern, ms) {
+		return this.saw(new RegExp(`^:chela\\S* PRIVMSG \\S+ :.*(${pattern.source})`), `a message ${pattern}`, ms);
+	}
+
+	leave() {
+		this.socket.destroy();
+	}
+}
+
+const words = (n) => Array.from({ length: n }, (_, i) => `wörd${i}`).join(' ');
+/* "say x" is said back, "words 60" gives as many; of the last line that the model is given. */
+function answer(text) {
+	const [, verb, rest] = text.trim().split('\n').at(-1).match(/(say|words) (.*)/i) ?? ['', 'say', 'nothing'];
+
+	return verb === 'words' ? words(Number(rest)) : rest;
+}
+
+/* The next question waits for its answer until it is released. */
+let gate = null;
+function hold() {
+	const held = {};
+
+	held.asked = new Promise((resolve) => held.note = resolve);
+	held.released = new Promise((resolve) => held.release = resolve);
+	gate = held;
+	return held;
+}
+async function reply(call) {
+	const held = gate;
+
+	gate = null;
+	held?.note();
+	await held?.released;
+	call.text(answer(call.userText)).end();
+}
+
+let gw, c, dir, port, daemon, alice, model;
+
+async function startDaemon() {
+	daemon = new Proc('ngircd', ['-n', '-f', path.join(dir, 'ngircd.conf')], { env: { PATH: process.env.PATH } });
+	for (;;) {
+		const open = await new Promise((resolve) => {
+			const s = net.connect(port, '127.0.0.1', () => resolve(s)).on('error', () => resolve(null));
+		});
+
+		if (open)
+			return open.destroy();
+		assert.equal(daemon.exit, null, daemon.tail());
+		await new Promise((resolve) => setTimeout(resolve, 50));
+	}
+}
+
+const account = async (id = 'default') => (await c.call('channels.status', {})).channelAccounts.irc.find((a) => a.accountId === id);
+async function until(what, fn, ms = 12000) {
+	const end = Date.now() + ms;
+
+	for (;;) {
+		const v = await fn();
+
+		if (v)
+			return v;
+		assert.ok(Date.now() < end, `${what}: ${JSON.stringify(await account())}\n${gw.log()}`);
+		await new Promise((resolve) => setTimeout(resolve, 50));
+	}
+}
+const connected = (id) => until('connected', async () => (await account(id))?.state === 'connected');
+
+before(async () => {
+	dir = mkdtempSync(path.join(os.tmpdir(), 'chela-irc-'));
+	port = await freePort();
+	writeFileSync(path.join(dir, 'ngircd.conf'), `[Global]
+Name = irc.test.local
+Info = test
+Listen = 127.0.0.1
+Ports = ${port}
+MotdPhrase = hello
+[Limits]
+MaxConnectionsIP = 0
+MaxJoins = 20
+[Options]
+PAM = no
+DNS = no
+Ident = no
+[Channel]
+Name = #locked
+Modes = +k
+Key = sesame
+`);
+	await startDaemon();
+	model = await ModelDouble.start(reply);
+	gw = await Gateway.start({ config: {
+		...model.config,
+		channels: { irc: { host: '127.0.0.1', port, tls: false, nick: 'chela', groupAllowFrom: ['*'],
+			channels: ['#locked sesame'], groups: { '#room': { allowFrom: ['*'] } } } },
+	} });
+	c = await gw.connect();
+	await connected();
+	alice = await Person.join(port, 'alice', '#room');
+});
+after(async () => {
+	alice?.leave();
+	c?.terminate();
+	await gw?.stop();
+	await model?.stop();
+	await daemon?.stop('SIGTERM');
+	removeDir(dir);
+});
+
+test('a stranger is asked to pair, then answered', async () => {
+	alice.say('chela', 'hello');
+	const line = await alice.heard(/[A-HJ-NP-Z2-9]{8}/);
+	const code = line.match(/\b[A-HJ-NP-Z2-9]{8}\b/)[0];
+	const r = await gw.cli(['pairing', 'approve', 'irc', code]);
+
+	assert.equal(r.code, 0, r.stderr);
+	alice.say('chela', 'say plum');
+	await alice.heard(/plum/);
+});
+
+test('a room: only when named, and everybody there may', async () => {
+	alice.say('#room', 'nobody is meant by this cucumber');
+	alice.say('#room', 'chela: say tangerine');
+	await alice.heard(/tangerine/);
+	assert.equal(alice.lines.items.filter((l) => /^:chela.*cucumber/.test(l)).length, 0);
+	alice.send('PRIVMSG chela :\u0001VERSION\u0001');
+	alice.say('#room', '\u0002Chela\u000f, say \u000304,01apricot\u0003');
+	await alice.heard(/apricot/);
+	assert.equal(alice.lines.items.filter((l) => /^:chela\S* NOTICE/.test(l)).length, 0);
+});
+
+test('a long answer comes in lines of at most 512 bytes, whole', async () => {
+	alice.say('chela', 'words 60');
+	const lines = [await alice.heard(/wörd0\b/), await alice.heard(/wörd59\b/)];
+
+	assert.equal(lines.map((l) => l.slice(l.indexOf(' :') + 2)).join(' '), words(60));
+	for (const line of alice.lines.items)
+		assert.ok(Buffer.byteLength(line) <= 510, `${Buffer.byteLength(line)}: ${line}`);
+});
+
+test('kicked from a room it says so, and comes back when the room is asked for', async () => {
+	const op = await Person.join(port, 'oper', '#own');
+
+	gw.writeConfig({ ...gw.config, channels: { irc: { ...gw.config.channels.irc, channels: ['#locked sesame', '#own'] } } });
+	await op.saw(/^:chela\S* JOIN/);
+	op.send('KICK #own chela :out');
+	await until('degraded', async () => (await account()).state === 'degraded' && /kicked by oper \(out\)/.test((await account()).detail));
+	op.send('INVITE chela #own');
+	await op.saw(/^:chela\S* JOIN/);
+	await connected();
+	op.leave();
+});
+
+test('the server dies and comes back: so does the account, and rooms', async () => {
+	const before = (await account()).lastConnectedAt;
+
+	await daemon.stop('SIGKILL');
+	await until('backoff', async () => (await account()).state === 'backoff');
+	assert.match((await account()).lastError, /closed|broke/);
+	await startDaemon();
+	await until('connected again', async () => (await account()).lastConnectedAt > before, 15000);
+	await connected();
+	alice = await Person.join(port, 'alice', '#room');
+	alice.say('#room', 'chela: say papaya');
+	await alice.heard(/papaya/);
+});
+
+test('a nick that is taken, a wrong host, and stopping by hand', async () => {
+	const set = (over) => gw.writeConfig({ ...gw.config, channels: { irc: { ...gw.config.channels.irc, ...over } } });
+
+	set({ nick: 'alice' });
+	await until('alice_', async () => (await c.call('channels.status', { probe: true })).channelAccounts.irc[0].probe?.bot?.username === 'alice_');
+	set({ nick: '1up' });
+	await until('needs-login', async () => (await account()).state === 'needs-login');
+	assert.match((await account()).lastError, /channels\.irc\.nick is no nick/);
+	set({ nick: 'chela' });
+	await connected();
+	assert.equal((await c.call('channels.stop', { channel: 'irc' })).stopped, true);
+	assert.equal((await account()).state, 'stopped');
+	assert.equal((await c.call('channels.start', { channel: 'irc' })).outcome.status, 'handed-off');
+	await connected();
+});
+
+test('SASL: logged in before anybody sees us; a wrong password needs a person', async () => {
+	const sasl = await SaslServer.start({ account: 'bot', password: `p${'w'.repeat(350)}` });
+	const irc = { ...gw.config.channels.irc, accounts: { default: {}, lib: { host: '127.0.0.1', port: sasl.port, nick: 'lib', channels: ['#a', '#b k'],
+		groups: {}, sasl: { account: 'bot', password: sasl.password }, dmPolicy: 'allowlist', allowFrom: ['carol!c@home.example'] } } };
+
+	sasl.keys['#b'] = 'other';
+	gw.writeConfig({ ...gw.config, channels: { irc } });
+	await until('degraded', async () => (await account('lib'))?.state === 'degraded');
+	assert.match((await account('lib')).detail, /not in #b: Cannot join/);
+	assert.ok(sasl.lines.filter((l) => l.startsWith('AUTHENTICATE')).length === 3, 'in two pieces');
+	assert.ok(!gw.log().includes(sasl.password));
+	sasl.from('carol!c@home.example', 'PRIVMSG lib :say kumquat');
+	await until('an answer', () => sasl.said.some((m) => m.target === 'carol' && m.text.includes('kumquat')));
+	/* Another host is another person. */
+	sasl.from('carol!c@elsewhere.example', 'PRIVMSG lib :say durian');
+	/* The nick changes hands while the answer is made: the new holder gets nothing of it, the operator hears of it. */
+	const held = hold();
+
+	sasl.from('carol!c@home.example', 'PRIVMSG lib :say lychee');
+	await held.asked;
+	sasl.from('carol!c@home.example', 'NICK :karla');
+	sasl.from('carol!m@mallory.example', 'JOIN #a');
+	held.release();
+	await until('a dead letter', async () => (await c.call('channels.deadLetters.list', {})).deadLetters
+		.some((l) => l.direction === 'out' && /belongs to somebody else/.test(l.reason)));
+	assert.ok(!sasl.said.some((m) => /durian|lychee/.test(m.text)), JSON.stringify(sasl.said));
+	sasl.password = 'another';
+	sasl.current.socket.destroy();
+	await until('needs-login', async () => (await account('lib')).state === 'needs-login');
+	assert.match((await account('lib')).lastError, /SASL was refused/);
+	await sasl.stop();
+});
