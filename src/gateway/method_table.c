@@ -35,6 +35,7 @@ static const struct gw_method_family families[] = {
 	FAMILY(gwm_sessions_search),
 	FAMILY(gwm_sessions_more),
 	FAMILY(gwm_sessions_write),
+	FAMILY(gwm_dead_letters),
 	FAMILY(gwm_device),
 	FAMILY(gwm_device_setup),
 	FAMILY(gwm_people),

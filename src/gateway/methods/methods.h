@@ -25,6 +25,7 @@ GWM_FAMILY(gwm_commands);
 GWM_FAMILY(gwm_config);
 GWM_FAMILY(gwm_config_write);
 GWM_FAMILY(gwm_cron);
+GWM_FAMILY(gwm_dead_letters);
 GWM_FAMILY(gwm_device);
 GWM_FAMILY(gwm_device_setup);
 GWM_FAMILY(gwm_diagnostics);
