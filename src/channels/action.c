@@ -140,6 +140,24 @@ static ch_status read_files(const struct json *params, struct arena *a, struct c
 
 /* -- by kind -- */
 
+/* {latitude, longitude, accuracy?, name?, address?}: stands alone. */
+static ch_status read_location(const struct json *v, struct arena *a, struct chan_message *m, struct ch_err *err)
+{
+	struct chan_location *place = arena_alloc(a, sizeof(*place));
+
+	if (!v)
+		return CH_OK;
+	*place = (struct chan_location){ .lat = json_num_or(json_get(v, "latitude"), 999), .lon = json_num_or(json_get(v, "longitude"), 999),
+					 .accuracy_m = json_num_or(json_get(v, "accuracy"), 0), .name = json_get_str(v, "name"),
+					 .address = json_get_str(v, "address") };
+	if (!(place->lat >= -90 && place->lat <= 90) || !(place->lon >= -180 && place->lon <= 180))
+		return ch_fail(err, CH_E_INVALID, "a location has a latitude from -90 to 90 and a longitude from -180 to 180");
+	if (!str_empty(m->text) || m->file_count)
+		return ch_fail(err, CH_E_INVALID, "a location is sent alone, without text and files");
+	m->location = place;
+	return CH_OK;
+}
+
 static ch_status read_send(const struct json *params, struct arena *a, struct chan_action *x, struct ch_err *err)
 {
 	struct chan_message *m = &x->message;
@@ -153,7 +171,9 @@ static ch_status read_send(const struct json *params, struct arena *a, struct ch
 	st = read_files(params, a, m, err);
 	if (!st)
 		st = action_present(json_get(params, "presentation"), x->target.ops, a, m, err);
-	if (!st && str_empty(m->text) && !m->file_count)
+	if (!st)
+		st = read_location(json_get(params, "location"), a, m, err);
+	if (!st && str_empty(m->text) && !m->file_count && !m->location)
 		st = ch_fail(err, CH_E_INVALID, "text or media is required");
 	return st;
 }

@@ -83,11 +83,11 @@ static void set_text(struct json *params, const char *key, const struct chan_out
 		json_set(a, params, "parse_mode", json_new_str(a, "HTML"));
 }
 
-static void set_previews(const struct tg_link *l, struct json *params, const struct chan_out *out, struct arena *a)
+static void set_previews(struct json *params, const struct chan_out *out, struct arena *a)
 {
 	struct json *options = json_new_obj(a);
 
-	set_bool(options, "is_disabled", !out->has_previews || !chan_cfg_bool(l->cfg, "linkPreview", true), a);
+	set_bool(options, "is_disabled", !out->has_previews, a);
 	json_set(a, params, "link_preview_options", options);
 }
 
@@ -145,7 +145,7 @@ static ch_status send_without_files(const struct tg_link *l, const struct chan_o
 		method = set_location(params, out->location, a);
 	} else {
 		set_text(params, "text", out, is_plain, a);
-		set_previews(l, params, out, a);
+		set_previews(params, out, a);
 	}
 	return tg_call(l, method, params, TG_CALL_MS, a, ret, err);
 }
@@ -248,7 +248,7 @@ static ch_status edit_once(const struct tg_link *l, const char *message_id, cons
 
 	if (str_eq(method, "editMessageText")) {
 		set_text(params, "text", out, is_plain, a);
-		set_previews(l, params, out, a);
+		set_previews(params, out, a);
 	} else if (str_eq(method, "editMessageCaption")) {
 		set_text(params, "caption", out, is_plain, a);
 	}

@@ -591,6 +591,10 @@ export class TelegramDouble {
 
 		if (parse_mode !== undefined && parse_mode !== 'HTML')
 			throw bad('unsupported parse_mode');
+		if (parse_mode && this.refuseHtml > 0) {
+			this.refuseHtml--;
+			throw bad("can't parse entities: Unsupported start tag \"b\" at byte offset 3");
+		}
 		if (parse_mode) {
 			try {
 				parsed = parseHtml(parsed.text);
