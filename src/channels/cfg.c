@@ -98,6 +98,15 @@ const struct json *chan_cfg_get(const struct chan_cfg *cfg, const char *key)
 	return find(cfg, key, a, &at);
 }
 
+const char *chan_cfg_reply_mode(const struct chan_cfg *cfg, const char *rooms, const char *room, const char *chat_type)
+{
+	const char *mode = rooms && room ? json_get_str(json_get(chan_cfg_get(cfg, rooms), room), "replyToMode") : NULL;
+
+	if (!mode)
+		mode = json_get_str(chan_cfg_get(cfg, "replyToModeByChatType"), chat_type);
+	return mode ? mode : chan_cfg_str(cfg, "replyToMode");
+}
+
 const char *chan_cfg_path(const struct chan_cfg *cfg, const char *key, struct arena *a)
 {
 	enum place at;

@@ -29,6 +29,11 @@ const char *chan_cfg_str(const struct chan_cfg *cfg, const char *key);          
 int64_t chan_cfg_int(const struct chan_cfg *cfg, const char *key, int64_t def);
 bool chan_cfg_bool(const struct chan_cfg *cfg, const char *key, bool def);
 const struct json *chan_cfg_get(const struct chan_cfg *cfg, const char *key);    /* what is set, or NULL */
+/*
+ * Which messages of a reply answer the message they are for: the room's key (room NULL: none), that of its chat type ("direct",
+ * "group", "channel"), the account's; NULL when none says.
+ */
+const char *chan_cfg_reply_mode(const struct chan_cfg *cfg, const char *rooms, const char *room, const char *chat_type);
 /* The path where it is set, for messages ("channels.telegram.botToken"); where it would be when unset. On the arena. */
 const char *chan_cfg_path(const struct chan_cfg *cfg, const char *key, struct arena *a);
 /* CH_E_NOT_FOUND when neither the key nor the environment's variable (env NULL: none) is set. */

@@ -161,7 +161,7 @@ ch_status egress_cut(const struct chan_ops *ops, const struct chan_cfg *cfg, con
 	add_rest(&c);
 	if (m->draft_id && text_count)
 		c.parts[0].is_edit = true;
-	mark_replies(&c, str_eq(chan_cfg_str(cfg, "replyToMode") ? chan_cfg_str(cfg, "replyToMode") : ops->reply_mode, "all"));
+	mark_replies(&c, str_eq(egress_reply_mode(ops, cfg, &m->peer), "all"));
 	mark_buttons(&c);
 	if (!c.count)
 		return ch_fail(err, CH_E_INVALID, "nothing of the message can be shown on %s", ops->label);

@@ -59,13 +59,18 @@ static void take_files(struct chan_egress *e, const char *agent_id, const struct
 
 /* -- which message is answered -- */
 
+const char *egress_reply_mode(const struct chan_ops *ops, const struct chan_cfg *cfg, const struct chan_peer *peer)
+{
+	const char *mode = chan_cfg_reply_mode(cfg, ops->rooms ? ops->rooms->map : NULL, peer->id, chan_peer_kind_name(peer->kind));
+
+	return mode ? mode : ops->reply_mode;
+}
+
 static void take_reply_to(const struct chan_ops *ops, const struct chan_cfg *cfg, const struct render_tags *tags,
 			  struct chan_message *m)
 {
-	const char *mode = chan_cfg_str(cfg, "replyToMode");
+	const char *mode = egress_reply_mode(ops, cfg, &m->peer);
 
-	if (!mode)
-		mode = ops->reply_mode;
 	if (tags->reply_to)
 		m->reply_to = tags->reply_to;
 	else if (!tags->reply_to_current && (!mode || str_eq(mode, "off") || (str_eq(mode, "batched") && !m->is_batch)))

@@ -11,7 +11,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 
-#define WATCH_MS (10 * 60 * 1000)        /* HTTP mode: is the token still good? */
+#define WATCH_MS 15000                   /* HTTP mode: did a call say that the login is not good any more? */
 
 /* -- ids and targets -- */
 
@@ -130,16 +130,11 @@ static CH_FIBER ch_status watch(struct chan_acct *acct, struct ch_err *err)
 
 	chan_state(acct, CHAN_CONNECTED, NULL);
 	do {
-		CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-
 		st = fiber_sleep(WATCH_MS);
-		if (st)
-			return ch_fail(err, st, "stopped");
-		st = slack_login(acct, a, NULL, err);
 		if (!st)
-			chan_alive(acct);
+			st = slack_check_login(acct, err);
 	} while (!st);
-	return st;
+	return st == CH_E_CANCELED ? ch_fail(err, st, "stopped") : st;
 }
 
 static CH_FIBER ch_status log_in(struct chan_acct *acct, struct ch_err *err)

@@ -37,6 +37,7 @@ extern const struct chan_ops chan_slack;
 
 struct slack {
 	char *team_id, *bot_id, *url;    /* of the login, by auth.test; NULL: not yet */
+	bool is_refused;                 /* a call said so: run() looks whether the login is still good */
 	bool is_org;                     /* the login holds for several workspaces */
 	struct map *users;               /* id -> struct slack_user; slack_names.c */
 	struct map *rooms;               /* id -> struct slack_room */
@@ -83,6 +84,8 @@ enum guard_policy slack_guard(const struct chan_cfg *cfg, const char *url);
 const char *slack_root(const struct chan_cfg *cfg);
 /* auth.test: fills the private part and tells the core who we are. *ret_scopes on the arena; NULL is fine. */
 CH_FIBER CH_MUST_USE ch_status slack_login(struct chan_acct *acct, struct arena *a, const char **ret_scopes, struct ch_err *err);
+/* After a call was refused for its login: CH_E_UNPAIRED when it is really not valid any more. */
+CH_FIBER CH_MUST_USE ch_status slack_check_login(struct chan_acct *acct, struct ch_err *err);
 
 /* -- slack_socket.c -- */
 

@@ -15,7 +15,7 @@
 
 /* -- what Slack's words mean -- */
 
-#define LOGIN(word, hint) { word, CHAN_REFUSED, CH_E_UNPAIRED, hint }
+#define LOGIN(word, hint) { word, CHAN_NOT_SENT, CH_E_UNPAIRED, hint }
 #define LATER(word, hint) { word, CHAN_NOT_SENT, CH_E_BUSY, hint }
 #define MAYBE(word) { word, CHAN_UNSURE, CH_E_PEER, "Slack had trouble of its own" }
 #define NEVER(word, hint) { word, CHAN_REFUSED, CH_E_INVALID, hint }
@@ -290,7 +290,10 @@ CH_FIBER ch_status slack_call(struct chan_acct *acct, enum slack_token token, co
 		ret->outcome = has_left ? CHAN_UNSURE : CHAN_NOT_SENT;
 		return ch_wrap(err, "%s", method);
 	}
-	return judge(method, r, &text, a, ret, err);
+	st = judge(method, r, &text, a, ret, err);
+	if (ret->is_login && token == SLACK_BOT)
+		((struct slack *)chan_priv(acct))->is_refused = true;
+	return st;
 }
 
 /* -- who we are -- */
@@ -312,6 +315,7 @@ CH_FIBER ch_status slack_login(struct chan_acct *acct, struct arena *a, const ch
 	if (!json_get_str(answer.body, "user_id"))
 		return ch_fail(err, CH_E_PEER, "auth.test: Slack did not say who we are");
 	s = chan_priv(acct);
+	s->is_refused = false;
 	replace(&s->team_id, json_get_str(answer.body, "team_id"));
 	replace(&s->bot_id, json_get_str(answer.body, "bot_id"));
 	replace(&s->url, json_get_str(answer.body, "url"));
@@ -320,4 +324,17 @@ CH_FIBER ch_status slack_login(struct chan_acct *acct, struct arena *a, const ch
 	if (ret_scopes)
 		*ret_scopes = answer.scopes;
 	return CH_OK;
+}
+
+CH_FIBER ch_status slack_check_login(struct chan_acct *acct, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = NULL;
+	const struct slack *s = chan_priv(acct);
+	ch_status st;
+
+	if (!s->is_refused)
+		return CH_OK;
+	a = arena_new(0);
+	st = slack_login(acct, a, NULL, err);
+	return st == CH_E_UNPAIRED || st == CH_E_CANCELED ? st : CH_OK;
 }

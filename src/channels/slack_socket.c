@@ -155,8 +155,13 @@ static CH_FIBER ch_status serve(struct chan_acct *acct, struct ws_client *ws, st
 			if (silent_ms >= SILENCE_MS)
 				return ch_fail(err, CH_E_TIMEOUT, "Slack has been silent for %d s", SILENCE_MS / 1000);
 			ws_client_ping(ws);
+			st = slack_check_login(acct, err);
+			if (st)
+				return st;
 			continue;
 		}
+		if (!st)
+			st = slack_check_login(acct, err);
 		if (!st)
 			st = take_frame(acct, ws, text, len, &turn, err);
 		if (st)

@@ -78,24 +78,12 @@ static enum chan_peer_kind room_kind(void *arg, const char *room_id, const char 
 	return kind;
 }
 
-/* The room's own key, the kind's, the account's. */
-static const char *reply_mode(const struct chan_cfg *cfg, enum chan_peer_kind kind, const char *room_id)
-{
-	const struct json *rooms = chan_cfg_get(cfg, "channels");
-	const char *mode = json_get_str(json_get(rooms, room_id), "replyToMode");
-
-	if (!mode)
-		mode = json_get_str(chan_cfg_get(cfg, "replyToModeByChatType"), chan_peer_kind_name(kind));
-	if (!mode)
-		mode = chan_cfg_str(cfg, "replyToMode");
-	return mode ? mode : chan_slack.reply_mode;
-}
-
 static bool threads_roots(void *arg, enum chan_peer_kind kind, const char *room_id)
 {
 	const struct taking *t = arg;
+	const char *mode = chan_cfg_reply_mode(chan_acct_cfg(t->acct), "channels", room_id, chan_peer_kind_name(kind));
 
-	return !str_eq(reply_mode(chan_acct_cfg(t->acct), kind, room_id), "off");
+	return !str_eq(mode ? mode : chan_slack.reply_mode, "off");
 }
 
 /* -- taking -- */

@@ -109,6 +109,22 @@ test('killed before the acknowledgement: Slack brings it again, one answer', asy
 	await until(() => slack.unacknowledged === 0, 'all is acknowledged');
 });
 
+test('a token that is revoked while it is used: nothing is lost, a person is asked for', async () => {
+	const c = await gw.connect();
+	const state = async () => JSON.stringify(await c.call('channels.status', {}));
+
+	slack.fault('chat.postMessage', { error: 'token_revoked' });
+	slack.fault('auth.test', { error: 'token_revoked' });
+	slack.say(somebody(), last(), '!revoked');
+	await slack.called('chat.postMessage', (a) => a.text === 're: revoked');
+	slack.say(last(), last(), '!behind'); /* not acknowledged: the login is looked at first */
+	await until(async () => /needs-login|token_revoked/.test(await state()), 'the account needs a login');
+	await c.call('channels.start', { channel: 'slack' });
+	await answer('revoked');
+	await answer('behind');
+	await c.close?.();
+});
+
 test('a token that is revoked needs a person', async () => {
 	const token = slack.botToken;
 
