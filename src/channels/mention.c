@@ -181,7 +181,7 @@ static bool pattern_matches(struct chan_gate *gate, const char *pattern, const c
 static bool identity_matches(const struct mention_of *m, const char *text, struct arena *a, bool *ret_usable)
 {
 	const char *name = m->name ? str_trim(a, m->name) : NULL, *emoji = m->emoji ? str_trim(a, m->emoji) : NULL;
-	CH_AUTO_BUF struct buf pattern;
+	CH_AUTO_BUF struct buf pattern = { 0 };
 	bool hit = false;
 
 	buf_init(&pattern, REGEX_PATTERN_MAX);
