@@ -11,9 +11,9 @@ extern const struct chan_ops chan_discord, chan_slack, chan_telegram;
 /* One row a network. */
 static const struct chan_ops *const table[] = {
 	&chan_discord,
+	&chan_irc,
 	&chan_slack,
 	&chan_telegram,
-	&chan_irc,
 	NULL,
 };
 
