@@ -20,7 +20,7 @@ static const struct set profiles[] = {
 	{ "coding", MEMBERS("group:fs", "group:memory", "group:runtime", "group:sessions", "group:user", "group:web", "ask_user",
 			    "progress_card", "view_image") },
 	{ "full", MEMBERS("*") },
-	{ "messaging", MEMBERS("ask_user", "session_status", "sessions_history", "sessions_list", "sessions_search",
+	{ "messaging", MEMBERS("ask_user", "message", "session_status", "sessions_history", "sessions_list", "sessions_search",
 			       "sessions_send", "sessions_spawn", "subagents") },
 	{ "minimal", MEMBERS("session_status") },
 };

@@ -15,6 +15,7 @@ static const struct tool *const tools[] = {
 	&tool_fs_find,
 	&tool_grep,
 	&tool_list,
+	&tool_message,
 	&tool_process,
 	&tool_progress_card,
 	&tool_read,

@@ -15,6 +15,7 @@ extern const struct tool tool_exec;
 extern const struct tool tool_fs_find;
 extern const struct tool tool_grep;
 extern const struct tool tool_list;
+extern const struct tool tool_message;
 extern const struct tool tool_process;
 extern const struct tool tool_progress_card;
 extern const struct tool tool_read;

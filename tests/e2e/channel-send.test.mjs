@@ -9,25 +9,32 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { Client } from './lib/client.mjs';
+import { Obedient, callTool } from './lib/exec.mjs';
 import { Gateway } from './lib/gateway.mjs';
+import { until } from './lib/wait.mjs';
 
-let double, gw, c, ada, room;
+let double, model, gw, c, ada, bob, room;
 
 before(async () => {
 	double = await TelegramDouble.start();
 	ada = double.user(42, 'Ada', { username: 'ada_l' });
 	room = double.group(-1001234567890, 'Room', { isForum: true });
-	gw = await Gateway.start({ config: {
-		agents: { defaults: { model: 'offline/demo' } },
-		channels: { telegram: { botToken: double.token, apiRoot: double.url, dmPolicy: 'allowlist', allowFrom: ['42'] } },
+	bob = double.user(43, 'Bob');
+	model = await Obedient.start();
+	const base = model.double.config;
+
+	gw = await Gateway.start({ config: { ...base,
+		agents: { defaults: { ...base.agents.defaults, skipBootstrap: true } },
+		commands: { ownerAllowFrom: ['telegram:42'] },
+		channels: { telegram: { botToken: double.token, apiRoot: double.url, dmPolicy: 'allowlist', allowFrom: ['42', '43'] } },
 	} });
-	double.say(ada, '/start');
 	c = await Client.open(gw.url.replace('http', 'ws'), { auth: { token: gw.token } });
 	await double.call('getUpdates');
 });
 after(async () => {
 	c.terminate();
 	await gw.stop();
+	await model.stop();
 	await double.stop();
 });
 
@@ -140,4 +147,58 @@ test('429 is waited out, 500 and a cut answer are tried or told', async () => {
 
 	assert.match(told.message, /may not have arrived/);
 	assert.equal(seen('perhaps').length, 1);
+});
+
+/* -- the message tool -- */
+
+let calls = 0;
+/* A person tells the model to call the tool; gives what the model was told of it. */
+async function tell(who, args) {
+	const id = `m_${++calls}`;
+
+	double.say(who, `call ${JSON.stringify({ id, name: 'message', args })}`);
+	const has = (x) => x.body.messages.at(-1).tool_call_id === id;
+
+	await until(() => model.double.calls.some(has), `the result of ${id}`);
+	return model.double.calls.find(has).body.messages.at(-1).content;
+}
+
+test('the tool sends a file to where the turn came from, and once', async () => {
+	const result = JSON.parse(await tell(ada, { action: 'send', message: 'your note', media: ['note.txt'] }));
+
+	assert.equal(result.ok, true);
+	const m = double.visible(ada).find((x) => x.caption === 'your note');
+
+	assert.equal(m.document.file_name, 'note.txt');
+	assert.equal(double.visible(ada).filter((x) => x.caption === 'your note').length, 1);
+});
+
+test('the tool reacts to the message that it answers, and says what the network cannot', async () => {
+	assert.equal(JSON.parse(await tell(ada, { action: 'send', target: '43', message: 'from Ada' })).ok, true);
+	assert.equal(double.visible(bob).filter((m) => m.text === 'from Ada').length, 1);
+	assert.deepEqual(JSON.parse(await tell(ada, { action: 'react', emoji: '🔥' })), { ok: true, added: '🔥' });
+	assert.match(await tell(ada, { action: 'read' }), /read not supported for channel telegram; it can: send, poll/);
+	assert.match(await tell(ada, { action: 'send' }), /text or media is required/);
+	assert.match(await tell(ada, { action: 'send', message: 'x', media: ['../chela.json'] }), /outside|leads out|not below|workspace/i);
+});
+
+test('test_threat_message_tool: who is not the owner stays in their own conversation', async () => {
+	const operator = await Client.open(gw.url.replace('http', 'ws'), { auth: { token: gw.token } });
+
+	assert.match(await tell(bob, { action: 'send', target: '42', message: 'psst' }), /only turns of the owner act elsewhere/);
+	assert.match(await tell(bob, { action: 'delete', messageId: '1' }), /only turns of the owner delete/);
+	assert.equal(double.visible(ada).filter((m) => m.text === 'psst').length, 0);
+	assert.equal(JSON.parse(await tell(bob, { action: 'send', message: 'hello Bob' })).ok, true);
+	assert.equal(double.visible(bob).filter((m) => m.text === 'hello Bob').length, 1);
+
+	/* Their conversation is the owner's too, and holds a stranger's words now: sending elsewhere asks the owner first. */
+	const asked = operator.event('plugin.approval.requested');
+
+	double.say(ada, `call ${JSON.stringify({ id: 'm_ask', name: 'message', args: { action: 'send', target: '43', message: 'no' } })}`);
+	const { payload } = await asked;
+
+	await operator.call('plugin.approval.resolve', { id: payload.id, decision: 'deny' });
+	await until(() => model.double.calls.some((x) => x.body.messages.at(-1).tool_call_id === 'm_ask'), 'the refusal');
+	assert.equal(double.visible(bob).filter((m) => m.text === 'no').length, 0);
+	operator.terminate();
 });
