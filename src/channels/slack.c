@@ -221,7 +221,7 @@ const struct chan_ops chan_slack = {
 		.rate = 5,
 		.burst = 20,
 		.peer_rate = 1,
-		.peer_burst = 5,
+		.peer_burst = 10,
 	},
 	.streaming = "progress",
 	.reply_mode = "off",
