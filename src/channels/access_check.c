@@ -114,12 +114,12 @@ static void check_tools_by_sender(const struct checking *k, const char *path, co
 static void check_room(const struct checking *k, const char *path, const struct json *room)
 {
 	const struct chan_rooms *rooms = k->ops->rooms;
-	const char *senders = rooms && rooms->senders ? rooms->senders : "allowFrom";
+	const char *senders = rooms && rooms->senders ? rooms->senders : "allowFrom", *topics = rooms ? rooms->topics : NULL;
 
 	check_list(k, CHAN_ID_SENDER, arena_printf(k->arena, "%s.%s", path, senders), json_get(room, senders));
 	check_tools_by_sender(k, arena_printf(k->arena, "%s.toolsBySender", path), json_get(room, "toolsBySender"));
-	json_each(topic, rooms && rooms->topics ? json_get(room, rooms->topics) : NULL) {
-		const char *at = arena_printf(k->arena, "%s.%s[\"%s\"]", path, rooms->topics, topic->key);
+	json_each(topic, topics ? json_get(room, topics) : NULL) {
+		const char *at = arena_printf(k->arena, "%s.%s[\"%s\"]", path, topics, topic->key);
 
 		check_list(k, CHAN_ID_SENDER, arena_printf(k->arena, "%s.%s", at, senders), json_get(topic, senders));
 		check_tools_by_sender(k, arena_printf(k->arena, "%s.toolsBySender", at), json_get(topic, "toolsBySender"));

@@ -185,13 +185,13 @@ static bool identity_matches(const struct mention_of *m, const char *text, struc
 	bool hit = false;
 
 	buf_init(&pattern, REGEX_PATTERN_MAX);
-	if (!str_empty(name)) {
+	if (name && *name) {
 		buf_puts(&pattern, "(?:@|(?<!" WORD_CHAR "))");
 		put_literal(&pattern, name);
 		buf_puts(&pattern, "(?!" WORD_CHAR ")");
 		hit = !pattern.failed && pattern_matches(m->gate, buf_str(&pattern), text, ret_usable);
 	}
-	if (!str_empty(emoji)) {
+	if (emoji && *emoji) {
 		*ret_usable = true;
 		hit |= strstr(text, emoji) != NULL;
 	}
