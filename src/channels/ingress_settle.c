@@ -14,9 +14,12 @@
 #include <string.h>
 
 #include "channels/egress.h"
+#include "channels/live.h"
+#include "core/fiber.h"
 #include "core/log.h"
 #include "core/str.h"
 
+#define LIVE_SETTLE_MS 3000              /* for a preview's edit that is on its way; then the reply is a message of its own */
 #define ABSORBED_DEPTH_MAX 8
 
 /* A run with the rows that end with it. */
@@ -142,9 +145,33 @@ static bool is_for_later(ch_status st)
 	return st == CH_E_IO || st == CH_E_NOMEM || st == CH_E_BUSY || st == CH_E_CANCELED;
 }
 
+/* Ends what was seen of the run: the reply takes the place of its preview, and says what no block has said. */
+CH_FIBER static void take_live(struct chan_ingress *g, const char *run_id, bool is_notice, struct arena *a, struct saying *w)
+{
+	struct chan_live *live = chan_host_live(g->host);
+	struct live_end end;
+
+	live_settle(live, run_id, fiber_deadline(LIVE_SETTLE_MS));
+	live_end(live, run_id, is_notice, a, &end);
+	if (is_notice)
+		return;
+	w->m.text = live_rest(&end, w->m.text);
+	w->m.draft_id = end.draft_id;
+}
+
+/* The reply says nothing: so does no preview of it. */
+CH_FIBER static void drop_draft(struct chan_ingress *g, const struct saying *w)
+{
+	struct ch_err why = { 0 };
+
+	if (w->m.draft_id &&
+	    egress_remove(chan_host_egress(g->host), w->at.channel, w->at.account, &w->at.peer, w->m.draft_id, &why))
+		log_info("channels", "%s/%s: a preview of nothing stays: %s", w->at.channel, w->at.account, why.text);
+}
+
 /* Files are copied and fetched here, before the transaction. */
-CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *text, const struct json *media, struct arena *a, struct saying *w,
-				  struct ch_err *err)
+CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *run_id, const char *text, const struct json *media, struct arena *a,
+				  struct saying *w, struct ch_err *err)
 {
 	struct ch_err why = { 0 };
 	ch_status st;
@@ -153,6 +180,7 @@ CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *text, cons
 	w->m.account = w->at.account;
 	w->m.peer = w->at.peer;
 	w->m.text = text;
+	take_live(g, run_id, str_eq(w->m.origin, "notice"), a, w);
 	if (str_eq(w->m.origin, "notice")) {
 		w->is_silent = str_empty(text);
 		return CH_OK;
@@ -160,6 +188,8 @@ CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *text, cons
 	w->m.reply_to = w->at.message_id;
 	add_files(a, media, &w->m);
 	st = egress_reply(chan_host_egress(g->host), agent_of(w->m.session_key, a), NULL, a, &w->m, &w->is_silent, &why);
+	if (!st && w->is_silent)
+		drop_draft(g, w);
 	if (!st)
 		return CH_OK;
 	if (is_for_later(st))
@@ -231,7 +261,7 @@ CH_FIBER static ch_status prepare_all(struct settling *s, const struct group *gr
 						 .is_batch = gr->rows.len > 1 } };
 		st = place_of_row(row, s->a, &ret[n].at, &ret[n].m.handle, err);
 		if (!st)
-			st = prepare(s->g, text, is_notice ? NULL : gr->end.media, s->a, &ret[n], err);
+			st = prepare(s->g, run, text, is_notice ? NULL : gr->end.media, s->a, &ret[n], err);
 		n++;
 	}
 	*ret_count = n;
@@ -264,6 +294,8 @@ CH_FIBER static ch_status end_group(struct settling *s, const struct group *gr, 
 
 	for (size_t i = 0; i < count; i++)
 		loud += !said[i].is_silent;
+	for (size_t i = 0; i < gr->rows.len && !st; i++)         /* those that another run answers */
+		live_cancel(chan_host_live(s->g->host), gr->rows.at[i]->run_id);
 	if (!st)
 		st = end_rows(s, gr, said, count, reason ? reason : loud ? NULL : "nothing was to be said", err);
 	if (st)
@@ -366,7 +398,7 @@ CH_FIBER static ch_status say_event(struct settling *s, const char *run_id, cons
 	if (st)
 		return st == CH_E_NOT_FOUND ? CH_OK : st;
 	w.at.message_id = NULL;          /* it answers none */
-	st = prepare(s->g, text, media, s->a, &w, err);
+	st = prepare(s->g, run_id, text, media, s->a, &w, err);
 	if (!st)
 		st = put(s->g, &w, err);
 	if (!st && w.is_unsent)

@@ -10,6 +10,7 @@
 
 #include "channels/context.h"
 #include "channels/egress.h"
+#include "channels/live.h"
 #include "channels/media_in.h"
 #include "core/log.h"
 #include "core/str.h"
@@ -77,6 +78,19 @@ static ch_status refuse(struct chan_ingress *g, const struct batch *b, const cha
 	return CH_OK;
 }
 
+/* From here on it is seen that we are at it. */
+static void show_life(struct chan_ingress *g, const struct chan_turn *turn, const struct handing *h)
+{
+	const struct chan_in *in = &h->b->in;
+
+	live_begin(chan_host_live(g->host), &(struct live_turn){
+		.run_id = turn->run_id, .session_key = h->route->session_key, .agent_id = h->route->agent_id,
+		.place = { .channel = turn->channel, .account = turn->account, .peer = in->peer, .message_id = in->message_id,
+			   .sender_id = in->sender.id, .at = in->at_ms },
+		.is_group = chan_access_is_group(turn->access), .was_mentioned = chan_access_was_mentioned(turn->access),
+	});
+}
+
 static ch_status submit(struct chan_ingress *g, struct chan_turn *turn, struct handing *h, struct arena *a, struct ch_err *err)
 {
 	const struct chan_up *up = chan_host_up(g->host);
@@ -88,6 +102,8 @@ static ch_status submit(struct chan_ingress *g, struct chan_turn *turn, struct h
 	st = up->submit(up->arg, turn, a, &taken, err);
 	if (!st && taken == CHAN_TAKEN_BEFORE)
 		return hand_again(h, err);
+	if (!st && taken == CHAN_TAKEN)
+		show_life(g, turn, h);
 	if (!st || st == CH_E_BUSY || st == CH_E_IO || st == CH_E_CANCELED)
 		return st;
 	return refuse(g, h->b, arena_strdup(a, err->text), err);

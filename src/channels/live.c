@@ -20,6 +20,14 @@ static struct live_state *find(struct chan_live *l, const char *run_id)
 	return NULL;
 }
 
+static void free_ended(struct live_ended *e)
+{
+	ch_free(e->run_id);
+	ch_free(e->draft_id);
+	ch_free(e->text);
+	*e = (struct live_ended){ 0 };
+}
+
 static void unref(struct live_state *t)
 {
 	if (--t->refs)
@@ -167,6 +175,8 @@ void live_free(struct chan_live *l)
 	if (!l)
 		return;
 	CH_BUG_ON(l->turns.len);         /* live_drain() waits for them */
+	for (size_t i = 0; i < LIVE_ENDED_MAX; i++)
+		free_ended(&l->ended_runs[i]);
 	vec_done(&l->turns);
 	ch_free(l);
 }
@@ -318,26 +328,59 @@ CH_FIBER void live_settle(struct chan_live *l, const char *run_id, int64_t deadl
 	unref(t);
 }
 
+static void stop(struct live_state *t, bool is_error)
+{
+	t->is_over = t->is_closing = true;
+	t->is_error = is_error;
+	t->over_at = now_mono_ms();
+	live_wake(t);
+}
+
+/* The reply may be settled more than once, until the disk has it. */
+static void keep_end(struct live_state *t)
+{
+	struct live_ended *e = &t->live->ended_runs[t->live->next_ended++ % LIVE_ENDED_MAX];
+
+	free_ended(e);
+	e->run_id = ch_strdup(t->run_id);
+	e->draft_id = t->has_given_draft ? ch_strdup(t->draft_id) : NULL;
+	e->text = t->sent_of_text ? ch_strdup(buf_str(&t->text)) : NULL;
+	e->sent_bytes = t->sent_of_text;
+}
+
 void live_end(struct chan_live *l, const char *run_id, bool is_error, struct arena *a, struct live_end *ret)
 {
 	struct live_state *t = find(l, run_id);
 
 	*ret = (struct live_end){ 0 };
+	if (t) {
+		/* A request on its way could arrive after the reply and undo it: then the reply is a message of its own. */
+		t->has_given_draft = t->draft_id && !t->is_drafting && !is_error &&
+				     (t->cfg.draft == LIVE_DRAFT_PARTIAL || t->cfg.draft == LIVE_DRAFT_BLOCK);
+		live_react_status(t, is_error ? LIVE_ERROR : LIVE_DONE);
+		keep_end(t);
+		stop(t, is_error);
+	}
+	for (size_t i = 0; l && i < LIVE_ENDED_MAX; i++)
+		if (str_eq(l->ended_runs[i].run_id, run_id))
+			*ret = (struct live_end){ .draft_id = arena_strdup(a, l->ended_runs[i].draft_id),
+						  .text = arena_strdup(a, l->ended_runs[i].text),
+						  .sent_bytes = l->ended_runs[i].sent_bytes };
+}
+
+void live_cancel(struct chan_live *l, const char *run_id)
+{
+	struct live_state *t = find(l, run_id);
+
 	if (!t)
 		return;
-	t->is_over = t->is_closing = true;
-	t->is_error = is_error;
-	t->over_at = now_mono_ms();
-	live_react_status(t, is_error ? LIVE_ERROR : LIVE_DONE);
-	ret->sent_bytes = t->sent_of_text;
-	ret->text = arena_strndup(a, buf_str(&t->text), t->text.len);
-	/* A request on its way could arrive after the reply and undo it: then the reply is a message of its own. */
-	if (t->draft_id && !t->is_drafting && !is_error &&
-	    (t->cfg.draft == LIVE_DRAFT_PARTIAL || t->cfg.draft == LIVE_DRAFT_BLOCK)) {
-		ret->draft_id = arena_strdup(a, t->draft_id);
-		t->has_given_draft = true;
-	}
-	live_wake(t);
+	t->cfg.shows_errors_only = true;
+	stop(t, false);
+}
+
+bool live_follows(struct chan_live *l, const char *run_id)
+{
+	return find(l, run_id) != NULL;
 }
 
 static size_t trimmed_len(const char *s)

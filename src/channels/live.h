@@ -28,11 +28,15 @@ void live_phase(struct chan_live *l, const char *run_id, const char *phase);
 /* No edit of the preview is begun any more; waits for the one that is on its way, so that the reply can take its place. */
 CH_FIBER void live_settle(struct chan_live *l, const char *run_id, int64_t deadline_ms);
 /*
- * The turn is over: stops everything of it. *ret on the arena: what the reply should do: the draft that it replaces (one that says
+ * The turn is over: stops everything of it. Asked again it says the same. *ret on the arena: what the reply should do: the draft that it replaces (one that says
  * nothing removes it, egress_remove()), and what was sent as blocks already.
  */
 struct live_end { const char *draft_id; size_t sent_bytes; const char *text; /* as told by live_text(); sent_bytes are of it */ };
 void live_end(struct chan_live *l, const char *run_id, bool is_error, struct arena *a, struct live_end *ret);
+/* The same without a reply: another turn answers, or nothing is said. A preview goes away. */
+void live_cancel(struct chan_live *l, const char *run_id);
+/* Is there a turn that would show what is told of this run? */
+bool live_follows(struct chan_live *l, const char *run_id);
 /* What of the reply is left to be sent, as it was told to live_text() or only the last of several texts of the run. */
 const char *live_rest(const struct live_end *end, const char *reply);
 

@@ -83,9 +83,15 @@ struct live_state {
 	int64_t block_at;                /* not before */
 };
 
+/* What live_end() said, for when the reply has to be settled once more. */
+struct live_ended { char *run_id, *draft_id, *text; size_t sent_bytes; };
+#define LIVE_ENDED_MAX 32
+
 struct chan_live {
 	struct chan_host *host;
 	VEC(struct live_state *) turns;
+	struct live_ended ended_runs[LIVE_ENDED_MAX];    /* a ring */
+	size_t next_ended;
 	struct fiber_cond ended;
 	bool is_draining;
 };

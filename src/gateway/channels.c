@@ -302,6 +302,7 @@ void gw_channels_on_run_event(struct gw *gw, const struct run_event *ev)
 
 	if (!ingress || !ev->input_id)
 		return;
+	gw_channels_live(gw, ev);
 	if (is_end(ev) || is_settled(ev))
 		ingress_run_ended(ingress, ev->session_key, ev->input_id, ev->is_event);
 }

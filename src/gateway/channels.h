@@ -11,4 +11,7 @@ void gw_channels_join(struct gw *gw);
 /* What a run tells: the networks show it, and send its reply when it ends. */
 void gw_channels_on_run_event(struct gw *gw, const struct run_event *ev);
 
+/* -- private to gateway/channels*.c -- */
+void gw_channels_live(struct gw *gw, const struct run_event *ev);
+
 #endif
