@@ -163,7 +163,7 @@ bool discord_interaction(struct arena *a, const struct discord_ctx *x, const str
 	if (type == COMMAND) {
 		in.kind = CHAN_IN_COMMAND;
 		in.text = command_text(a, data);
-		in.message_id = in.message_id ? in.message_id : id;
+		in.message_id = NULL;    /* a command is no message of the room */
 	} else if (type == COMPONENT || type == MODAL) {
 		in.kind = CHAN_IN_PRESS;
 		in.data = json_get_str(data, "custom_id");
