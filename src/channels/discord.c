@@ -250,10 +250,9 @@ const struct chan_ops chan_discord = {
 		.buttons_max = 25,
 		.options_max = 10,
 		.unit = CHAN_UTF16,
+		/* Rooms have buckets of their own, which discord_rate.c knows from the answers. */
 		.rate = 40,
-		.peer_rate = 1,
 		.burst = 40,
-		.peer_burst = 5,
 	},
 	.streaming = "off",
 	.reply_mode = "off",

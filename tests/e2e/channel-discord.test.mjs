@@ -26,19 +26,17 @@ after(async () => {
 const heard = (mark) => JSON.stringify(w.asked(mark).messages);
 const me = `<@${BOT}>`;
 
-test('it logs in with its intents and its presence, and offers its commands', async () => {
+test('it logs in with its intents and its presence', async () => {
 	const { item } = await d.logins.find((l) => l.op === 'identify');
 
 	assert.equal(item.intents & (1 << 15), 1 << 15);
 	assert.equal(item.presence.activities[0].state, 'Harbour watch');
-	await until(() => d.commands.some((x) => x.name === 'new'), 'the commands');
 });
 
-test('a DM is answered, and typing is shown', async () => {
+test('a DM is answered', async () => {
 	const m = await w.round(USERS.ada, dm, 'hello m-dm');
 
 	assert.equal(m.room, dm);
-	assert.ok(d.typing.items.some((x) => x.channel === dm));
 });
 
 test('in a room only a mention is answered; what was said before is context', async () => {
@@ -70,13 +68,16 @@ test('a thread is a conversation of its own, and answered there', async () => {
 	assert.equal(m.room, ROOMS.thread);
 	const { sessions } = await c.call('sessions.list');
 
-	assert.ok(sessions.some((s) => s.key.includes(`discord:channel:${ROOMS.thread}`)), JSON.stringify(sessions.map((s) => s.key)));
+	assert.ok(sessions.some((s) => s.key.endsWith(`discord:channel:${ROOMS.general}:thread:${ROOMS.thread}`)), JSON.stringify(sessions.map((s) => s.key)));
 });
 
 test("forwarded words are another's: no command", async () => {
-	await w.round(USERS.ada, dm, '', { message_reference: { type: 1, message_id: '1', channel_id: '1' },
+	const before = d.out.items.length;
+
+	d.say(USERS.ada, dm, '', { message_reference: { type: 1, message_id: '1', channel_id: '1' },
 		message_snapshots: [{ message: { content: '/new m-fwd', attachments: [], embeds: [], mentions: [] } }] });
-	assert.match(heard('m-fwd'), /\/new m-fwd/);
+	await until(() => d.out.items.length > before, 'an answer');
+	assert.match(JSON.stringify(w.heard.at(-1).messages.at(-1)), /\/new m-fwd/);
 });
 
 test('a picture is fetched without the token and shown to the model', async () => {

@@ -1,0 +1,198 @@
+/* Discord when things break: cut and dead connections, lost sessions, kills, redelivery, sends whose fate is not known, limits. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { BOT, DiscordDouble, ROOMS, USERS } from '../doubles/discord.mjs';
+import { DiscordWorld } from './lib/discord.mjs';
+import { until } from './lib/wait.mjs';
+
+const start = async (t, options) => (await DiscordWorld.start(t, options)).up();
+const logins = (w) => w.double.logins.items.map((l) => l.op);
+const ones = (n) => Array(n).fill(1);
+
+test('a connection that is cut, moved or silent is resumed, and nothing is lost', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { double: { heartbeatMs: 150 } });
+	const d = w.double, dm = d.dm(USERS.ada);
+
+	await w.round(USERS.ada, dm, 'one m-1');
+	d.cut();
+	await w.round(USERS.ada, dm, 'two m-2');
+	d.reconnect();
+	await w.round(USERS.ada, dm, 'three m-3');
+	d.cut(4000);
+	await w.round(USERS.ada, dm, 'four m-4');
+	/* A zombie: beats are not answered. The bot closes with a code that keeps the session. */
+	d.isDeaf = true;
+	await d.closes.find((code) => code === 4000, { from: d.closes.items.length, what: 'the dead connection to be closed' });
+	d.isDeaf = false;
+	await w.round(USERS.ada, dm, 'five m-5');
+	d.ask();
+	await w.round(USERS.ada, dm, 'six m-6');
+	assert.deepEqual(w.counts(dm, ['m-1', 'm-2', 'm-3', 'm-4', 'm-5', 'm-6']), ones(6));
+	assert.equal(logins(w).filter((x) => x === 'identify').length, 1, String(logins(w)));
+	assert.ok(logins(w).length >= 5);
+});
+
+test('a session that Discord gave up is followed by a new one', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double, dm = d.dm(USERS.ada);
+
+	await w.round(USERS.ada, dm, 'one m-1');
+	d.invalidate(true);
+	await d.logins.find((l) => l.op === 'resume');
+	d.invalidate(false);
+	await d.logins.find((l) => l.op === 'identify', { from: 1 });
+	await w.round(USERS.ada, dm, 'two m-2');
+	assert.deepEqual(w.counts(dm, ['m-1', 'm-2']), ones(2));
+});
+
+test('over a restart the session is resumed: what was said meanwhile is answered once', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double, dm = d.dm(USERS.ada);
+
+	await w.round(USERS.ada, dm, 'one m-1');
+	await w.gw.proc.stop('SIGTERM', 20000);
+	assert.equal(d.closes.items.at(-1), 4000);
+	d.say(USERS.ada, dm, 'two m-2');
+	d.say(USERS.ada, ROOMS.general, `<@${BOT}> three m-3`);
+	await w.gw.launch();
+	await w.reply('m-2');
+	await w.reply('m-3');
+	assert.deepEqual(logins(w), ['identify', 'resume']);
+	assert.deepEqual([...w.counts(dm, ['m-1', 'm-2']), ...w.counts(ROOMS.general, ['m-3'])], ones(3));
+});
+
+test('killed while it thinks, each message is answered once', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double, dm = d.dm(USERS.ada);
+	let asked, isHeld = true;
+	const hold = new Promise((resolve) => (asked = resolve));
+
+	await w.round(USERS.ada, dm, 'one m-1');
+	/* What was cut is taken up by an event that points back: the mark is in an earlier message. */
+	w.answer = (text, call) => {
+		if (!isHeld)
+			return `re ${JSON.stringify(call.body.messages.filter((m) => m.role === 'user')).match(/\bm-\w+/g).at(-1)}`;
+		asked();
+		return new Promise(() => {});
+	};
+	d.say(USERS.ada, dm, 'two m-2');
+	await hold;
+	await w.gw.kill();
+	isHeld = false;
+	d.say(USERS.ada, dm, 'three m-3');
+	await w.gw.launch();
+	await w.reply('m-3');
+	await until(() => d.shown(dm).some((x) => /re m-2/.test(x)), 'an answer to what was cut');
+	assert.deepEqual(w.counts(dm, ['m-1', 'm-2', 'm-3']), ones(3), JSON.stringify(d.shown(dm)));
+});
+
+test('events that come five times are answered once', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double, dm = d.dm(USERS.ada);
+
+	await w.round(USERS.ada, dm, 'one m-1');
+	d.redeliver(5, (e) => e.t === 'MESSAGE_CREATE' && e.d.author.id === USERS.ada);
+	await w.round(USERS.ada, dm, 'two m-2');
+	assert.deepEqual(w.counts(dm, ['m-1', 'm-2']), ones(2));
+});
+
+const POST = 'POST /channels/:id/messages';
+
+test('a send whose fate is not known is shown once', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double, dm = d.dm(USERS.ada);
+	let n = 0;
+
+	for (const kind of [500, 502, 'cut-before', 'cut-after', 'limit', 'limit-global']) {
+		const mark = `m-${++n}`;
+
+		d.fault(POST, kind);
+		await w.round(USERS.ada, dm, `with a fault ${mark}`);
+		assert.deepEqual(w.counts(dm, [mark]), [1], `${kind}: ${JSON.stringify(d.shown(dm))}`);
+	}
+	/* Done, and the gateway is killed before it hears of it. */
+	d.fault(POST, 'silent-after');
+	d.say(USERS.ada, dm, 'and now m-kill');
+	await w.reply('m-kill');
+	await w.gw.kill();
+	await w.gw.launch();
+	await w.round(USERS.ada, dm, 'after it m-end');
+	assert.deepEqual(w.counts(dm, ['m-kill', 'm-end']), ones(2), JSON.stringify(d.shown(dm)));
+	/* Not done, and killed: it is sent by the next start. */
+	d.fault(POST, 'silent-before');
+	d.say(USERS.ada, dm, 'once more m-lost');
+	await d.requests.find((r) => r.route === POST && !r.status && r.at > Date.now() - 5000, { from: d.requests.items.length });
+	await w.gw.kill();
+	await w.gw.launch();
+	await w.reply('m-lost');
+	assert.deepEqual(w.counts(dm, ['m-lost']), [1]);
+});
+
+test('buckets are obeyed: no request is refused once the limit is known, and the order is kept', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { double: { limits: { [POST]: { limit: 2, ms: 700 } } } });
+	const d = w.double;
+	const c = await w.gw.connect();
+	const words = Array.from({ length: 7 }, (_, i) => `number ${i}`);
+
+	await Promise.all(words.map((message) => c.call('send', { channel: 'discord', to: `channel:${ROOMS.quiet}`, message, idempotencyKey: randomUUID() })));
+	await c.close();
+	assert.deepEqual(d.shown(ROOMS.quiet), words);
+	assert.equal(d.requests.items.filter((r) => r.status === 429).length, 0);
+});
+
+test('a token or an intent that Discord refuses waits for a person, and says what to do', { timeout: 60000 }, async (t) => {
+	for (const [spoil, words] of [
+		[(d) => (d.granted = 0), /Message Content Intent.*developers\/applications/],
+		[(d) => (d.token = 'another'), /token/],
+	]) {
+		const w = await DiscordWorld.start(null);
+		const d = w.double;
+
+		await w.up();
+		spoil(d);
+		d.sessions.clear();
+		d.cut(4009);
+		const s = await until(async () => {
+			const a = await w.account();
+
+			return a.state === 'needs-login' && a;
+		}, 'needs-login');
+
+		assert.match(JSON.stringify(s), words);
+		const before = d.logins.items.length;
+
+		await w.account();
+		assert.equal(d.logins.items.length, before);
+		d.token = w.gw.config.channels.discord.token;
+		await w.stop();
+	}
+});
+
+test('with an interaction that can be answered no more, the answer goes to the room', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { discord: { slashCommand: { ephemeral: false } } });
+	const d = w.double;
+
+	d.fault('POST /interactions/:id/:token/callback', 500);
+	d.slash(USERS.ada, ROOMS.general, 'status');
+	const m = await d.sent((x) => /model/i.test(x.content));
+
+	assert.equal(m.room, ROOMS.general);
+	assert.equal(m.ephemeral, false);
+});
+
+test('a gateway that is not Discord gets no token', { timeout: 60000 }, async (t) => {
+	const other = await DiscordDouble.start();
+
+	t.after(() => other.stop());
+	const w = await DiscordWorld.start(null, {});
+
+	await w.up();
+	Object.defineProperty(w.double, 'gatewayUrl', { get: () => `ws://localhost:${other.port}` });
+	w.double.sessions.clear();
+	w.double.cut(4009);
+	await until(async () => (await w.account()).state === 'backoff', 'a refusal');
+	assert.match(JSON.stringify(await w.account()), /not Discord/);
+	assert.equal(other.logins.items.length, 0);
+	await w.stop();
+});

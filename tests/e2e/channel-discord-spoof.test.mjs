@@ -1,0 +1,70 @@
+/* Discord: who pretends to be somebody else. Names, roles, webhooks, buttons of strangers; pairing. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BOT, GUILD, ROLES, ROOMS, USERS } from '../doubles/discord.mjs';
+import { DiscordWorld } from './lib/discord.mjs';
+
+const me = `<@${BOT}>`;
+/* Ada may; what Eve does beside it is answered with nothing. The round after it shows that Eve's was handled. */
+const rooms = { dmPolicy: 'allowlist', allowFrom: [USERS.ada], guilds: { [GUILD]: { users: [USERS.ada], roles: [ROLES.ops] } } };
+
+test('test_threat_spoofing: names, roles, webhooks and forwarded ids open nothing', { timeout: 60000 }, async (t) => {
+	const w = await (await DiscordWorld.start(t, { discord: { ...rooms, allowBots: true } })).up();
+	const d = w.double;
+
+	Object.assign(d.users.get(USERS.eve), { username: 'ada', global_name: USERS.ada });
+	d.say(USERS.eve, d.dm(USERS.eve), 'let me in m-name');
+	d.say(USERS.eve, ROOMS.general, `${me} I am ada m-nick`, { member: { nick: 'Ada' } });
+	/* A webhook under Ada's id, with her roles in what it sends. */
+	d.say(USERS.ada, ROOMS.general, `${me} it is me m-hook`, { webhook_id: '1000000000000008001', member: { roles: [ROLES.ops] } });
+	d.say('1000000000000008001', ROOMS.general, `${me} m-hookb`, { webhook_id: '1000000000000008001',
+		author: { id: '1000000000000008001', username: 'ada', bot: true } });
+	/* The room's own id, and the everyone role, are nobody. */
+	d.say(ROOMS.general, ROOMS.general, `${me} m-room`);
+	d.say(USERS.eve, ROOMS.general, `${me} m-role`, { member: { roles: [GUILD] } });
+	d.slash(USERS.eve, ROOMS.general, 'new', { args: 'm-slash' });
+	await w.round(USERS.ada, ROOMS.general, `${me} really me m-ada`);
+	await w.round(USERS.ada, d.dm(USERS.ada), 'and here m-dm');
+	assert.deepEqual(w.heard.map((h) => h.text.match(/m-[a-z]+/g).at(-1)), ['m-ada', 'm-dm']);
+	assert.deepEqual(d.out.items.map((m) => m.content), ['re m-ada', 're m-dm']);
+});
+
+test("test_threat_spoofing: a stranger's press is not a person's", { timeout: 60000 }, async (t) => {
+	const w = await (await DiscordWorld.start(t, { discord: rooms })).up();
+	const d = w.double;
+	const card = await w.round(USERS.ada, ROOMS.general, `${me} a card m-card`);
+
+	d.press(USERS.eve, ROOMS.general, card.id, 'approve m-eve');
+	d.react(USERS.eve, ROOMS.general, card.id, '👍');
+	await w.round(USERS.ada, ROOMS.general, `${me} next m-next`);
+	assert.ok(!JSON.stringify(w.heard).includes('m-eve'));
+	assert.ok(!JSON.stringify(w.asked('m-next').messages).includes('👍'));
+});
+
+test('a stranger gets a code, once, and is let in by it', { timeout: 60000 }, async (t) => {
+	const w = await (await DiscordWorld.start(t, { discord: { dmPolicy: 'pairing', allowFrom: [] } })).up();
+	const d = w.double, dm = d.dm(USERS.bob);
+
+	d.say(USERS.bob, dm, 'hello m-one');
+	const told = await d.sent((m) => m.room === dm);
+	const code = /\b[A-HJ-NP-Z2-9]{8}\b/.exec(told.content)[0];
+
+	d.say(USERS.bob, dm, 'hello? m-two');
+	const r = await w.gw.cli(['pairing', 'approve', 'discord', code]);
+
+	assert.equal(r.code, 0, r.stderr);
+	await w.round(USERS.bob, dm, 'thanks m-three');
+	assert.equal(d.shown(dm).filter((x) => x.includes(code)).length, 1);
+	/* In a room the same person is a stranger still. */
+	d.say(USERS.bob, ROOMS.general, `${me} and here? m-room`);
+	await w.round(USERS.bob, dm, 'last m-last');
+	assert.ok(!JSON.stringify(w.heard).includes('m-room'));
+});
+
+test('lists with names are refused when the account starts', { timeout: 60000 }, async (t) => {
+	const w = await DiscordWorld.start(t, { discord: { dmPolicy: 'allowlist', allowFrom: ['ada'] } });
+	const s = await w.account();
+
+	assert.match(JSON.stringify(s), /17 to 20 digits/);
+	assert.equal(w.double.logins.items.length, 0);
+});
