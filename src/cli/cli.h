@@ -15,7 +15,7 @@
 #include "core/json.h"
 #include "core/loop.h"
 
-#define CLI_OPTS_MAX 16
+#define CLI_OPTS_MAX 24
 #define CLI_ARGS_MAX 64
 #define CLI_TIMEOUT_MS 10000
 
@@ -92,6 +92,8 @@ extern const struct cli_command cli_status, cli_health, cli_agent, cli_chat, cli
 extern const struct cli_command cli_config_get, cli_config_set, cli_config_unset, cli_config_file, cli_config_validate;
 extern const struct cli_command cli_devices_list, cli_devices_approve, cli_devices_reject, cli_devices_revoke;
 extern const struct cli_command cli_devices_join_code, cli_devices_setup_code;
+extern const struct cli_command cli_channels_list, cli_channels_status, cli_channels_add, cli_channels_login, cli_channels_remove,
+	cli_channels_logout, cli_channels_start, cli_channels_stop, cli_channels_logs, cli_channels_letters, cli_channels_resubmit;
 extern const struct cli_command cli_pairing_list, cli_pairing_grants, cli_pairing_approve, cli_pairing_dismiss, cli_pairing_revoke;
 extern const struct cli_command cli_sessions_search;
 extern const struct cli_command cli_sessions_rename, cli_sessions_archive, cli_sessions_compact, cli_sessions_delete;
