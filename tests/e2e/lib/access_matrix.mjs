@@ -71,7 +71,9 @@ export class AccessMatrix {
 		}, 'a request');
 
 		assert.equal(r.senderId, this.net.paired.id);
-		await this.c.call('channels.pairing.approve', { channel: this.net.id, accountId: 'default', requestId: r.requestId });
+		const done = await this.c.call('channels.pairing.approve', { channel: this.net.id, accountId: 'default', requestId: r.requestId, notify: true });
+
+		assert.equal(done.notification, 'sent');
 	}
 
 	async configure(dmPolicy, groupPolicy) {
