@@ -1,5 +1,6 @@
 /* Who is heard: all policies with all kinds of people through each network's real path (lib/access_matrix.mjs). */
 import { test } from 'node:test';
+import { BOT, DiscordDouble, GUILD, ROOMS, USERS } from '../doubles/discord.mjs';
 import { SlackDouble } from '../doubles/slack.mjs';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { AccessMatrix } from './lib/access_matrix.mjs';
@@ -35,15 +36,32 @@ async function slack() {
 		stop: () => d.stop() };
 }
 
-for (const make of [telegram, slack])
-	test(`${make.name}: 4 DM policies, 3 group policies, gated and open rooms, listed, paired and unknown people`, async (t) => {
+async function discord() {
+	const d = await DiscordDouble.start();
+	const other = '1000000000000002099', stranger = (n) => String(1000000000000005000n + BigInt(n));
+
+	d.channels.set(other, { ...d.channels.get(ROOMS.general), id: other, name: 'other' });
+	for (let n = 0; n < 12; n++) {
+		d.users.set(stranger(n), { ...d.users.get(USERS.eve), id: stranger(n), username: `s${n}` });
+		d.members.set(stranger(n), []);
+	}
+	return { id: 'discord', keys: d.config({ streaming: { mode: 'off' } }), map: 'guilds', listed: { id: USERS.ada }, paired: { id: USERS.bob },
+		stranger: (n) => ({ id: stranger(n) }), rooms: { gated: ROOMS.general, free: ROOMS.quiet, other },
+		rules: ({ gated, free }) => ({ [GUILD]: { channels: { [ROOMS.general]: gated, [ROOMS.quiet]: free } } }), opens: true,
+		dm: (p, text) => d.say(p.id, d.dm(p.id), text), say: (p, room, text, at) => d.say(p.id, room, at ? `<@${BOT}> ${text}` : text),
+		stop: () => d.stop() };
+}
+
+test('4 DM policies, 3 group policies, gated and open rooms, listed, paired and unknown people', { concurrency: true }, async (t) => {
+	await Promise.all([telegram, slack, discord].map((make) => t.test(make.name, async (s) => {
 		const net = await make();
 
-		t.after(() => net.stop());
+		s.after(() => net.stop());
 		const m = await AccessMatrix.start(net);
 
-		t.after(() => m.stop());
+		s.after(() => m.stop());
 		const { pairs, decisions } = await m.run();
 
-		t.diagnostic(`${pairs} pairs of policies, ${decisions} messages`);
-	});
+		s.diagnostic(`${pairs} pairs of policies, ${decisions} messages`);
+	})));
+});
