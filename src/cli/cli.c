@@ -149,6 +149,18 @@ bool cli_flag(const struct cli *c, const char *name)
 	return cli_opt(c, name) != NULL;
 }
 
+size_t cli_opt_all(const struct cli *c, const char *name, const char **ret, size_t cap)
+{
+	size_t slot, n = 0;
+
+	if (!find_opt(c->command, name, strlen(name), 0, &slot))
+		return 0;
+	for (size_t i = 0; i < c->given_count && n < cap; i++)
+		if (c->given[i].slot == slot)
+			ret[n++] = c->given[i].value;
+	return n;
+}
+
 ch_status cli_opt_int(const struct cli *c, const char *name, int64_t def, int64_t min, int64_t max, int64_t *ret,
 		      struct ch_err *err)
 {
@@ -159,6 +171,16 @@ ch_status cli_opt_int(const struct cli *c, const char *name, int64_t def, int64_
 		return ch_fail(err, CH_E_INVALID, "--%s takes a whole number from %lld to %lld", name, (long long)min,
 			       (long long)max);
 	*ret = v;
+	return CH_OK;
+}
+
+static ch_status give(struct cli *c, size_t slot, const char *value, struct ch_err *err)
+{
+	if (c->given_count == CLI_ARGS_MAX)
+		return ch_fail(err, CH_E_INVALID, "too many options");
+	c->opt_values[slot] = value;
+	c->given[c->given_count].slot = slot;
+	c->given[c->given_count++].value = value;
 	return CH_OK;
 }
 
@@ -182,13 +204,11 @@ static ch_status parse_one(struct cli *c, int argc, char **argv, int *i, struct 
 		return CH_OK;
 	}
 	if (eq) {
-		c->opt_values[slot] = eq + 1;
-		return CH_OK;
+		return give(c, slot, eq + 1, err);
 	}
 	if (*i + 1 >= argc)
 		return ch_fail(err, CH_E_INVALID, "--%s needs a value %s", o->name, o->value);
-	c->opt_values[slot] = argv[++*i];
-	return CH_OK;
+	return give(c, slot, argv[++*i], err);
 }
 
 static ch_status parse_args(struct cli *c, int argc, char **argv, struct ch_err *err)

@@ -37,7 +37,9 @@ struct cli {
 	const struct cli_command *command;
 	const char *args[CLI_ARGS_MAX];  /* what is not an option */
 	size_t arg_count;
-	const char *opt_values[CLI_OPTS_MAX];    /* by the row's order; "" for a given switch */
+	const char *opt_values[CLI_OPTS_MAX];    /* by the row's order; "" for a given switch; the last of several */
+	struct { size_t slot; const char *value; } given[CLI_ARGS_MAX];  /* values as they were given; cli_opt_all() */
+	size_t given_count;
 	int exit_code;                   /* for commands that mean something else than 0/1 */
 };
 
@@ -58,6 +60,8 @@ int cli_main(int argc, char **argv);
 /* The value of an option ("" for a switch), or NULL when it was not given. */
 const char *cli_opt(const struct cli *c, const char *name);
 bool cli_flag(const struct cli *c, const char *name);
+/* All values of an option that may be given several times, in order; how many (at most cap). */
+size_t cli_opt_all(const struct cli *c, const char *name, const char **ret, size_t cap);
 CH_MUST_USE ch_status cli_opt_int(const struct cli *c, const char *name, int64_t def, int64_t min, int64_t max,
 				  int64_t *ret, struct ch_err *err);
 
@@ -110,6 +114,8 @@ extern const struct cli_command cli_secrets_store_list, cli_secrets_store_set, c
 extern const struct cli_command cli_approvals_list, cli_approvals_show, cli_approvals_allow, cli_approvals_deny, cli_approvals_watch,
 	cli_approvals_history, cli_approvals_get, cli_approvals_set, cli_approvals_grants, cli_approvals_revoke;
 extern const struct cli_command cli_tools_list, cli_tools_explain, cli_audit;
+extern const struct cli_command cli_message_send, cli_message_poll, cli_message_react, cli_message_edit, cli_message_delete,
+	cli_message_read;
 extern const struct cli_command cli_agents_list, cli_agents_add, cli_agents_set_identity, cli_agents_delete;
 
 #endif

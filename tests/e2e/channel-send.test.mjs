@@ -202,3 +202,41 @@ test('test_threat_message_tool: who is not the owner stays in their own conversa
 	assert.equal(double.visible(bob).filter((m) => m.text === 'no').length, 0);
 	operator.terminate();
 });
+
+/* -- the command line -- */
+
+test('chela message sends, reacts, edits, deletes and asks', async () => {
+	const file = path.join(gw.dir, 'photo.png');
+	const run = async (...args) => {
+		const r = await gw.cli(['message', ...args, '--json']);
+
+		assert.equal(r.code, 0, r.stderr + r.stdout);
+		return JSON.parse(r.stdout);
+	};
+
+	writeFileSync(file, Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64'));
+	const sent = await run('send', '-t', 'telegram:42', '-m', 'from a terminal', '--media', file);
+
+	assert.deepEqual({ ...sent, messageId: '', payload: '' }, { action: 'send', channel: 'telegram', dryRun: false, handledBy: 'plugin',
+		messageId: '', payload: '' });
+	assert.ok(double.visible(ada).find((m) => m.caption === 'from a terminal').photo);
+	const { messageId } = await run('send', '--target', '42', '--message', 'second');
+
+	assert.deepEqual((await run('react', '--target', '42', '--message-id', messageId, '--emoji', '👍')).payload, { ok: true, added: '👍' });
+	await run('edit', '--target', '42', '--message-id', messageId, '--message', 'changed');
+	assert.equal(seen('changed').length, 1);
+	await run('delete', '--target', '42', '--message-id', messageId);
+	assert.equal(seen('changed').length, 0);
+	await run('poll', '--channel', 'telegram', '--target', '-1001234567890', '--poll-question', 'When?', '--poll-option', 'Now', '--poll-option',
+		'Later', '--poll-multi');
+	assert.deepEqual(double.visible(room).at(-1).poll.options.map((o) => o.text), ['Now', 'Later']);
+	assert.equal((await run('send', '--target', '42', '--message', 'only shown', '--dry-run')).dryRun, true);
+	assert.equal(seen('only shown').length, 0);
+	const refused = await gw.cli(['message', 'send', '--target', '42', '--channel', '', '--message', 'x']);
+
+	assert.equal(refused.code, 1);
+	assert.match(refused.stderr, /--channel is empty/);
+	const person = await gw.cli(['message', 'send', '--target', '42', '--message', 'to a person']);
+
+	assert.match(person.stdout, /^sent by telegram, message \d+\n$/);
+});
