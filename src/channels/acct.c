@@ -208,8 +208,10 @@ void chan_state(struct chan_acct *acct, enum chan_state state, const char *detai
 	if (acct->is_ending || !acct->fiber)
 		return;          /* a run that is being ended has nothing to say any more */
 	acct_set_state(acct, state, detail);
-	if (is_up(state))
+	if (is_up(state)) {
 		chan_alive(acct);
+		menu_offer(acct);
+	}
 }
 
 void chan_alive(struct chan_acct *acct)

@@ -95,6 +95,8 @@ void chan_host_config_changed(struct chan_host *h)
 		return;
 	chan_check_tell(h);
 	supervise_all(h);
+	for (size_t i = 0; i < h->accts.len; i++)
+		menu_offer(h->accts.at[i]);
 }
 
 /* -- what it has -- */

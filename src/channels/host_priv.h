@@ -39,6 +39,8 @@ struct chan_acct {
 	char *detail, *last_error;
 	char *self_id, *self_name, *self_username;
 	struct fiber *fiber;             /* of the run; NULL: none */
+	struct fiber *menu;              /* telling the network its commands; NULL: none */
+	uint64_t menu_hash;              /* of what it was told in this run; 0: nothing */
 	bool is_ending;                  /* the fiber was cancelled by us */
 	bool is_silent;                  /* … because the platform gave no sign of life */
 	bool needs_login;                /* no run before the keys change or a person starts it */
@@ -95,5 +97,11 @@ CH_FIBER CH_MUST_USE ch_status supervise_wait(struct chan_host *h, struct chan_a
 
 /* -- webhook.c -- */
 void webhook_free(struct chan_host *h);
+
+/* -- menu.c -- */
+/* It came up, or the configuration changed: tells the network its commands unless it knows them. */
+void menu_offer(struct chan_acct *acct);
+/* The run is over. */
+CH_FIBER void menu_end(struct chan_acct *acct);
 
 #endif

@@ -127,6 +127,7 @@ CH_FIBER static void run(void *arg)
 		memset(acct->priv, 0, acct->ops->priv_size);
 	if (!st)
 		st = acct->ops->run(acct, &err);
+	menu_end(acct);
 	acct->fiber = NULL;
 	settle(acct, st, &err);
 	supervise(acct);

@@ -11,6 +11,7 @@
 #include "core/json.h"
 
 struct chan_access;
+struct chan_menu;                        /* channels/channel.h */
 struct chan_route;
 
 /* An input for a session: one or several messages of one conversation, answered by one turn. */
@@ -82,6 +83,8 @@ struct chan_up {
 						struct ch_err *err);
 	/* Is this text one of our slash commands? In a room an allowed person need not address us with one. NULL: none is. */
 	bool (*is_command)(void *arg, const char *text);
+	/* The slash commands that people are offered, *ret on the arena; gives their number. NULL: there are none. */
+	size_t (*menu)(void *arg, struct arena *a, const struct chan_menu **ret);
 	/* Names for mentions: the agent's name and emoji, or NULL. On the arena. */
 	void (*identity)(void *arg, const char *agent_id, struct arena *a, const char **ret_name, const char **ret_emoji);
 	/* Appends a text from outside between marks that it cannot close; source: where it is from. */

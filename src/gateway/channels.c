@@ -274,11 +274,25 @@ static ch_status workspace(void *arg, const char *agent_id, struct arena *a, con
 	return st;
 }
 
+static size_t menu(void *arg, struct arena *a, const struct chan_menu **ret)
+{
+	struct gw *gw = arg;
+	size_t count, n = 0;
+	const struct slash_command *const *all = slash_commands(&count);
+	struct chan_menu *list = arena_alloc(a, (count + 1) * sizeof(*list));
+
+	for (size_t i = 0; i < count; i++)
+		if (slash_is_listed(all[i], gw_config(gw)))
+			list[n++] = (struct chan_menu){ all[i]->name, all[i]->description };
+	*ret = list;
+	return n;
+}
+
 void gw_channels_join(struct gw *gw)
 {
 	chan_host_set_up(gw->channels, &(struct chan_up){
 		.arg = gw, .submit = submit, .run_end = run_end, .resume = resume, .follows_channel = follows_channel,
-		.notice = notice, .fence = fence, .is_command = is_command, .identity = identity, .workspace = workspace,
+		.notice = notice, .fence = fence, .is_command = is_command, .menu = menu, .identity = identity, .workspace = workspace,
 	});
 }
 

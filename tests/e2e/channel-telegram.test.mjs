@@ -8,7 +8,7 @@ const ADA = 42, BO = 43, LAB = -1001, FORUM = -1002;
 let w, d, ada, bo, lab, forum;
 
 before(async () => {
-	w = await TelegramWorld.start(null, { telegram: { groupAllowFrom: [String(ADA)], reactionNotifications: 'all', streaming: { mode: 'off' },
+	w = await TelegramWorld.start(null, { telegram: { groupAllowFrom: [String(ADA)], reactionNotifications: 'all', streaming: { mode: 'off' }, customCommands: [{ command: '/Todo', description: 'What is open' }],
 		groups: { [LAB]: { requireMention: true }, [FORUM]: { requireMention: false } } },
 		config: { messages: { inbound: { debounceMs: 0 } } } });
 	d = w.double;
@@ -30,6 +30,15 @@ test('a private message is answered', async () => {
 
 	assert.equal(m.chat.id, ADA);
 	assert.equal(d.visible(ada).length, 1);
+});
+
+test('the command menu is set, with the own entries first', async () => {
+	const { params } = await d.call('setMyCommands');
+
+	assert.deepEqual(params.commands[0], { command: 'todo', description: 'What is open' });
+	for (const name of ['new', 'status', 'help'])
+		assert.ok(params.commands.some((c) => c.command === name), name);
+	assert.equal(d.commands.length, params.commands.length);
 });
 
 test('text with entities reads as a person would write it', async () => {
@@ -83,7 +92,7 @@ test('files of every kind are fetched and named', async () => {
 	for (const [kind, more] of Object.entries(kinds)) {
 		const mark = `m-f${++n}`;
 
-		await w.round(ada, { caption: `see ${mark}`, [kind]: { ...d.file(Buffer.from(`bytes of ${kind}`)), ...more } });
+		await w.round(d.user(500 + n, 'Someone'), { caption: `see ${mark}`, [kind]: { ...d.file(Buffer.from(`bytes of ${kind}`)), ...more } });
 		assert.match(JSON.stringify(asked(mark).messages), /media|attach|file|notes\.txt|ogg/i);
 	}
 	assert.equal(d.calls('getFile').length, 7);
@@ -103,6 +112,8 @@ test('an album is one message', async () => {
 });
 
 test('a place, a venue, a sticker, a contact and a poll are put into words', async () => {
+	let others = 600;
+
 	for (const [what, words] of [
 		[{ location: { latitude: 48.858844, longitude: 2.294351, horizontal_accuracy: 12 } }, /48\.858844, 2\.294351/],
 		[{ venue: { location: { latitude: 1.5, longitude: 2.5 }, title: 'Tower', address: 'Paris' } }, /Tower/],
@@ -110,10 +121,10 @@ test('a place, a venue, a sticker, a contact and a poll are put into words', asy
 		[{ contact: { phone_number: '+49', first_name: 'Cy' } }, /Contact: Cy \+49/],
 		[{ poll: { id: '1', question: 'Tea?', options: [{ text: 'yes' }, { text: 'no' }] } }, /Poll: Tea\?/],
 	]) {
-		const before = d.visible(ada).length;
+		const someone = d.user(++others, 'Someone');
 
-		d.say(ada, what);
-		await until(() => d.visible(ada).length > before, `an answer to ${JSON.stringify(what)}`);
+		d.say(someone, what);
+		await until(() => d.visible(someone).length, `an answer to ${JSON.stringify(what)}`);
 		assert.match(JSON.stringify(w.heard.at(-1).messages.at(-1)), words);
 	}
 });
