@@ -6,6 +6,7 @@
  *	slack_socket.c  Socket Mode: a WebSocket of envelopes, each acknowledged when it is durable
  *	slack_http.c    requests from Slack, signed (slack_sign.c): events, interactivity, slash commands
  *	slack_take.c    what both bring, handed to the core
+ *	slack_home.c    the app's Home tab
  *	slack_event.c   JSON of Slack to struct chan_in (no I/O)
  *	slack_press.c   … of buttons, views, shortcuts and slash commands (no I/O)
  *	slack_text.c    Slack's text to plain text (no I/O)
@@ -111,6 +112,11 @@ enum slack_source { SLACK_EVENT, SLACK_INTERACTION, SLACK_COMMAND };
  */
 CH_FIBER CH_MUST_USE ch_status slack_take(struct chan_acct *acct, enum slack_source source, const struct json *payload, struct arena *a,
 					  const char **ret_text, struct ch_err *err);
+
+/* -- slack_home.c -- */
+
+/* Shows the Home tab to who opened it for the first time; command: the slash command's name, or NULL. */
+CH_FIBER void slack_home_opened(struct chan_acct *acct, const struct json *event, const char *command, int64_t deadline_ms, struct arena *a);
 
 /* -- decoding: slack_event.c, slack_press.c, slack_text.c -- */
 

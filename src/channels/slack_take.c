@@ -160,6 +160,8 @@ CH_FIBER ch_status slack_take(struct chan_acct *from, enum slack_source source, 
 	if (st)
 		return st;
 	*ret_text = batch->ack_text;
+	if (source == SLACK_EVENT && str_eq(json_get_str(json_get(payload, "event"), "type"), "app_home_opened"))
+		slack_home_opened(acct, json_get(payload, "event"), known.command_name, t.deadline_ms, a);
 	if (source == SLACK_EVENT)
 		learn(chan_priv(acct), json_get(payload, "event"), batch);
 	return batch->count ? chan_deliver(acct, batch->at, batch->count, NULL, NULL, err) : CH_OK;

@@ -26,7 +26,7 @@ after(async () => {
 });
 
 const at = (text) => `<@${slack.botUser}> ${text}`;
-const answer = (mark) => slack.sent((m) => m.text === `re: ${mark}`, { what: `the answer to !${mark}` });
+const answer = (mark) => slack.sent((m) => m.text?.split('\n').includes(`re: ${mark}`), { what: `the answer to !${mark}` });
 const mention = (text, more = {}) => ({ type: 'message', channel: GENERAL, channel_type: 'channel', user: ADA, text: at(text), ts: slack.ts(), ...more });
 const heard = (mark) => model.heard.filter((h) => h.mark === mark).length;
 

@@ -113,3 +113,17 @@ test('without im:write a DM still goes to the person', async () => {
 	assert.equal(shown(slack.dm(eve).id, await send(`user:${eve}`, 'hello eve')).text, 'hello eve');
 	slack.scopes = scopes;
 });
+
+test('a message that is answered gets the sign for it, and the thread a status', async () => {
+	let held;
+	const holding = new Promise((resolve) => model.rules.set('signs', (call) => resolve(held = call)));
+	const root = slack.say(BOB, GENERAL, 'a topic for signs');
+	const said = slack.say(ADA, GENERAL, `<@${slack.botUser}> !signs`, { thread_ts: root.ts });
+
+	await holding;
+	await until(() => slack.rooms.get(GENERAL).messages.find((m) => m.ts === said.ts).reactions?.some((r) => r.name === 'eyes'), 'the sign');
+	await slack.called('assistant.threads.setStatus', (a) => a.thread_ts === root.ts && a.status !== '');
+	held.text('re: signs').end();
+	await slack.sent((m) => m.text === 're: signs' && m.thread_ts === root.ts);
+	await slack.called('assistant.threads.setStatus', (a) => a.thread_ts === root.ts && a.status === '');
+});

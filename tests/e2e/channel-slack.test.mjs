@@ -20,7 +20,7 @@ after(async () => {
 });
 
 const at = (text) => `<@${slack.botUser}> ${text}`;
-const answer = (mark) => slack.sent((m) => m.text === `re: ${mark}`, { what: `the answer to !${mark}` });
+const answer = (mark) => slack.sent((m) => m.text?.split('\n').includes(`re: ${mark}`), { what: `the answer to !${mark}` });
 
 test('a DM is answered in the DM', async () => {
 	slack.say(ADA, ADA, 'hello !dm-1');
@@ -116,6 +116,18 @@ test('slash commands are answered to the person alone', async () => {
 	assert.equal((await slack.answers.find((a) => a.body.text === 're: slash')).item.body.response_type, 'ephemeral');
 	slack.slash(ADA, GENERAL, '/other');
 	await slack.acks.find((a) => /not switched on/.test(a.payload?.text ?? ''), { what: 'a word about the command' });
+});
+
+test('the Home tab is shown once', async () => {
+	slack.event({ type: 'app_home_opened', user: ADA, channel: slack.dm(ADA).id, tab: 'home', event_ts: slack.ts() });
+	const { item } = await slack.views.find((v) => v.user === ADA, { what: 'the Home tab' });
+
+	assert.equal(item.view.type, 'home');
+	assert.match(JSON.stringify(item.view), /\/chela \/help/);
+	slack.event({ type: 'app_home_opened', user: ADA, channel: slack.dm(ADA).id, tab: 'home', view: item.view, event_ts: slack.ts() });
+	slack.event({ type: 'app_home_opened', user: ADA, channel: slack.dm(ADA).id, tab: 'messages', event_ts: slack.ts() });
+	await until(() => slack.unacknowledged === 0, 'all is acknowledged');
+	assert.equal(slack.views.items.length, 1);
 });
 
 test('an answer is written as Slack writes', async () => {
