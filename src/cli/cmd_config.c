@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channels/access.h"
 #include "cli/cli.h"
 #include "core/str.h"
 
@@ -149,38 +150,47 @@ const struct cli_command cli_config_file = {
 	.run = run_file,
 };
 
+struct findings { struct cli *c; struct json *list; size_t errors; };
+
+static void note_finding(void *arg, bool is_error, const char *path, const char *message)
+{
+	struct findings *f = arg;
+	struct cli *c = f->c;
+	struct json *item = json_new_obj(c->arena);
+
+	f->errors += is_error;
+	json_set(c->arena, item, "severity", json_new_str(c->arena, is_error ? "error" : "warning"));
+	json_set(c->arena, item, "path", json_new_str(c->arena, path));
+	json_set(c->arena, item, "message", json_new_str(c->arena, message));
+	json_push(f->list, item);
+	if (!c->json)
+		cli_print("%s%s%s  %s%s%s\n", cli_on(c, is_error ? CLI_RED : CLI_YELLOW), is_error ? "error" : "warning", cli_off(c),
+			  cli_safe(c->arena, path), path[0] ? ": " : "", cli_safe(c->arena, message));
+}
+
 static ch_status run_validate(struct cli *c, struct ch_err *err)
 {
 	CH_AUTO(config_store_close) struct config_store *store = NULL;
-	struct json *doc = json_new_obj(c->arena), *list = json_new_arr(c->arena);
-	size_t n, errors = 0;
+	struct findings f = { .c = c, .list = json_new_arr(c->arena) };
+	struct json *doc = json_new_obj(c->arena);
+	size_t n;
 	ch_status st = open_store(c, &store, err);
 
 	if (st)
 		return st;
 	const struct config_issue *issues = config_store_issues(store, &n);
 
-	for (size_t i = 0; i < n; i++) {
-		bool is_error = issues[i].severity == CONFIG_ERROR;
-		struct json *item = json_new_obj(c->arena);
-
-		errors += is_error;
-		json_set(c->arena, item, "severity", json_new_str(c->arena, is_error ? "error" : "warning"));
-		json_set(c->arena, item, "path", json_new_str(c->arena, issues[i].path));
-		json_set(c->arena, item, "message", json_new_str(c->arena, issues[i].message));
-		json_push(list, item);
-		if (!c->json)
-			cli_print("%s%s%s  %s%s%s\n", cli_on(c, is_error ? CLI_RED : CLI_YELLOW), is_error ? "error" : "warning",
-				  cli_off(c), cli_safe(c->arena, issues[i].path), issues[i].path[0] ? ": " : "",
-				  cli_safe(c->arena, issues[i].message));
-	}
-	c->exit_code = errors ? 1 : 0;
-	json_set(c->arena, doc, "valid", json_new_bool(c->arena, !errors));
+	for (size_t i = 0; i < n; i++)
+		note_finding(&f, issues[i].severity == CONFIG_ERROR, issues[i].path, issues[i].message);
+	if (!config_store_degraded(store))
+		chan_check_config(config_store_current(store), note_finding, &f);
+	c->exit_code = f.errors ? 1 : 0;
+	json_set(c->arena, doc, "valid", json_new_bool(c->arena, !f.errors));
 	json_set(c->arena, doc, "path", json_new_str(c->arena, c->config_path));
-	json_set(c->arena, doc, "issues", list);
+	json_set(c->arena, doc, "issues", f.list);
 	if (c->json)
 		cli_print_json(doc);
-	else if (!n)
+	else if (!json_len(f.list))
 		cli_print("%s is valid\n", c->config_path);
 	return CH_OK;
 }
