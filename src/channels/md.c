@@ -250,9 +250,45 @@ static void touch(struct reader *r, const char *text, size_t len)
 
 /* -- links -- */
 
-static void put_attribute(struct buf *out, const MD_ATTRIBUTE *at)
+/* Characters that no address has, and those that would end one in some flavour. */
+static bool is_encoded(unsigned char c)
+{
+	switch (c) {
+	case '<':
+	case '>':
+	case '"':
+	case '`':
+	case '|':
+	case '\\':
+	case '^':
+	case '{':
+	case '}':
+	case 0x7f:
+		return true;
+	default:
+		return c <= 0x20;
+	}
+}
+
+static void put_address(struct buf *out, const char *s, size_t n)
 {
 	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0, from = 0; i <= n; i++) {
+		unsigned char c = i < n ? (unsigned char)s[i] : 0;
+		char code[3] = { '%', hex[c >> 4], hex[c & 15] };
+
+		if (i < n && !is_encoded(c))
+			continue;
+		buf_append(out, s + from, i - from);
+		if (i < n)
+			buf_append(out, code, sizeof(code));
+		from = i + 1;
+	}
+}
+
+static void put_attribute(struct buf *out, const MD_ATTRIBUTE *at)
+{
 	char decoded[8];
 
 	for (size_t i = 0; at->text && at->substr_offsets[i] < at->size; i++) {
@@ -260,21 +296,7 @@ static void put_attribute(struct buf *out, const MD_ATTRIBUTE *at)
 		size_t n = at->substr_offsets[i + 1] - at->substr_offsets[i];
 		size_t of_entity = at->substr_types[i] == MD_TEXT_ENTITY ? md_entity(s, n, decoded) : 0;
 
-		if (of_entity) {
-			s = decoded;
-			n = of_entity;
-		}
-		for (; n; s++, n--) {
-			unsigned char c = (unsigned char)*s;
-
-			if (c <= 0x20 || c == 0x7f || strchr("<>\"`|\\^{}", c)) {
-				buf_putc(out, '%');
-				buf_putc(out, hex[c >> 4]);
-				buf_putc(out, hex[c & 15]);
-			} else {
-				buf_putc(out, *s);
-			}
-		}
+		put_address(out, of_entity ? decoded : s, of_entity ? of_entity : n);
 	}
 }
 
@@ -343,11 +365,15 @@ static void close_link(struct reader *r)
 	r->link = -1;
 }
 
-/* -- md4c's calls; not 0 ends the reading -- */
+/* -- md4c's calls; what is below 0 ends the reading (md4c 0.4.8 goes on after others) -- */
 
-static int past_budget(const struct reader *r)
+#define END_READING (-1)
+
+static int check_budget(const struct reader *r)
 {
-	return r->doc->text.failed || r->doc->text.len > r->budget || r->doc->runs.len + r->table.cells.len > r->budget / 8;
+	bool is_past = r->doc->text.failed || r->doc->text.len > r->budget || r->doc->runs.len + r->table.cells.len > r->budget / 8;
+
+	return is_past ? END_READING : 0;
 }
 
 static void open_item(struct reader *r, const MD_BLOCK_LI_DETAIL *d)
@@ -368,7 +394,7 @@ static int open_list(struct reader *r, bool is_ordered, unsigned start)
 {
 	close_leaf(r);
 	if (r->depth >= RENDER_DEPTH_MAX)
-		return 1;
+		return END_READING;
 	r->lists[r->depth++] = (struct list){ .is_ordered = is_ordered, .next = start, .width = is_ordered ? 3 : 2 };
 	return 0;
 }
@@ -393,8 +419,8 @@ static int on_enter_block(MD_BLOCKTYPE type, void *detail, void *arg)
 {
 	struct reader *r = arg;
 
-	if (++r->nesting > RENDER_DEPTH_MAX || past_budget(r))
-		return 1;
+	if (++r->nesting > RENDER_DEPTH_MAX || check_budget(r))
+		return END_READING;
 	switch (type) {
 	case MD_BLOCK_QUOTE:
 		close_leaf(r);
@@ -467,8 +493,8 @@ static int on_leave_block(MD_BLOCKTYPE type, void *detail, void *arg)
 		memset(r->html, 0, sizeof(r->html));
 		break;
 	case MD_BLOCK_TABLE:
-		if (past_budget(r))
-			return 1;
+		if (check_budget(r))
+			return END_READING;
 		md_table_blocks(r->doc, &r->table, r->tables, &r->open);
 		break;
 	default:
@@ -507,7 +533,7 @@ static int on_enter_span(MD_SPANTYPE type, void *detail, void *arg)
 		open_link(r, &((MD_SPAN_A_DETAIL *)detail)->href);
 	else if (type == MD_SPAN_IMG)
 		open_link(r, &((MD_SPAN_IMG_DETAIL *)detail)->src);
-	return past_budget(r);
+	return check_budget(r);
 }
 
 static int on_leave_span(MD_SPANTYPE type, void *detail, void *arg)
@@ -558,7 +584,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE size, void *ar
 	if (text >= r->source && text < r->source + r->len)
 		n = CH_MIN(n, (size_t)(r->source + r->len - text));
 	if (type == MD_TEXT_HTML && take_tag(r, text, n))
-		return past_budget(r);
+		return check_budget(r);
 	if (type == MD_TEXT_BR || type == MD_TEXT_SOFTBR) {
 		text = r->in_cell || r->styles[STYLES - 1] ? " " : "\n";   /* code is one line */
 		n = 1;
@@ -570,7 +596,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE size, void *ar
 		n = of_entity;
 	}
 	md_append(r->doc, text, n, style_now(r) | (r->links ? MD_LINK : 0), r->links ? r->link : -1);
-	return past_budget(r);
+	return check_budget(r);
 }
 
 /* -- the whole -- */
@@ -586,6 +612,8 @@ static void read_plain(struct md_doc *doc, const char *s, size_t len)
 
 		while (s < to && (*s == '\n' || *s == '\r'))
 			s++;
+		while (s < to && strchr(" \t\r\n", to[-1]))
+			to--;
 		if (s < to) {
 			md_begin(doc, &b);
 			md_append(doc, s, (size_t)(to - s), 0, -1);

@@ -12,8 +12,6 @@
 #include "channels/render_pen.h"
 #include "core/str.h"
 
-#define MARKS_MAX 64                     /* units of all styles opened and closed at once, in any flavour */
-
 /* What a part was when something might have to be taken back. */
 struct mark { size_t text_len, plain_len; struct pen pen, twin; };
 
@@ -188,6 +186,8 @@ static void note_place(struct places *at, const struct md_block *b, const struct
 
 	if (pos <= from)
 		return;
+	if (text[pos] == '\n' && pos <= b->at + b->head)
+		return;                  /* a table's head stays with its first row */
 	if (text[pos] == '\n')
 		at->line = pos;
 	else if (is_white(text[pos]) && b->kind != MD_CODE_BLOCK && ends_sentence(text, from, pos))
@@ -293,13 +293,13 @@ static void check_marks(struct cutter *c, struct md_block *b)
 	unsigned shown = 0;
 	struct pen p;
 
-	if (b->head > least / 4)
+	if (b->head > least / 2)
 		b->head = 0;
 	pen_init(&p, c->opts->flavour, c->opts->unit, c->doc, NULL);
 	pen_begin_block(&p, b, false);
 	for (size_t i = b->run; i < b->run + b->runs; i++)
 		shown |= c->doc->runs.at[i].shown;
-	if (p.used + p.closing + (size_t)b->indent + (shown ? MARKS_MAX : 0) + (shown & MD_LINK ? least / 4 : 0) > least / 2)
+	if (p.used + p.closing + (size_t)b->indent + pen_marks_len(c->opts->flavour, shown) + (shown & MD_LINK ? least / 4 : 0) > least / 2)
 		strip(c->doc, b);
 }
 

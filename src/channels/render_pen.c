@@ -54,20 +54,17 @@ void pen_init(struct pen *p, enum chan_flavour flavour, enum chan_unit unit, con
 
 /* -- links -- */
 
-/* Discord's link ends at a parenthesis, Slack's text begins at a bar; both may be written otherwise. */
+/* Discord's link ends at a parenthesis; markup has "&" of its own. */
 static void put_url(struct pen *p, const char *url)
 {
-	for (const char *s = url; *s; s++) {
-		if (p->flavour == CHAN_TELEGRAM_HTML || p->flavour == CHAN_SLACK_MRKDWN) {
-			if (*s == '&')
-				puts_mark(p, "&amp;");
-			else
-				put(p, s, 1);
-		} else if (*s == '(' || *s == ')') {
-			puts_mark(p, *s == '(' ? "%28" : "%29");
-		} else {
-			put(p, s, 1);
-		}
+	const char *special = p->flavour == CHAN_DISCORD_MD ? "()" : "&";
+	size_t n;
+
+	for (; *url; url += n + (url[n] != '\0')) {
+		n = strcspn(url, special);
+		put(p, url, n);
+		if (url[n])
+			puts_mark(p, url[n] == '&' ? "&amp;" : url[n] == '(' ? "%28" : "%29");
 	}
 }
 
@@ -117,6 +114,16 @@ static void put_style(struct pen *p, unsigned style, bool is_open)
 
 		puts_mark(p, is_open ? m->open : m->close);
 	}
+}
+
+size_t pen_marks_len(enum chan_flavour flavour, unsigned styles)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < 6 && flavour != CHAN_PLAIN; i++)
+		if (styles & 1u << i)
+			len += strlen(marks[flavour][i].open) + strlen(marks[flavour][i].close);
+	return len;
 }
 
 /* What closing it would take, in units. */

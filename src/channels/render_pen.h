@@ -39,6 +39,8 @@ void pen_text(struct pen *p, const struct md_block *b, size_t i, uint32_t from, 
 void pen_end_block(struct pen *p, const struct md_block *b);
 /* Closes what is left at the end of a message. */
 void pen_end(struct pen *p);
+/* Units that opening and closing these styles takes, links apart. */
+size_t pen_marks_len(enum chan_flavour flavour, unsigned styles);
 /* Bytes of the smallest piece at s that may not be cut but for graphemes: a character, a mention. */
 size_t pen_atom(enum chan_flavour flavour, const char *s, size_t n);
 
