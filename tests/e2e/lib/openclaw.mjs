@@ -6,9 +6,10 @@ import { cleanEnv, run } from './proc.mjs';
 
 /*
  * A home directory in which `openclaw` finds the gateway: on this machine ('local') or on another one ('remote').
+ * config: further keys, as a command that looks into its own configuration needs.
  * OPENCLAW_GATEWAY_PORT tells the few commands that otherwise look for the lock file of an OpenClaw of this machine.
  */
-export function openclawHome(gw, mode) {
+export function openclawHome(gw, mode, config = {}) {
 	const home = path.join(gw.dir, `openclaw-${mode}`);
 	const auth = { mode: 'token', token: gw.token };
 	const gateway = mode === 'local'
@@ -16,7 +17,7 @@ export function openclawHome(gw, mode) {
 		: { mode, remote: { url: `ws://127.0.0.1:${gw.port}`, token: gw.token } };
 
 	mkdirSync(path.join(home, '.openclaw'), { recursive: true });
-	writeFileSync(path.join(home, '.openclaw', 'openclaw.json'), JSON.stringify({ gateway }));
+	writeFileSync(path.join(home, '.openclaw', 'openclaw.json'), JSON.stringify({ gateway, ...config }));
 	return home;
 }
 
