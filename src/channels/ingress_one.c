@@ -260,6 +260,20 @@ CH_FIBER static ch_status press(struct chan_ingress *g, struct chan_acct *acct, 
 	return end_row(g, m, INBOX_ANSWERED, "a button", err);
 }
 
+/* -- a room's new id -- */
+
+static ch_status room_moved(struct chan_ingress *g, const struct heard *m, struct ch_err *err)
+{
+	const struct chan_up *up = chan_host_up(g->host);
+	struct ch_err why;
+
+	if (up->room_moved && m->in.data &&
+	    up->room_moved(up->arg, m->row.channel, m->row.account, m->in.peer.id, m->in.data, &why))
+		log_warn("channels", "%s/%s: the settings of a room did not follow it to its new id: %s", m->row.channel, m->row.account,
+			 why.text);
+	return end_row(g, m, INBOX_ANSWERED, "the room has a new id", err);
+}
+
 /* -- one row -- */
 
 CH_FIBER static ch_status admit(struct lane *l, struct chan_acct *acct, struct heard *m, struct arena *a, struct ch_err *err)
@@ -275,7 +289,7 @@ CH_FIBER static ch_status admit(struct lane *l, struct chan_acct *acct, struct h
 	case CHAN_IN_PRESS:
 		return press(l->g, acct, m, a, err);
 	case CHAN_IN_MIGRATE:
-		return end_row(l->g, m, INBOX_ANSWERED, "the room has a new id", err);
+		return room_moved(l->g, m, err);
 	case CHAN_IN_EDIT:
 	case CHAN_IN_DELETE:
 	case CHAN_IN_REACTION:

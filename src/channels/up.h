@@ -85,6 +85,9 @@ struct chan_up {
 	bool (*is_command)(void *arg, const char *text);
 	/* The slash commands that people are offered, *ret on the arena; gives their number. NULL: there are none. */
 	size_t (*menu)(void *arg, struct arena *a, const struct chan_menu **ret);
+	/* A room has another id: its settings go with it (channels/rooms.h). NULL: they stay. */
+	CH_MUST_USE ch_status (*room_moved)(void *arg, const char *channel, const char *account, const char *old_id, const char *new_id,
+					    struct ch_err *err);
 	/* Names for mentions: the agent's name and emoji, or NULL. On the arena. */
 	void (*identity)(void *arg, const char *agent_id, struct arena *a, const char **ret_name, const char **ret_emoji);
 	/* Appends a text from outside between marks that it cannot close; source: where it is from. */

@@ -12,6 +12,7 @@
 #include "channels/access.h"
 #include "channels/host.h"
 #include "channels/ingress.h"
+#include "channels/rooms.h"
 #include "channels/route.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -288,11 +289,20 @@ static size_t menu(void *arg, struct arena *a, const struct chan_menu **ret)
 	return n;
 }
 
+static ch_status room_moved(void *arg, const char *channel, const char *account, const char *old_id, const char *new_id,
+			    struct ch_err *err)
+{
+	struct gw *gw = arg;
+
+	return rooms_move(gw->config, chan_find(channel), account, old_id, new_id, err);
+}
+
 void gw_channels_join(struct gw *gw)
 {
 	chan_host_set_up(gw->channels, &(struct chan_up){
 		.arg = gw, .submit = submit, .run_end = run_end, .resume = resume, .follows_channel = follows_channel,
 		.notice = notice, .fence = fence, .is_command = is_command, .menu = menu, .identity = identity, .workspace = workspace,
+		.room_moved = room_moved,
 	});
 }
 

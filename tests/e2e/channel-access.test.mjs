@@ -159,6 +159,16 @@ test('threat: identity: a stranger with the owner\'s name stays a stranger', asy
 	assert.ok(!JSON.stringify(w.heard.slice(heard)).includes('evil'));
 });
 
+test('a room that gets another id keeps its settings', async () => {
+	const now = d.migrate(lab, -1000071, user[ADA]);
+
+	await until(() => !config().channels.telegram.groups[LAB], 'the settings to move');
+	assert.deepEqual(config().channels.telegram.groups, { '-1000071': { requireMention: true } });
+	d.say(user[ADA], '@chela_test_bot again m-moved', { chat: now });
+	await d.reply(now, (m) => m.text === 're m-moved');
+	w.gw.config = config();
+});
+
 test('a list with the wrong kind of id stops the account and says which entry', async () => {
 	const before = (await c.call('config.get')).config;
 
