@@ -292,6 +292,27 @@ static ch_status find_target(struct chan_host *h, const struct chan_action_in *i
 	return CH_OK;
 }
 
+/* channels.<id>.actions: what is false is not done; a message is held back only when an agent sends it. */
+static bool is_switched_off(struct chan_host *h, const struct chan_action_in *in, const struct chan_action *x, const char **ret_key)
+{
+	static const char *const keys[][2] = {
+		[ACTION_SEND] = { "sendMessage", "messages" }, [ACTION_POLL] = { "poll", "polls" },
+		[ACTION_REACT] = { "reactions", "reactions" }, [ACTION_EDIT] = { "editMessage", "messages" },
+		[ACTION_DELETE] = { "deleteMessage", "messages" }, [ACTION_READ] = { "readMessages", "messages" },
+	};
+	const struct chan_acct *acct = chan_acct_find(h, x->target.ops->id, x->target.account);
+	const struct json *set = acct ? chan_cfg_get(chan_acct_cfg(acct), "actions") : NULL;
+
+	if (x->kind == ACTION_SEND && !str_eq(in->origin, "tool"))
+		return false;
+	for (size_t i = 0; i < CH_ARRAY_LEN(keys[0]); i++) {
+		*ret_key = keys[x->kind][i];
+		if (!json_get_bool(set, *ret_key, true))
+			return true;
+	}
+	return false;
+}
+
 static ch_status find_kind(const struct chan_action_in *in, struct arena *a, struct chan_action *x, struct ch_err *err)
 {
 	const struct chan_ops *ops = x->target.ops;
@@ -309,12 +330,15 @@ ch_status chan_action_read(struct chan_host *h, const struct chan_action_in *in,
 			   struct ch_err *err)
 {
 	struct chan_action x = { .agent_id = in->agent_id };
+	const char *key;
 	ch_status st = find_target(h, in, a, &x, err);
 
 	if (!st)
 		st = find_kind(in, a, &x, err);
 	if (st)
 		return st;
+	if (is_switched_off(h, in, &x, &key))
+		return ch_fail(err, CH_E_DENIED, "channels.%s.actions.%s is off", x.target.ops->id, key);
 	x.message = (struct chan_message){ .key = in->key, .channel = x.target.ops->id, .account = x.target.account,
 					   .peer = x.target.peer, .session_key = in->session_key, .run_id = in->run_id,
 					   .origin = in->origin };

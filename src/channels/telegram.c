@@ -226,6 +226,7 @@ static CH_FIBER ch_status telegram_run(struct chan_acct *acct, struct ch_err *er
 	tg_presses_end(tg);
 	secret_unref(CH_TAKE(tg->token));
 	secret_unref(CH_TAKE(tg->hook_secret));
+	ch_free(CH_TAKE(tg->places));
 	return st;
 }
 

@@ -6,6 +6,7 @@
  * telegram_poll.c  getUpdates with a durable offset
  * telegram_hook.c  updates that Telegram posts to us
  * telegram_in.c    an update to struct chan_in; pure (telegram_text.c, telegram_media.c are its parts)
+ * telegram_place.c topics of messages, for reactions
  * telegram_vote.c  polls and their votes
  * telegram_out.c   messages, edits, reactions (telegram_upload.c: those with files)
  *
@@ -32,9 +33,14 @@
 #define TG_PHOTO_MAX ((size_t)10 << 20)  /* larger pictures go as documents */
 #define TG_COMMANDS_MAX 100
 #define TG_GENERAL_TOPIC "1"
+#define TG_TOPIC_UNKNOWN "?"             /* of a reaction in a forum, until tg_take() has looked it up */
 #define TG_PRESSES_MAX 64                /* buttons whose progress bar is not yet stopped; older ones end by themselves */
 
 struct secret;
+
+#define TG_PLACES_MAX 512                /* messages of forums whose topic is remembered: reactions do not name it */
+
+struct tg_place { int64_t chat, message, topic; };
 
 /* The private part of a running account. */
 struct telegram {
@@ -45,6 +51,8 @@ struct telegram {
 	char *presses[TG_PRESSES_MAX];
 	size_t press_count;
 	struct fiber *presser;
+	struct tg_place *places;         /* a ring of TG_PLACES_MAX; NULL until a forum's message was seen */
+	size_t place_next;
 };
 
 /* -- calls -- */
@@ -129,6 +137,12 @@ CH_FIBER void tg_hook(struct chan_acct *acct, const struct http_request *rq, str
 const char *tg_hook_path(const struct chan_cfg *cfg, struct arena *a);
 /* Acknowledging presses ends. */
 CH_FIBER void tg_presses_end(struct telegram *tg);
+
+/* -- topics of messages in forums (telegram_place.c) -- */
+
+void tg_place_note(struct telegram *tg, const struct chan_peer *peer, const char *message_id);
+/* The topic that a message is in, on the arena; NULL: not known. */
+const char *tg_place_find(const struct telegram *tg, const char *chat_id, const char *message_id, struct arena *a);
 
 /* -- polls: which were sent where, so that votes find their way (telegram_vote.c) -- */
 

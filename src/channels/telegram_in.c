@@ -333,6 +333,8 @@ static void read_reactions(struct decoder *d, const struct json *u, const char *
 		in->message_id = tg_id(json_get(u, "message_id"), d->a);
 		in->at_ms = 1000 * CH_MIN(CH_MAX(json_get_int(u, "date", 0), 0), INT64_C(1) << 40);
 		read_peer(d, json_get(u, "chat"), &in->peer);
+		if (json_get_bool(json_get(u, "chat"), "is_forum", false))
+			in->peer.thread = TG_TOPIC_UNKNOWN;
 		read_sender(d, json_get(u, "user"), json_get(u, "actor_chat"), &in->sender);
 	}
 }

@@ -190,6 +190,7 @@ CH_FIBER ch_status tg_send(struct chan_acct *acct, const struct chan_out *out, s
 	struct tg_answer answer = { .outcome = CHAN_REFUSED };
 	const struct json *message;
 	struct chan_out moved = *out;
+	struct telegram *tg;
 	ch_status st;
 
 	*ret = (struct chan_sent){ .outcome = CHAN_REFUSED };
@@ -214,6 +215,9 @@ CH_FIBER ch_status tg_send(struct chan_acct *acct, const struct chan_out *out, s
 		ret->outcome = CHAN_UNSURE;
 		return ch_fail(err, CH_E_PEER, "Telegram: an answer without the message's id");
 	}
+	tg = chan_priv(acct);
+	if (tg && tg->token)                     /* the run may have ended meanwhile */
+		tg_place_note(tg, &moved.peer, ret->message_id);
 	if (out->poll)
 		tg_poll_sent(acct, &moved, message);
 	return CH_OK;

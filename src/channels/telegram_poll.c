@@ -83,14 +83,28 @@ CH_FIBER void tg_presses_end(struct telegram *tg)
 
 /* -- a batch -- */
 
+/* A reaction in a forum gets the topic of its message; false when that is not known any more. */
+static bool find_topic(struct chan_acct *acct, struct chan_in *in, struct arena *a)
+{
+	if (!str_eq(in->peer.thread, TG_TOPIC_UNKNOWN))
+		return true;
+	in->peer.thread = tg_place_find(chan_priv(acct), in->peer.id, in->message_id, a);
+	return in->peer.thread != NULL;
+}
+
 /* Votes get the place of their poll; those in polls that we do not know have none. Gives how many are left. */
 static size_t keep_known(struct chan_acct *acct, struct chan_in *events, size_t n, struct arena *a)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (events[i].kind != CHAN_IN_VOTE || tg_vote_read(acct, &events[i], a))
-			events[kept++] = events[i];
+	for (size_t i = 0; i < n; i++) {
+		struct chan_in *in = &events[i];
+
+		if (in->kind == CHAN_IN_MESSAGE)
+			tg_place_note(chan_priv(acct), &in->peer, in->message_id);
+		if (in->kind == CHAN_IN_VOTE ? tg_vote_read(acct, in, a) : find_topic(acct, in, a))
+			events[kept++] = *in;
+	}
 	return kept;
 }
 

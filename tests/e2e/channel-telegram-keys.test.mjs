@@ -1,0 +1,157 @@
+/* Telegram's own keys: where the token comes from, proxies, what privacy mode hides, what the agent may not do. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { symlinkSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import path from 'node:path';
+import { test } from 'node:test';
+import { TelegramWorld } from './lib/telegram.mjs';
+import { removeDir, tempDir } from './lib/proc.mjs';
+import { until } from './lib/wait.mjs';
+
+const quick = { streaming: { mode: 'off' } };
+const config = { messages: { inbound: { debounceMs: 0 } } };
+const account = async (w, params = {}) => {
+	const c = await w.gw.connect();
+	const s = await c.call('channels.status', params);
+
+	await c.close();
+	return s.channelAccounts.telegram[0];
+};
+
+test('the token may stand in a file, which must not be a link', { timeout: 60000 }, async (t) => {
+	const dir = tempDir('tg');
+	const file = path.join(dir, 'token'), link = path.join(dir, 'link');
+
+	t.after(() => removeDir(dir));
+	symlinkSync(file, link);
+	const w = await TelegramWorld.start(t, { telegram: { ...quick, botToken: undefined, tokenFile: file }, config });
+
+	await until(async () => (await account(w)).state !== 'starting', 'a first try');
+	writeFileSync(file, `${w.double.token}\n`, { mode: 0o600 });
+	w.gw.writeConfig({ ...w.gw.config, channels: { telegram: { ...w.gw.config.channels.telegram, name: 'again' } } });
+	await w.double.call('getUpdates');
+	w.gw.writeConfig({ ...w.gw.config, channels: { telegram: { ...w.gw.config.channels.telegram, tokenFile: link } } });
+	await until(async () => /link, not a regular file/.test((await account(w)).lastError ?? ''), 'the link to be refused');
+	assert.notEqual((await account(w)).state, 'connected');
+});
+
+test('the token of the environment is that of the account default, and of no other', { timeout: 60000 }, async (t) => {
+	const token = '7000000009:from_the_environment';
+	const gateway = { env: { TELEGRAM_BOT_TOKEN: token } };
+	const w = await TelegramWorld.start(t, { double: { token }, telegram: { ...quick, botToken: undefined }, config, gateway });
+
+	await w.double.call('getUpdates');
+	assert.equal((await account(w)).botTokenSource, 'env');
+	const other = await TelegramWorld.start(t, { double: { token }, telegram: { ...quick, botToken: undefined, accounts: { other: { name: 'none' } } },
+		config, gateway });
+	const s = await account(other);
+
+	assert.equal(s.accountId, 'other');
+	assert.equal(s.configured, false);
+	assert.equal(other.double.requests.items.length, 0);
+});
+
+/* An HTTP proxy that counts, and a SOCKS5 one, in a few lines each. */
+async function httpProxy(seen) {
+	const server = http.createServer((req, res) => {
+		const to = new URL(req.url);
+
+		seen.push(to.host);
+		req.pipe(http.request({ host: to.hostname, port: to.port, path: to.pathname + to.search, method: req.method, headers: req.headers },
+			(r) => {
+				res.writeHead(r.statusCode, r.headers);
+				r.pipe(res);
+			}).on('error', () => res.destroy()));
+	});
+
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	return server;
+}
+
+async function socksProxy(seen) {
+	const server = net.createServer((s) => {
+		s.on('error', () => s.destroy());
+		s.once('data', () => {
+			s.write(Buffer.from([5, 0]));
+			s.once('data', (d) => {
+				const isName = d[3] === 3;
+				const host = isName ? d.subarray(5, 5 + d[4]).toString() : [...d.subarray(4, 8)].join('.');
+				const port = d.readUInt16BE(isName ? 5 + d[4] : 8);
+				const to = net.connect(port, host, () => {
+					seen.push(`${host}:${port}`);
+					s.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
+					s.pipe(to).pipe(s);
+				});
+
+				to.on('error', () => s.destroy());
+			});
+		});
+	});
+
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	return server;
+}
+
+test('every request takes the proxy that is configured', { timeout: 60000 }, async (t) => {
+	for (const [scheme, start] of [['http', httpProxy], ['socks5h', socksProxy]]) {
+		const seen = [];
+		const proxy = await start(seen);
+		const w = await TelegramWorld.start(null, { telegram: { ...quick, proxy: `${scheme}://127.0.0.1:${proxy.address().port}` }, config });
+		const ada = w.double.user(42, 'Ada');
+
+		await w.round(ada, 'hello m-prx');
+		/* Long polls keep a connection: what counts is that there is no other way. */
+		assert.ok(seen.length >= 3 && seen.every((host) => host === new URL(w.double.url).host), `${scheme}: ${seen}`);
+		await w.stop();
+		proxy.closeAllConnections?.();
+		proxy.close();
+	}
+});
+
+test('privacy mode in the way is told', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { double: { me: { can_read_all_group_messages: false } },
+		telegram: { ...quick, groups: { '-1001': { requireMention: false } } }, config });
+
+	await w.double.call('getUpdates');
+	assert.match(JSON.stringify(await account(w, { probe: true })), /privacy mode is on/);
+});
+
+test('reactions in a forum are told to the topic of their message', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { telegram: { ...quick, reactionNotifications: 'all', groupAllowFrom: ['42'], groups: { '-1002': { requireMention: false } } },
+		config });
+	const d = w.double, ada = d.user(42, 'Ada'), forum = d.group(-1002, 'Forum', { is_forum: true });
+
+	d.place(forum).topics.add(7);
+	d.say(ada, 'in seven m-7', { chat: forum, thread: 7 });
+	const seven = await d.reply(forum, (m) => m.text === 're m-7');
+
+	d.say(ada, 'in general m-1', { chat: forum });
+	await d.reply(forum, (m) => m.text === 're m-1');
+	d.react(ada, seven, ['🔥']);
+	d.react(ada, { chat: forum, message_id: 424242 }, ['👎']);          /* of long ago: nobody knows its topic */
+	await until(() => d.pending.length === 0, 'the reactions to be taken');
+	d.say(ada, 'again m-2', { chat: forum });
+	await d.reply(forum, (m) => m.text === 're m-2');
+	assert.doesNotMatch(JSON.stringify(w.heard.at(-1).messages), /🔥|👎/u);
+	d.say(ada, 'and here m-8', { chat: forum, thread: 7 });
+	await d.reply(forum, (m) => m.text === 're m-8');
+	assert.match(JSON.stringify(w.heard.at(-1).messages), /🔥/u);
+	assert.doesNotMatch(JSON.stringify(w.heard.at(-1).messages), /👎/u);
+});
+
+test('what `actions` switches off is not done', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { telegram: { ...quick, actions: { reactions: false, poll: false } }, config });
+	const ada = w.double.user(42, 'Ada');
+	const m = await w.round(ada, 'hello m-act');
+	const c = await w.gw.connect();
+	const act = (action, params) => c.fails('message.action', { channel: 'telegram', action, params: { to: '42', ...params }, idempotencyKey: action });
+
+	assert.match((await act('react', { messageId: String(m.message_id), emoji: '👍' })).message, /actions\.reactions is off/);
+	assert.match((await act('poll', { pollQuestion: 'q', pollOption: ['a', 'b'] })).message, /actions\.poll is off/);
+	assert.equal(w.double.calls('setMessageReaction').length + w.double.calls('sendPoll').length, 0);
+	await c.close();
+});
