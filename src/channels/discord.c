@@ -40,6 +40,18 @@ int64_t discord_id_ms(const char *id)
 	return (int64_t)(v >> 22) + EPOCH_MS;
 }
 
+void discord_id_at(int64_t wall_ms, char ret[DISCORD_ID_LEN])
+{
+	snprintf(ret, DISCORD_ID_LEN, "%llu", (unsigned long long)CH_MAX(wall_ms - EPOCH_MS, 0) << 22);
+}
+
+int discord_id_cmp(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+
+	return n != m ? (n < m ? -1 : 1) : strcmp(a, b);
+}
+
 static const char *skip_prefix(const char *s, const char *prefix)
 {
 	return s && str_starts(s, prefix) ? s + strlen(prefix) : s;

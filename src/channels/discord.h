@@ -68,6 +68,10 @@ CH_MUST_USE ch_status discord_of(struct chan_acct *acct, struct discord **ret, s
 bool discord_is_id(const char *s);       /* 17 to 20 digits */
 /* When the thing with this id was made (wall). */
 int64_t discord_id_ms(const char *id);
+/* The least id of that moment. */
+void discord_id_at(int64_t wall_ms, char ret[DISCORD_ID_LEN]);
+/* Ids are numbers: longer is greater. */
+int discord_id_cmp(const char *a, const char *b);
 
 /* May a file be fetched from there, or the gateway be reached (is_gateway)? By host: Discord's own, or those of apiRoot. */
 bool discord_may_reach(const struct discord *d, const struct url *u, bool is_gateway);

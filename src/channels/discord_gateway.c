@@ -6,8 +6,9 @@
  * One fiber reads, beats and hands over. What it handed over is committed together with the session and the number of the event,
  * so that a later connection, also one of a later process, resumes behind it: nothing is lost, and what comes again is known by
  * its id. A connection whose heartbeat is not answered before the next one is due is dead: it is closed with a code of ours,
- * which keeps the session at Discord.
+ * which keeps the session at Discord. After a longer absence the session is gone, and discord_catchup.c asks for what was said.
  */
+#include "channels/discord_catchup.h"
 #include "channels/discord_event.h"
 
 #include <stdio.h>
@@ -47,8 +48,13 @@ struct gateway {
 	int64_t identified_ms;
 	bool is_acked;                   /* the last heartbeat was answered */
 	bool is_ready;
+	bool may_identify;               /* Discord does not know the session: a new one is worth a try at once */
 	bool is_refused;                 /* Discord said that the token is none */
 	struct map *guilds;              /* those READY named: another one is one we were added to; NULL: not told */
+	struct catchup catchup;
+	char newest[DISCORD_ID_LEN];     /* message that was taken, while s.is_behind holds s.last_id back */
+	size_t awaited;                  /* guilds that READY named and that did not come yet */
+	int64_t await_until_ms;
 	struct arena *arena;             /* of one frame */
 };
 
@@ -65,7 +71,7 @@ static ch_status save(struct gateway *g, struct ch_err *err)
 	CH_AUTO_BUF struct buf text = { .max_bytes = 4096 };
 	ch_status st;
 
-	if (!*g->s.id || g->s.seq == g->saved_seq)
+	if (g->s.seq == g->saved_seq)
 		return CH_OK;
 	st = write_cursor(g, &text, err);
 	if (!st)
@@ -94,8 +100,11 @@ static ch_status load(struct gateway *g, struct ch_err *err)
 	g->saved_seq = -1;
 	if (discord_session_read(text, g->d->token_hash, &g->s))
 		g->saved_seq = g->s.seq;
+	/* Which rooms were to be asked is known only to a new session. */
+	if (g->s.is_behind)
+		forget(g);
 	snprintf(g->s.token_hash, sizeof(g->s.token_hash), "%s", g->d->token_hash);
-	return CH_OK;
+	return catchup_load(&g->catchup, g->acct, g->d, err);
 }
 
 /* Who we are, as READY or the kept session says. */
@@ -126,6 +135,19 @@ static CH_FIBER ch_status beat(struct gateway *g, struct ch_err *err)
 	return say(g, &text, err);
 }
 
+/* All rooms that had something were asked: from here on the newest message is the mark again. */
+static void note_caught_up(struct gateway *g)
+{
+	if (!g->s.is_behind || catchup_is_due(&g->catchup) || (g->awaited && now_mono_ms() < g->await_until_ms))
+		return;
+	g->s.is_behind = false;
+	g->saved_seq = -1;
+	if (discord_id_cmp(g->newest, g->s.last_id) > 0)
+		snprintf(g->s.last_id, sizeof(g->s.last_id), "%s", g->newest);
+	if (g->catchup.left_out)
+		log_warn("discord", "account=%s: %zu rooms were not asked for what was missed", chan_acct_id(g->acct), g->catchup.left_out);
+}
+
 /* The next one is due, or the last was never answered. */
 static CH_FIBER ch_status beat_due(struct gateway *g, struct ch_err *err)
 {
@@ -135,6 +157,7 @@ static CH_FIBER ch_status beat_due(struct gateway *g, struct ch_err *err)
 		return ch_fail(err, CH_E_PEER, "discord gateway: a heartbeat was not answered");
 	g->is_acked = false;
 	g->beat_ms = fiber_deadline(g->interval_ms);
+	note_caught_up(g);
 	st = save(g, err);
 	return st ? st : beat(g, err);
 }
@@ -175,6 +198,13 @@ static CH_FIBER ch_status on_ready(struct gateway *g, const struct json *ready, 
 		if (json_get_str(guild, "id") && map_len(g->guilds) < GUILDS_MAX)
 			map_put(g->guilds, json_get_str(guild, "id"), g);
 	g->saved_seq = -1;
+	catchup_begin(&g->catchup, g->s.last_id, now_wall_ms());
+	g->awaited = map_len(g->guilds);
+	g->await_until_ms = fiber_deadline(READY_MS);
+	g->s.is_behind = *g->s.last_id;
+	/* The first time there is nothing to go back to; from now on there is. */
+	if (!*g->s.last_id)
+		discord_id_at(now_wall_ms(), g->s.last_id);
 	return save(g, err);
 }
 
@@ -205,9 +235,11 @@ static void learn(struct gateway *g, const struct discord_frame *f)
 {
 	const char *t = f->type;
 
-	if (str_eq(t, "GUILD_CREATE"))
+	if (str_eq(t, "GUILD_CREATE")) {
 		learn_guild(g, f->data);
-	else if (str_eq(t, "CHANNEL_DELETE") || str_eq(t, "THREAD_DELETE"))
+		catchup_guild(&g->catchup, f->data);
+		g->awaited -= g->awaited > 0;
+	} else if (str_eq(t, "CHANNEL_DELETE") || str_eq(t, "THREAD_DELETE"))
 		discord_room_forget(g->d, json_get_str(f->data, "id"));
 	else if (str_starts(t, "CHANNEL_") || str_starts(t, "THREAD_"))
 		discord_room_learn(g->d, f->data, NULL);
@@ -271,6 +303,14 @@ static CH_FIBER void acknowledge(struct gateway *g, const struct json *d)
 		log_warn("discord", "account=%s: an interaction was not acknowledged: %s", chan_acct_id(g->acct), why.text);
 }
 
+static ch_status know_dm(struct gateway *g, const char *user, const char *channel, struct ch_err *err)
+{
+	if (!discord_is_id(user) || !discord_is_id(channel))
+		return CH_OK;
+	discord_dm_learn(g->d, user, channel);
+	return catchup_know(&g->catchup, g->acct, user, channel, err);
+}
+
 /* What decoding needs and we may have to ask for: the room (is it a thread?) and our roles. */
 static CH_FIBER ch_status prepare(struct gateway *g, const struct discord_frame *f, struct discord_ctx *x, struct ch_err *err)
 {
@@ -284,8 +324,8 @@ static CH_FIBER ch_status prepare(struct gateway *g, const struct discord_frame 
 		discord_room_learn(g->d, json_get(f->data, "channel"), guild);
 	if (guild && channel && !is_interaction)
 		st = discord_room(g->d, channel, &room, err);
-	if (!guild && channel && discord_is_id(json_get_str(json_get(f->data, "author"), "id")))
-		discord_dm_learn(g->d, json_get_str(json_get(f->data, "author"), "id"), channel);
+	if (!st && !guild && channel && str_eq(f->type, "MESSAGE_CREATE"))
+		st = know_dm(g, json_get_str(json_get(f->data, "author"), "id"), channel, err);
 	if (!st && guild && discord_event_mentions_roles(f->data))
 		x->roles = discord_roles(g->d, guild);
 	return st;
@@ -325,11 +365,22 @@ static CH_FIBER ch_status deliver(struct gateway *g, const struct discord_frame 
 	return CH_OK;
 }
 
+static void note_newest(struct gateway *g, const struct json *message)
+{
+	const char *id = json_get_str(message, "id");
+	char *newest = g->s.is_behind ? g->newest : g->s.last_id;
+
+	if (discord_is_id(id) && discord_id_cmp(id, newest) > 0)
+		snprintf(newest, DISCORD_ID_LEN, "%s", id);
+}
+
 static CH_FIBER ch_status on_dispatch(struct gateway *g, const struct discord_frame *f, struct ch_err *err)
 {
-	int64_t before = g->s.seq;
+	struct discord_session before = g->s;
 	ch_status st = CH_OK;
 
+	if (str_eq(f->type, "MESSAGE_CREATE"))
+		note_newest(g, f->data);
 	if (str_eq(f->type, "READY"))
 		st = on_ready(g, f->data, err);
 	if (!st && (str_eq(f->type, "READY") || str_eq(f->type, "RESUMED")))
@@ -339,8 +390,37 @@ static CH_FIBER ch_status on_dispatch(struct gateway *g, const struct discord_fr
 	if (!st && is_worth_telling(g, f))
 		st = deliver(g, f, err);
 	/* What was not taken must come again. */
-	g->s.seq = st ? before : CH_MAX(f->seq, before);
+	if (st)
+		g->s = before;
+	else
+		g->s.seq = CH_MAX(f->seq, g->s.seq);
+	note_caught_up(g);
 	return st;
+}
+
+/*
+ * One room of those that were missed. Each message is as if it had been told now, under the number of the last event: the
+ * session's own numbers go on.
+ */
+static CH_FIBER ch_status catch_up(struct gateway *g, struct ch_err *err)
+{
+	struct json *messages;
+	ch_status st;
+
+	arena_clear(g->arena);
+	st = catchup_next(&g->catchup, g->d, g->arena, &messages, err);
+	for (const struct json *m = st ? NULL : json_first(messages); m && !st; m = m->next) {
+		struct discord_frame f = { .op = DISCORD_DISPATCH, .seq = g->s.seq, .type = "MESSAGE_CREATE", .data = m };
+
+		note_newest(g, m);
+		if (!is_own_message(g, &f))
+			st = deliver(g, &f, err);
+	}
+	if (st)
+		return st;
+	catchup_took(&g->catchup);
+	note_caught_up(g);
+	return CH_OK;
 }
 
 /* -- frames -- */
@@ -359,6 +439,7 @@ static CH_FIBER ch_status on_invalid(struct gateway *g, const struct discord_fra
 {
 	ch_status st;
 
+	g->may_identify = !f->can_resume && *g->s.id;
 	if (!f->can_resume)
 		forget(g);
 	st = fiber_sleep(1000 + (int64_t)rand_below(4000));
@@ -390,6 +471,7 @@ static CH_FIBER ch_status read_frames(struct gateway *g, struct ch_err *err)
 	g->ready_by_ms = FIBER_FOREVER;
 	for (;;) {
 		struct discord_frame f;
+		bool is_idle;
 		size_t len;
 		char *text;
 		ch_status st;
@@ -401,7 +483,14 @@ static CH_FIBER ch_status read_frames(struct gateway *g, struct ch_err *err)
 		}
 		if (g->is_ready)
 			g->ready_by_ms = FIBER_FOREVER;
-		st = ws_client_read(g->ws, CH_MIN(g->beat_ms, g->ready_by_ms), &text, &len, err);
+		is_idle = g->is_ready && catchup_is_due(&g->catchup);
+		st = ws_client_read(g->ws, is_idle ? now_mono_ms() : CH_MIN(g->beat_ms, g->ready_by_ms), &text, &len, err);
+		if (st == CH_E_TIMEOUT && is_idle) {
+			st = catch_up(g, err);
+			if (st)
+				return st;
+			continue;
+		}
 		if (st == CH_E_TIMEOUT && g->interval_ms && now_mono_ms() < g->ready_by_ms)
 			continue;
 		if (st)
@@ -507,7 +596,7 @@ static CH_FIBER ch_status connect_once(struct gateway *g, enum after *ret_after,
 {
 	ch_status st;
 
-	g->is_ready = false;
+	g->is_ready = g->may_identify = false;
 	st = dial(g, err);
 	if (!st)
 		st = read_frames(g, err);
@@ -526,6 +615,7 @@ static CH_FIBER ch_status connect_once(struct gateway *g, enum after *ret_after,
 static void gateway_done(struct gateway *g)
 {
 	map_free(g->guilds);
+	catchup_done(&g->catchup);
 	arena_unref(g->arena);
 }
 
@@ -539,7 +629,7 @@ static CH_FIBER ch_status connect_all(struct gateway *g, struct ch_err *err)
 		enum after after;
 		ch_status st = connect_once(g, &after, err);
 
-		if (after == AFTER_END || !g->is_ready)
+		if (after == AFTER_END || (!g->is_ready && !g->may_identify))
 			return st;
 		log_info("discord", "account=%s: %s; connecting again", chan_acct_id(g->acct), err->text);
 		chan_acct_log(g->acct, "%s; connecting again", err->text);

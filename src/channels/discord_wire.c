@@ -69,6 +69,9 @@ void discord_session_write(const struct discord_session *s, struct buf *out)
 	jw_kstr(&w, "self", s->self_id);
 	jw_kstr(&w, "app", s->app_id);
 	jw_kstr(&w, "username", s->username);
+	jw_kstr(&w, "last", s->last_id);
+	if (s->is_behind)
+		jw_kbool(&w, "behind", true);
 	jw_end(&w);
 }
 
@@ -78,7 +81,7 @@ bool discord_session_read(const char *text, const char *token_hash, struct disco
 	struct discord_session s = { .seq = 0 };
 	struct json *v;
 
-	*ret = (struct discord_session){ .seq = 0 };
+	*ret = s;
 	if (!text || json_parse(a, text, strlen(text), JSON_STRICT, &v, NULL) || !str_eq(json_get_str(v, "token"), token_hash))
 		return false;
 	s.seq = json_get_int(v, "seq", -1);
@@ -87,9 +90,13 @@ bool discord_session_read(const char *text, const char *token_hash, struct disco
 	    !take(s.self_id, sizeof(s.self_id), json_get_str(v, "self")) ||
 	    !take(s.app_id, sizeof(s.app_id), json_get_str(v, "app")) ||
 	    !take(s.username, sizeof(s.username), json_get_str(v, "username")))
-		return false;
+		s = (struct discord_session){ .seq = 0 };
+	/* What was taken is known also when the session is over. */
+	if (!take(s.last_id, sizeof(s.last_id), json_get_str(v, "last")))
+		s.last_id[0] = 0;
+	s.is_behind = json_get_bool(v, "behind", false);
 	*ret = s;
-	return true;
+	return *s.id;
 }
 
 ch_status discord_session_ready(const struct json *ready, struct discord_session *s, struct ch_err *err)

@@ -42,9 +42,11 @@ struct discord_session {
 	char token_hash[17];             /* of the bot that has it: another token begins anew */
 	char self_id[DISCORD_ID_LEN], app_id[DISCORD_ID_LEN];
 	char username[128];
+	char last_id[DISCORD_ID_LEN];    /* all messages up to this one were taken; outlives the session */
+	bool is_behind;                  /* rooms are still to be asked for what came after it */
 };
 void discord_session_write(const struct discord_session *s, struct buf *out);
-/* false: not one of ours, or another token's; *ret is empty then. */
+/* false: there is none, or another token's; of our own *ret has at least last_id and is_behind. */
 bool discord_session_read(const char *text, const char *token_hash, struct discord_session *ret);
 /* What READY says of the session; CH_E_PEER: it lacks what we need. */
 CH_MUST_USE ch_status discord_session_ready(const struct json *ready, struct discord_session *s, struct ch_err *err);

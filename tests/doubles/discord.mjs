@@ -258,6 +258,7 @@ export class DiscordDouble {
 		if (!this.messages.has(channel))
 			this.messages.set(channel, []);
 		this.messages.get(channel).push(m);
+		this.channels.get(channel).last_message_id = m.id;
 		return m;
 	}
 
@@ -644,8 +645,10 @@ export class DiscordDouble {
 		this.#room(channel);
 		if (!(limit >= 1 && limit <= 100))
 			refuse(400, Code.InvalidFormBodyOrContentType, 'Invalid Form Body');
+		const after = rq.query.get('after'), all = this.messages.get(channel) ?? [];
+
 		/* The nonce is told once, when the message is made. */
-		return { body: (this.messages.get(channel) ?? []).slice(-limit).reverse().map(({ nonce, ...m }) => m) };
+		return { body: (after ? all.filter((m) => BigInt(m.id) > BigInt(after)).slice(0, limit) : all.slice(-limit)).reverse().map(({ nonce, ...m }) => m) };
 	}
 
 	createMessage(rq, channel) {

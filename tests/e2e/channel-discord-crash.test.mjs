@@ -1,8 +1,7 @@
-/* Discord when things break: cut and dead connections, lost sessions, kills, redelivery, sends whose fate is not known, limits. */
+/* Discord when things break: cut and dead connections, lost sessions, kills, redelivery, sends whose fate is not known. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { BOT, DiscordDouble, ROOMS, USERS } from '../doubles/discord.mjs';
+import { BOT, GUILD, ROLES, ROOMS, USERS } from '../doubles/discord.mjs';
 import { DiscordWorld } from './lib/discord.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -60,6 +59,34 @@ test('over a restart the session is resumed: what was said meanwhile is answered
 	await w.reply('m-3');
 	assert.deepEqual(logins(w), ['identify', 'resume']);
 	assert.deepEqual([...w.counts(dm, ['m-1', 'm-2']), ...w.counts(ROOMS.general, ['m-3'])], ones(3));
+});
+
+test('after an absence that ended the session, what was said is asked for and answered once', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { discord: { guilds: { [GUILD]: { roles: [ROLES.ops] } } } });
+	const d = w.double, dm = d.dm(USERS.ada);
+
+	await w.round(USERS.ada, dm, 'one m-1');
+	await w.round(USERS.ada, ROOMS.thread, `<@${BOT}> two m-2`);
+	await w.gw.kill();
+	d.sessions.clear();
+	d.say(USERS.ada, dm, 'three m-3');
+	/* By her roles, which a message of the history does not have. */
+	d.say(USERS.ada, ROOMS.general, `<@${BOT}> four m-4`);
+	d.say(USERS.eve, ROOMS.general, `<@${BOT}> not me m-eve`);
+	d.say(USERS.ada, ROOMS.hidden, `<@${BOT}> unseen m-hid`);
+	d.say(USERS.ada, ROOMS.thread, `<@${BOT}> five m-5`);
+	/* Killed again in the middle of it: the rooms are asked anew. */
+	d.fault('GET /channels/:id/messages', 'silent-before');
+	await w.gw.launch();
+	await d.requests.find((r) => r.route === 'GET /channels/:id/messages' && !r.status, { what: 'a room to be asked' });
+	await w.gw.kill();
+	await w.gw.launch();
+	for (const mark of ['m-3', 'm-4', 'm-5'])
+		await w.reply(mark);
+	await w.round(USERS.ada, dm, 'six m-6');
+	assert.deepEqual([...w.counts(dm, ['m-1', 'm-3', 'm-6']), ...w.counts(ROOMS.general, ['m-4']), ...w.counts(ROOMS.thread, ['m-2', 'm-5'])], ones(6));
+	assert.ok(!JSON.stringify(w.heard).match(/m-eve.*re m-eve/));
+	assert.equal(d.out.items.filter((m) => /m-eve|m-hid/.test(m.content)).length, 0);
 });
 
 test('killed while it thinks, each message is answered once', { timeout: 60000 }, async (t) => {
@@ -127,72 +154,4 @@ test('a send whose fate is not known is shown once', { timeout: 60000 }, async (
 	await w.gw.launch();
 	await w.reply('m-lost');
 	assert.deepEqual(w.counts(dm, ['m-lost']), [1]);
-});
-
-test('buckets are obeyed: no request is refused once the limit is known, and the order is kept', { timeout: 60000 }, async (t) => {
-	const w = await start(t, { double: { limits: { [POST]: { limit: 2, ms: 700 } } } });
-	const d = w.double;
-	const c = await w.gw.connect();
-	const words = Array.from({ length: 7 }, (_, i) => `number ${i}`);
-
-	await Promise.all(words.map((message) => c.call('send', { channel: 'discord', to: `channel:${ROOMS.quiet}`, message, idempotencyKey: randomUUID() })));
-	await c.close();
-	assert.deepEqual(d.shown(ROOMS.quiet), words);
-	assert.equal(d.requests.items.filter((r) => r.status === 429).length, 0);
-});
-
-test('a token or an intent that Discord refuses waits for a person, and says what to do', { timeout: 60000 }, async (t) => {
-	for (const [spoil, words] of [
-		[(d) => (d.granted = 0), /Message Content Intent.*developers\/applications/],
-		[(d) => (d.token = 'another'), /token/],
-	]) {
-		const w = await DiscordWorld.start(null);
-		const d = w.double;
-
-		await w.up();
-		spoil(d);
-		d.sessions.clear();
-		d.cut(4009);
-		const s = await until(async () => {
-			const a = await w.account();
-
-			return a.state === 'needs-login' && a;
-		}, 'needs-login');
-
-		assert.match(JSON.stringify(s), words);
-		const before = d.logins.items.length;
-
-		await w.account();
-		assert.equal(d.logins.items.length, before);
-		d.token = w.gw.config.channels.discord.token;
-		await w.stop();
-	}
-});
-
-test('with an interaction that can be answered no more, the answer goes to the room', { timeout: 60000 }, async (t) => {
-	const w = await start(t, { discord: { slashCommand: { ephemeral: false } } });
-	const d = w.double;
-
-	d.fault('POST /interactions/:id/:token/callback', 500);
-	d.slash(USERS.ada, ROOMS.general, 'status');
-	const m = await d.sent((x) => /model/i.test(x.content));
-
-	assert.equal(m.room, ROOMS.general);
-	assert.equal(m.ephemeral, false);
-});
-
-test('a gateway that is not Discord gets no token', { timeout: 60000 }, async (t) => {
-	const other = await DiscordDouble.start();
-
-	t.after(() => other.stop());
-	const w = await DiscordWorld.start(null, {});
-
-	await w.up();
-	Object.defineProperty(w.double, 'gatewayUrl', { get: () => `ws://localhost:${other.port}` });
-	w.double.sessions.clear();
-	w.double.cut(4009);
-	await until(async () => (await w.account()).state === 'backoff', 'a refusal');
-	assert.match(JSON.stringify(await w.account()), /not Discord/);
-	assert.equal(other.logins.items.length, 0);
-	await w.stop();
 });

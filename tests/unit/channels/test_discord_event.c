@@ -317,6 +317,20 @@ static void test_ids(void **state)
 	assert_int_equal(discord_id_ms("x"), 0);
 }
 
+static void test_ids_are_ordered_by_time(void **state)
+{
+	char id[DISCORD_ID_LEN];
+
+	discord_id_at(1462015105796, id);
+	assert_string_equal(id, "175928847298985984");
+	assert_int_equal(discord_id_ms(id), 1462015105796);
+	assert_true(discord_id_cmp(id, "175928847299117063") < 0);
+	assert_true(discord_id_cmp("1000000000000000000", "999999999999999999") > 0);
+	assert_int_equal(discord_id_cmp(id, id), 0);
+	discord_id_at(-1, id);
+	assert_string_equal(id, "0");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -340,6 +354,7 @@ int main(void)
 		T(test_threat_spoofing_changed_names),
 		T(test_handles_that_are_none),
 		T(test_ids),
+		T(test_ids_are_ordered_by_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

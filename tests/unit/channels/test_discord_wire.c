@@ -76,6 +76,26 @@ static void test_session_is_kept(void **state)
 	assert_false(discord_session_read("nonsense", "0123456789abcdef", &back));
 }
 
+/* A session that is over leaves behind what was taken. */
+static void test_what_outlives_a_session(void **state)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO_BUF struct buf text = { .max_bytes = 4096 };
+	struct discord_session s, back;
+
+	make_session(a, &s);
+	memset(s.id, 0, sizeof(s.id));
+	snprintf(s.last_id, sizeof(s.last_id), "1100000000000000001");
+	s.is_behind = true;
+	discord_session_write(&s, &text);
+	assert_false(discord_session_read(buf_str(&text), "0123456789abcdef", &back));
+	assert_string_equal(back.id, "");
+	assert_string_equal(back.last_id, "1100000000000000001");
+	assert_true(back.is_behind);
+	assert_false(discord_session_read(buf_str(&text), "ffffffffffffffff", &back));
+	assert_string_equal(back.last_id, "");
+}
+
 static void test_ready_without_what_we_need(void **state)
 {
 	static const char *const texts[] = { "{}", "{session_id:'s'}", "{session_id:'s',resume_gateway_url:'wss://x',user:{id:'1'}}",
@@ -168,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_frames_that_are_none),
 		cmocka_unit_test(test_session_is_kept),
+		cmocka_unit_test(test_what_outlives_a_session),
 		cmocka_unit_test(test_ready_without_what_we_need),
 		cmocka_unit_test(test_intents),
 		cmocka_unit_test(test_identify),

@@ -1,0 +1,78 @@
+/* Discord: limits, logins that only a person can mend, interactions that ran out, gateways that are not Discord's. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { DiscordDouble, ROOMS } from '../doubles/discord.mjs';
+import { DiscordWorld } from './lib/discord.mjs';
+import { until } from './lib/wait.mjs';
+
+const start = async (t, options) => (await DiscordWorld.start(t, options)).up();
+const POST = 'POST /channels/:id/messages';
+
+test('buckets are obeyed: no request is refused once the limit is known, and the order is kept', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { double: { limits: { [POST]: { limit: 2, ms: 700 } } } });
+	const d = w.double;
+	const c = await w.gw.connect();
+	const words = Array.from({ length: 7 }, (_, i) => `number ${i}`);
+
+	await Promise.all(words.map((message) => c.call('send', { channel: 'discord', to: `channel:${ROOMS.quiet}`, message, idempotencyKey: randomUUID() })));
+	await c.close();
+	assert.deepEqual(d.shown(ROOMS.quiet), words);
+	assert.equal(d.requests.items.filter((r) => r.status === 429).length, 0);
+});
+
+test('a token or an intent that Discord refuses waits for a person, and says what to do', { timeout: 60000 }, async (t) => {
+	for (const [spoil, words] of [
+		[(d) => (d.granted = 0), /Message Content Intent.*developers\/applications/],
+		[(d) => (d.token = 'another'), /token/],
+	]) {
+		const w = await DiscordWorld.start(null);
+		const d = w.double;
+
+		await w.up();
+		spoil(d);
+		d.sessions.clear();
+		d.cut(4009);
+		const s = await until(async () => {
+			const a = await w.account();
+
+			return a.state === 'needs-login' && a;
+		}, 'needs-login');
+
+		assert.match(JSON.stringify(s), words);
+		const before = d.logins.items.length;
+
+		await w.account();
+		assert.equal(d.logins.items.length, before);
+		d.token = w.gw.config.channels.discord.token;
+		await w.stop();
+	}
+});
+
+test('with an interaction that can be answered no more, the answer goes to the room', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { discord: { slashCommand: { ephemeral: false } } });
+	const d = w.double;
+
+	d.fault('POST /interactions/:id/:token/callback', 500);
+	d.slash(USERS.ada, ROOMS.general, 'status');
+	const m = await d.sent((x) => /model/i.test(x.content));
+
+	assert.equal(m.room, ROOMS.general);
+	assert.equal(m.ephemeral, false);
+});
+
+test('a gateway that is not Discord gets no token', { timeout: 60000 }, async (t) => {
+	const other = await DiscordDouble.start();
+
+	t.after(() => other.stop());
+	const w = await DiscordWorld.start(null, {});
+
+	await w.up();
+	Object.defineProperty(w.double, 'gatewayUrl', { get: () => `ws://localhost:${other.port}` });
+	w.double.sessions.clear();
+	w.double.cut(4009);
+	await until(async () => (await w.account()).state === 'backoff', 'a refusal');
+	assert.match(JSON.stringify(await w.account()), /not Discord/);
+	assert.equal(other.logins.items.length, 0);
+	await w.stop();
+});
