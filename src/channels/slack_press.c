@@ -22,9 +22,11 @@ static const char *str(const struct json *v, const char *key)
 
 const char *slack_handle(struct arena *a, bool is_command, const char *response_url, int64_t now_ms)
 {
+	const int64_t until_ms = now_ms + HANDLE_MS;
+
 	if (str_empty(response_url))
 		return NULL;
-	return arena_printf(a, "%c%lld %s", is_command ? 'c' : 'a', (long long)(now_ms + HANDLE_MS), response_url);
+	return arena_printf(a, "%c%lld %s", is_command ? 'c' : 'a', (long long)until_ms, response_url);
 }
 
 bool slack_handle_read(struct arena *a, const char *handle, int64_t now_ms, bool *ret_is_command, const char **ret_url)

@@ -93,11 +93,11 @@ static void put_user(struct plain *p, const char *id, const char *label)
 	} else {
 		p->has_others = true;
 		name = p->known->user_name ? p->known->user_name(p->known->arg, id) : NULL;
-		if (str_empty(name))
+		if (!name || !*name)
 			name = label;
 	}
 	buf_putc(p->out, '@');
-	put_unescaped(p->out, str_empty(name) ? id : name);
+	put_unescaped(p->out, name && *name ? name : id);
 }
 
 /* "!here", "!subteam^S1|@team", "!date^123^{date}|yesterday" */

@@ -581,8 +581,8 @@ export class SlackDouble {
 			ws.terminate();
 	}
 
-	/* Slack sends what was acknowledged again, too: `times` more of the same envelope's payload. */
-	#envelope(type, payload, acceptsPayload) {
+	/* One payload to a socket: 'events_api', 'interactive' or 'slash_commands'. */
+	envelope(type, payload, acceptsPayload) {
 		this.#pending.push({ envelope_id: randomBytes(16).toString('hex'), type, payload, accepts_response_payload: acceptsPayload });
 		this.#flush();
 	}
@@ -639,7 +639,7 @@ export class SlackDouble {
 			if (this.eventsUrl)
 				done = this.#http(JSON.stringify(payload), 'application/json');
 			else
-				this.#envelope('events_api', payload, false);
+				this.envelope('events_api', payload, false);
 		return done;
 	}
 
@@ -648,7 +648,7 @@ export class SlackDouble {
 
 		if (this.eventsUrl)
 			return this.#http(new URLSearchParams({ payload: JSON.stringify(whole) }).toString(), 'application/x-www-form-urlencoded');
-		return this.#envelope('interactive', whole, true);
+		return this.envelope('interactive', whole, true);
 	}
 
 	/*
@@ -718,7 +718,7 @@ export class SlackDouble {
 
 		if (this.eventsUrl)
 			return this.#http(new URLSearchParams(fields).toString(), 'application/x-www-form-urlencoded');
-		return this.#envelope('slash_commands', fields, true);
+		return this.envelope('slash_commands', fields, true);
 	}
 
 	invite(user, room) {

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { SlackDouble } from '../doubles/slack.mjs';
 import { ADA, BOB, slackGateway } from './lib/slack.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -107,6 +108,30 @@ test('killed before the acknowledgement: Slack brings it again, one answer', asy
 	await answer('unacked-next');
 	assert.equal(count('unacked'), 1);
 	await until(() => slack.unacknowledged === 0, 'all is acknowledged');
+});
+
+test('two workspaces: an event goes to the account of its workspace, whichever socket brings it', async (t) => {
+	const other = await SlackDouble.start({ teamId: 'T0TEAM002' });
+
+	other.setClock();
+	const two = await slackGateway(t, { keys: { botToken: undefined, appToken: undefined, apiRoot: undefined } , connected: false,
+		double: { teamId: 'T0TEAM001' }, config: {}, accounts: (slack) => ({
+			one: { apiRoot: slack.apiRoot, botToken: slack.botToken, appToken: slack.appToken },
+			two: { apiRoot: other.apiRoot, botToken: other.botToken, appToken: other.appToken },
+		}) });
+
+	t.after(() => other.stop());
+	await until(() => two.slack.connections === 1 && other.connections === 1, 'both sockets');
+	/* The first socket brings what was said in the second workspace. */
+	other.echoes = false;
+	const m = other.put(other.dm(ADA), { user: ADA, text: '!elsewhere' });
+	const payload = other.payloadOf({ ...m, channel: other.dm(ADA).id, channel_type: 'im', event_ts: m.ts });
+
+	two.slack.envelope('events_api', payload);
+	assert.equal((await other.sent((x) => x.text === 're: elsewhere')).channel, other.dm(ADA).id);
+	two.slack.envelope('events_api', { ...payload, authorizations: [{ team_id: 'T0NOBODY1' }] });
+	await until(() => two.slack.unacknowledged === 0, 'all is acknowledged');
+	assert.equal(two.slack.posts.items.length, 0);
 });
 
 test('a token that is revoked while it is used: nothing is lost, a person is asked for', async () => {

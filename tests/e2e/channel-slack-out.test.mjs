@@ -91,6 +91,14 @@ test('edits, reactions, deletions', async () => {
 	assert.match((await fails('edit', { to: GENERAL, messageId: 'F012345', message: 'x' })).message, /cannot be edited/);
 });
 
+test('buttons that open', async () => {
+	const m = shown(GENERAL, await act('send', { to: GENERAL, message: 'read *this*', presentation: { blocks: [
+		{ type: 'buttons', buttons: [{ label: 'Docs', url: 'https://a.example' }] }] } }));
+
+	assert.equal(m.blocks[0].text.text, m.text);
+	assert.deepEqual(m.blocks[1].elements.map((e) => [e.text.text, e.url, e.value]), [['Docs', 'https://a.example', undefined]]);
+});
+
 test('what was said there can be read', async () => {
 	slack.say(BOB, GENERAL, `words <@${ADA}> to read`);
 	const r = JSON.stringify(await act('read', { to: GENERAL, limit: 3 }));

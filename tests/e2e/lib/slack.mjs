@@ -47,8 +47,8 @@ export function slackKeys(slack, more = {}) {
 		groupPolicy: 'allowlist', groupAllowFrom: [ADA, BOB], channels: { '*': {} }, ...more };
 }
 
-/* {slack, model, gw}; ended by the test (or after(), given as {after}). */
-export async function slackGateway(t, { keys = {}, config = {}, double = {}, connected = true, options = {} } = {}) {
+/* {slack, model, gw}; accounts: (slack) => those of the configuration. Ended by the test (or after(), given as {after}). */
+export async function slackGateway(t, { keys = {}, config = {}, double = {}, connected = true, options = {}, accounts } = {}) {
 	const slack = await SlackDouble.start(double), model = await Marks.start();
 	const base = model.double.config;
 
@@ -57,7 +57,7 @@ export async function slackGateway(t, { keys = {}, config = {}, double = {}, con
 	const gw = await Gateway.start({ ...options, config: { ...base, ...config,
 		agents: { defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } },
 		messages: { inbound: { debounceMs: 0 }, ...config.messages },
-		channels: { slack: slackKeys(slack, keys), ...config.channels } } });
+		channels: { slack: slackKeys(slack, { ...keys, ...(accounts ? { accounts: accounts(slack) } : {}) }), ...config.channels } } });
 
 	t.after(async () => {
 		await gw.stop();
