@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { DiscordDouble, ROOMS } from '../doubles/discord.mjs';
+import { DiscordDouble, ROOMS, USERS } from '../doubles/discord.mjs';
 import { DiscordWorld } from './lib/discord.mjs';
 import { until } from './lib/wait.mjs';
 
