@@ -220,7 +220,8 @@ static CH_FIBER ch_status irc_probe(struct chan_acct *acct, struct arena *a, str
 	return CH_OK;
 }
 
-static const char *const irc_secrets[] = { "password", NULL };
+/* A nick at the network's root is a login, too: that of the account "default". */
+static const char *const irc_secrets[] = { "nick", "password", NULL };
 static const struct chan_rooms irc_rooms = { .map = "groups", .senders = "allowFrom", .has_own_senders = true };
 
 const struct chan_ops chan_irc = {

@@ -17,6 +17,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/str.h"
+#include "gateway/hub.h"
 #include "sessions/text.h"
 
 /* -- in -- */
@@ -297,12 +298,22 @@ static ch_status room_moved(void *arg, const char *channel, const char *account,
 	return rooms_move(gw->config, chan_find(channel), account, old_id, new_id, err);
 }
 
+/* Pages that show accounts hear of it by the health event. */
+static void on_state(void *arg, const char *channel, const char *account)
+{
+	struct gw *gw = arg;
+
+	if (gw->hub && !gw->is_stopping)
+		hub_health_soon(gw->hub);
+}
+
 void gw_channels_join(struct gw *gw)
 {
 	chan_host_set_up(gw->channels, &(struct chan_up){
 		.arg = gw, .submit = submit, .run_end = run_end, .resume = resume, .follows_channel = follows_channel,
 		.notice = notice, .fence = fence, .is_command = is_command, .menu = menu, .identity = identity, .workspace = workspace,
 		.room_moved = room_moved,
+		.on_state = on_state,
 	});
 }
 

@@ -316,6 +316,15 @@ void hub_health_changed(struct gw_hub *h)
 	h->gw->health_version++;
 }
 
+void hub_health_soon(struct gw_hub *h)
+{
+	hub_health_changed(h);
+	if (!h->head)
+		return;
+	hub_poke(h);
+	h->next_health_ms = CH_MIN(h->next_health_ms, now_mono_ms() + SWEEP_MS);
+}
+
 static void broadcast_tick(struct gw_hub *h)
 {
 	char payload[40];

@@ -76,6 +76,8 @@ const char *presence_lan_address(struct gw_hub *h);
 void hub_presence_changed(struct gw_hub *h);
 /* What health shows may have changed. */
 void hub_health_changed(struct gw_hub *h);
+/* … and clients are told within a second, not with the next minute. */
+void hub_health_soon(struct gw_hub *h);
 /* May one more line about a refused client be written? A stranger must not fill the disk. */
 bool hub_may_log(struct gw_hub *h);
 /* Is somebody connected with this device? */

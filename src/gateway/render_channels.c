@@ -21,20 +21,29 @@ static void write_time(struct jw *w, const char *key, int64_t at_ms)
 		jw_knull(w, key);
 }
 
-/* Where a credential comes from; an account that can log in without the key has it from the environment. */
+static bool is_secret_key(const struct chan_ops *ops, const char *key, struct arena *a)
+{
+	return config_path_is_secret(arena_printf(a, "channels.%s.%s", ops->id, key));
+}
+
+/*
+ * Where a credential comes from; an account that can log in without the key has it from elsewhere. A network with one credential
+ * calls it its token, others name each.
+ */
 static void write_sources(struct jw *w, const struct chan_acct *acct, bool is_configured)
 {
-	const char *const *secrets = chan_acct_ops(acct)->secrets;
-	const struct chan_cfg *cfg = chan_acct_cfg(acct);
+	const struct chan_ops *ops = chan_acct_ops(acct);
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	size_t count = 0;
 
-	for (size_t i = 0; secrets && secrets[i]; i++) {
-		bool is_set = chan_cfg_get(cfg, secrets[i]);
+	for (size_t i = 0; ops->secrets && ops->secrets[i]; i++)
+		count += is_secret_key(ops, ops->secrets[i], a);
+	for (size_t i = 0; ops->secrets && ops->secrets[i]; i++) {
+		const char *from = chan_cfg_get(chan_acct_cfg(acct), ops->secrets[i]) ? "config" : is_configured ? "env" : "none";
 
-		if (!secrets[1])
-			jw_kstr(w, "tokenSource", is_set ? "config" : is_configured ? "env" : "none");
-		else if (is_set || !i)
-			jw_kstr(w, arena_printf(a, "%sSource", secrets[i]), is_set ? "config" : is_configured ? "env" : "none");
+		if (!is_secret_key(ops, ops->secrets[i], a))
+			continue;
+		jw_kstr(w, count == 1 ? "tokenSource" : arena_printf(a, "%sSource", ops->secrets[i]), from);
 	}
 }
 

@@ -65,6 +65,8 @@ test('credentials: from a file and a pipe, never shown, with a warning on the co
 	writeFileSync(file, '123456:file-token-aaaaaaaaaaaaaaaaaaaaaaaaa\n', { mode: 0o600 });
 	await cli('add', '--channel', 'irc', '--account', 'second', '--host', '127.0.0.1', '--nick', 'two', '--token-file', file);
 	assert.equal(config().channels.irc.accounts.second.password, '123456:file-token-aaaaaaaaaaaaaaaaaaaaaaaaa');
+	await until(async () => await stateOf('irc', 'second'), 'the second account');
+	assert.equal(await stateOf('irc'), 'connected');                  /* the first one goes on as it was */
 	const warned = await gw.cli(['channels', 'login', 'irc', '--account', 'second', '--token', 'on-the-line']);
 
 	assert.match(warned.stderr, /can be read by others/);
@@ -76,7 +78,10 @@ test('credentials: from a file and a pipe, never shown, with a warning on the co
 });
 
 test('stop, start, logs, dead letters', async () => {
+	const told = c.event('health', (h) => h.channels.irc?.state === 'stopped', { ms: 5000 });
+
 	assert.match(await cli('stop', 'irc'), /irc default is stopped/);
+	await told;
 	assert.equal(await stateOf('irc'), 'stopped');
 	await gw.restart();
 	c.terminate();

@@ -329,6 +329,12 @@ CH_FIBER static ch_status run_stop(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
+/* A network's list names what makes a login; a name of ours is none to take out. */
+static bool is_credential(const char *key, const char *path)
+{
+	return config_path_is_secret(path) || str_ends(key, "File");
+}
+
 /* Takes the account's credentials out of the configuration; those in the environment stay. */
 static ch_status clear_credentials(struct gw_call *call, const char *channel, const char *id, size_t *ret_cleared, struct ch_err *err)
 {
@@ -344,7 +350,7 @@ static ch_status clear_credentials(struct gw_call *call, const char *channel, co
 			const char *path = arena_printf(call->arena, "%s.%s", roots[r], ops->secrets[i]);
 			ch_status st;
 
-			if (!config_get(gw_config(call->gw), path))
+			if (!config_get(gw_config(call->gw), path) || !is_credential(ops->secrets[i], path))
 				continue;
 			st = config_write_unset(call->gw->config, path, NULL, err);
 			if (st)
