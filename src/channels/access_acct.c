@@ -26,14 +26,20 @@ static bool is_in_thread(void *arg, const char *session_key)
 	return found;
 }
 
-static struct access_env env_of(struct chan_acct *acct)
+/* The account's keys as they are now: a run may still be ending with those of before, and they let nobody in any more. */
+static struct chan_cfg *cfg_now(struct chan_acct *acct)
+{
+	return chan_cfg_new(chan_host_config(chan_acct_host(acct)), chan_acct_ops(acct)->id, chan_acct_id(acct));
+}
+
+static struct access_env env_of(struct chan_acct *acct, const struct chan_cfg *cfg)
 {
 	struct chan_host *host = chan_acct_host(acct);
 
 	return (struct access_env){
 		.ops = chan_acct_ops(acct),
-		.config = chan_host_config(host),
-		.cfg = chan_acct_cfg(acct),
+		.config = chan_cfg_config(cfg),
+		.cfg = cfg,
 		.account = chan_acct_id(acct),
 		.self_id = chan_acct_self_id(acct),
 		.self_username = chan_acct_self_username(acct),
@@ -47,14 +53,16 @@ static struct access_env env_of(struct chan_acct *acct)
 
 const struct chan_access *chan_authorise(struct chan_acct *acct, const struct chan_in *in, struct arena *a)
 {
-	struct access_env env = env_of(acct);
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = cfg_now(acct);
+	struct access_env env = env_of(acct, cfg);
 
 	return access_judge(&env, in, a);
 }
 
 bool chan_context_allows(struct chan_acct *acct, const struct chan_access *x, const char *sender_id, bool is_quote)
 {
-	struct access_env env = env_of(acct);
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = cfg_now(acct);
+	struct access_env env = env_of(acct, cfg);
 
 	return access_context_allows(&env, x, sender_id, is_quote);
 }
