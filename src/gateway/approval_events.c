@@ -8,6 +8,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 #include "gateway/audit.h"
+#include "gateway/cards.h"
 #include "gateway/conn.h"
 #include "gateway/hub.h"
 #include "gateway/services.h"
@@ -263,9 +264,10 @@ static void on_event(void *arg, enum approval_event ev, const struct approval *r
 	record(gw, row);
 	tell_sessions(gw, row);
 	tell_operators(gw, row);
+	gw_cards_on_approval(gw, row);
 }
 
-/* Whoever is connected with the scope is told and can answer; the client of the session itself is one of them. */
+/* Whoever is connected with the scope is told and can answer, the client of the session among them; and approvers in a chat. */
 static bool is_reachable(void *arg, const char *session_key, struct arena *a, const char **ret_way_out)
 {
 	struct gw *gw = arg;
@@ -273,6 +275,8 @@ static bool is_reachable(void *arg, const char *session_key, struct arena *a, co
 	for (const struct gw_conn *c = gw->hub->head; c; c = c->next)
 		if (c->phase == CONN_OPEN && c->client->role == GW_ROLE_OPERATOR && gw_conn_has(c, GW_SCOPE_APPROVALS))
 			return true;
+	if (gw_cards_reach(gw, session_key))
+		return true;
 	*ret_way_out = WAY_OUT;
 	return false;
 }

@@ -8,6 +8,7 @@
 #include "agent/wake.h"
 #include "core/log.h"
 #include "core/str.h"
+#include "gateway/cards.h"
 #include "gateway/services.h"
 #include "secrets/store.h"
 
@@ -83,6 +84,7 @@ static void on_event(void *arg, enum question_event ev, const struct question *q
 		jw_end(&w);
 	}
 	broadcast(arg, ev == QUESTION_EV_REQUESTED ? "question.requested" : "question.resolved", &payload);
+	gw_cards_on_question(arg, q);
 }
 
 static void on_progress(void *arg, const char *session_key, int64_t revision)

@@ -124,7 +124,11 @@ CREATE TABLE channel_cards (
 	kind TEXT NOT NULL,                      -- "approval", "question", "tool"
 	subject TEXT NOT NULL,                   -- id of the approval or question
 	choice TEXT NOT NULL,                    -- what this button says
-	outbox_id INTEGER NOT NULL DEFAULT 0,    -- the card's message
+	outbox_id INTEGER NOT NULL,              -- the card's message, and where it is
+	channel TEXT NOT NULL,
+	account TEXT NOT NULL,
+	peer TEXT NOT NULL,                      -- JSON (channels/route.h)
 	expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX channel_cards_subject ON channel_cards (kind, subject);
+CREATE INDEX channel_cards_expiry ON channel_cards (expires_at);
