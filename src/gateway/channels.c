@@ -18,6 +18,7 @@
 #include "core/log.h"
 #include "core/str.h"
 #include "gateway/hub.h"
+#include "gateway/cards.h"
 #include "sessions/text.h"
 
 /* -- in -- */
@@ -314,6 +315,7 @@ void gw_channels_join(struct gw *gw)
 		.notice = notice, .fence = fence, .is_command = is_command, .menu = menu, .identity = identity, .workspace = workspace,
 		.room_moved = room_moved,
 		.on_state = on_state,
+		.press = gw_cards_press,
 	});
 }
 
