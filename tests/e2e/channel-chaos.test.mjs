@@ -9,7 +9,7 @@ import { account, chaosModel, judge, pause, random, settled } from './lib/chaos.
 import { NETWORKS } from './lib/channel_nets.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 
-const MESSAGES = 100, KILLS = 200, CHATS = 4;
+const MESSAGES = Number(process.env.CHAOS_MESSAGES ?? 100), KILLS = Number(process.env.CHAOS_KILLS ?? 200), CHATS = 4;
 const seed = Number(process.env.E2E_SEED ?? Date.now() % 1e9);
 
 const setUp = (Net) => async (t) => {
