@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { ModelDouble } from '../doubles/model.mjs';
-import { account, chaosModel, judge, pause, random, settled } from './lib/chaos.mjs';
+import { account, chaosModel, dump, judge, pause, random, settled } from './lib/chaos.mjs';
 import { NETWORKS } from './lib/channel_nets.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 
@@ -20,6 +20,15 @@ const setUp = (Net) => async (t) => {
 	return { config: { ...t.model.config, ...t.net.config,
 		messages: { queue: { mode: 'followup', debounceMs: 0, cap: 1000 }, inbound: { debounceMs: 0 } } } };
 };
+
+async function verdict(gw, net, sent) {
+	try {
+		return judge(net, await account(gw, net, sent));
+	} catch (e) {
+		await dump(gw);
+		throw e;
+	}
+}
 
 for (const Net of NETWORKS) {
 	gatewayTest(`${Net.title}: 100 messages and 200 kills`, { timeout: 240000, gateway: setUp(Net) }, async (gw, t) => {
@@ -46,7 +55,7 @@ for (const Net of NETWORKS) {
 		}
 		await talk;
 		await settled(gw, net, sent);
-		const sum = judge(net, await account(gw, net, sent));
+		const sum = await verdict(gw, net, sent);
 
 		assert.ok(sum.replies > MESSAGES / 4, `most were never answered: ${JSON.stringify(sum)}`);
 	});
@@ -74,6 +83,6 @@ for (const Net of NETWORKS) {
 			for (let i = 0; i < 5; i++)
 				net.redeliver(m.handle);
 		await settled(gw, net, sent);
-		judge(net, await account(gw, net, sent));
+		await verdict(gw, net, sent);
 	});
 }

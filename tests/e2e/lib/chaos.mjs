@@ -51,6 +51,16 @@ export async function chaosModel(call) {
 		call.end();
 }
 
+/* Everything that the database knows, for a person who looks for what went wrong. */
+export async function dump(gw) {
+	const sql = ['SELECT id, lane, kind, state, run_id, reason, attempts, received_at, ended_at, payload FROM channel_inbox',
+		'SELECT id, key, lane, state, origin, run_id, part, parts, attempts, error, message FROM channel_outbox',
+		'SELECT run_id, session_key, state, error, accepted_at, started_at, ended_at FROM inputs'];
+
+	for (const q of sql)
+		console.log((await run('sqlite3', ['-header', path.join(gw.state, 'chela.sqlite'), q])).stdout);
+}
+
 /* What the operator is told: what is kept as dead in both directions. */
 async function deadLetters(gw) {
 	const sql = `SELECT state, message AS text FROM channel_outbox WHERE state IN ('failed', 'unsure')
@@ -112,7 +122,7 @@ export function judge(net, { seen, lost }) {
 }
 
 /* Everything has come to an end: nothing waits in either direction. */
-export async function settled(gw, net, sent, ms = 60000) {
+export async function settled(gw, net, sent, ms = Number(process.env.CHAOS_SETTLE_MS ?? 60000)) {
 	await until(async () => {
 		const { seen } = await account(gw, net, sent);
 
