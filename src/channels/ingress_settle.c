@@ -21,6 +21,7 @@
 
 #define LIVE_SETTLE_MS 3000              /* for a preview's edit that is on its way; then the reply is a message of its own */
 #define ABSORBED_DEPTH_MAX 8
+#define NOTICE_QUOTE 80                  /* bytes of the message that a notice is about */
 
 /* A run with the rows that end with it. */
 struct group { const char *run_id; struct chan_run_end end; VEC(const struct inbox_row *) rows; };
@@ -242,6 +243,19 @@ static bool is_first_of_lane(const struct group *gr, size_t i)
 	return true;
 }
 
+/* What is told of a message that got no answer says which one is meant. */
+static const char *with_quote(struct arena *a, const char *notice, const struct inbox_row *row)
+{
+	struct chan_in in;
+	size_t len, cut;
+
+	if (!notice || !row->payload || chan_in_read(row->payload, strlen(row->payload), a, &in, NULL) || str_empty(in.text))
+		return notice;
+	len = strcspn(in.text, "\r\n");
+	cut = utf8_cut(in.text, len, NOTICE_QUOTE);
+	return arena_printf(a, "%s\n\n> %.*s%s", notice, (int)cut, in.text, in.text[cut] ? "…" : "");
+}
+
 /* *ret: one for each lane, at most as many as there are rows. */
 CH_FIBER static ch_status prepare_all(struct settling *s, const struct group *gr, const char *text, bool is_notice,
 				      struct saying *ret, size_t *ret_count, struct ch_err *err)
@@ -261,7 +275,8 @@ CH_FIBER static ch_status prepare_all(struct settling *s, const struct group *gr
 						 .is_batch = gr->rows.len > 1 } };
 		st = place_of_row(row, s->a, &ret[n].at, &ret[n].m.handle, err);
 		if (!st)
-			st = prepare(s->g, run, text, is_notice ? NULL : gr->end.media, s->a, &ret[n], err);
+			st = prepare(s->g, run, is_notice ? with_quote(s->a, text, row) : text, is_notice ? NULL : gr->end.media, s->a,
+				     &ret[n], err);
 		n++;
 	}
 	*ret_count = n;

@@ -16,6 +16,7 @@ export class Telegram {
 
 		n.double = await TelegramDouble.start();
 		n.people = Array.from({ length: CHATS }, (_, i) => n.double.user(50000001 + i, `Ada ${i}`));
+		n.patience = setInterval(() => n.double.release(), 2000);        /* silence is broken off after a while */
 		return n;
 	}
 
@@ -45,8 +46,6 @@ export class Telegram {
 			'cut-after': 'cut-after' };
 
 		this.double.fail('sendMessage', kinds[kind]);
-		if (kind.startsWith('silence'))
-			setTimeout(() => this.double.release(), 2000).unref();
 	}
 
 	cut() {
@@ -54,6 +53,7 @@ export class Telegram {
 	}
 
 	async stop() {
+		clearInterval(this.patience);
 		await this.double.stop();
 	}
 }
