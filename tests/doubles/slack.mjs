@@ -117,6 +117,7 @@ export class SlackDouble {
 	holdEvents = false;              /* events wait until release() */
 	echoes = true;                   /* the app hears its own messages, as Slack does it */
 	#faults = new Map();
+	#silenced = new Set();
 	#sockets = new Set();
 	#tickets = new Set();
 	#pending = [];                   /* envelopes that nobody acknowledged */
@@ -253,6 +254,8 @@ export class SlackDouble {
 			entry.args = args;
 			const fault = this.#takeFault(method);
 
+			if (fault?.silent)
+				this.#silenced.add(req.socket);
 			if (fault?.silent === 'before')
 				return undefined;
 			if (fault?.cut === 'before')
@@ -285,6 +288,13 @@ export class SlackDouble {
 		} finally {
 			this.calls.push(entry);
 		}
+	}
+
+	/* Who waits for an answer that never comes has the connection ended. */
+	breakSilence() {
+		for (const socket of this.#silenced)
+			socket.destroy();
+		this.#silenced.clear();
 	}
 
 	#takeFault(method) {

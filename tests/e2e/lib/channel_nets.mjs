@@ -68,6 +68,7 @@ export class Slack {
 		n.double = await SlackDouble.start();
 		n.double.setClock();
 		n.rooms = Array.from({ length: CHATS }, (_, i) => n.double.room(`C0CHAOS0${i}`, 'channel', ['U0ADA0001', n.double.botUser]));
+		n.patience = setInterval(() => n.double.breakSilence(), 2000);
 		return n;
 	}
 
@@ -103,6 +104,7 @@ export class Slack {
 	}
 
 	async stop() {
+		clearInterval(this.patience);
 		await this.double.stop();
 	}
 }
