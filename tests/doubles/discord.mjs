@@ -486,6 +486,13 @@ export class DiscordDouble {
 		}
 	}
 
+	/* Who waits for an answer that never comes has the connection ended. */
+	breakSilence() {
+		for (const res of this.#held)
+			res.destroy();
+		this.#held.clear();
+	}
+
 	#vanish(res, kind) {
 		if (kind.startsWith('cut'))
 			return res.destroy();

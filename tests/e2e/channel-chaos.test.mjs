@@ -5,11 +5,13 @@
  */
 import assert from 'node:assert/strict';
 import { ModelDouble } from '../doubles/model.mjs';
-import { account, chaosModel, dump, judge, pause, random, settled } from './lib/chaos.mjs';
+import { account, chaosModel, dump, judge, loggedIn, pause, random, settled } from './lib/chaos.mjs';
 import { NETWORKS } from './lib/channel_nets.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 
 const MESSAGES = Number(process.env.CHAOS_MESSAGES ?? 100), KILLS = Number(process.env.CHAOS_KILLS ?? 200), CHATS = 4;
+/* IRC takes a line every other second: there as many as fit into a minute, unless CHAOS_SLOW says otherwise. */
+const SLOW_MESSAGES = Number(process.env.CHAOS_SLOW ?? 20);
 const seed = Number(process.env.E2E_SEED ?? Date.now() % 1e9);
 
 const setUp = (Net) => async (t) => {
@@ -31,18 +33,20 @@ async function verdict(gw, net, sent) {
 }
 
 for (const Net of NETWORKS) {
-	gatewayTest(`${Net.title}: 100 messages and 200 kills`, { timeout: 240000, gateway: setUp(Net) }, async (gw, t) => {
+	gatewayTest(`${Net.title}: 100 messages and 200 kills`, { timeout: 900000, gateway: setUp(Net) }, async (gw, t) => {
 		const rand = random(seed), net = t.net, sent = [];
+		const messages = net.keepsNothing ? SLOW_MESSAGES : MESSAGES;
 		let kills = 0;
 
 		console.log(`# seed ${seed} (E2E_SEED)`);
+		await loggedIn(gw, net);
 		const talk = (async () => {
-			for (let n = 0; n < MESSAGES; n++) {
+			for (let n = 0; n < messages; n++) {
 				const chat = n % CHATS;
 
 				sent.push({ chat, handle: await net.say(chat, `say m${n}.`) });
 				/* As fast as kills go by, so that they fall all over the conversation. */
-				while (kills < KILLS * n / MESSAGES)
+				while (kills < KILLS * n / messages)
 					await pause(2);
 			}
 		})();
@@ -57,14 +61,15 @@ for (const Net of NETWORKS) {
 		await settled(gw, net, sent);
 		const sum = await verdict(gw, net, sent);
 
-		assert.ok(sum.replies > MESSAGES / 4, `most were never answered: ${JSON.stringify(sum)}`);
+		assert.ok(sum.replies > messages / 4, `most were never answered: ${JSON.stringify(sum)}`);
 	});
 
-	gatewayTest(`${Net.title}: cuts, redelivery, 500, 429 and silence`, { timeout: 120000, gateway: setUp(Net) }, async (gw, t) => {
+	gatewayTest(`${Net.title}: cuts, redelivery, 500, 429 and silence`, { timeout: 600000, gateway: setUp(Net) }, async (gw, t) => {
 		const rand = random(seed + 1), net = t.net, sent = [];
 		const kinds = ['500', '429', 'silence-before', 'silence-after', 'cut-before', 'cut-after'];
 
-		for (let n = 0; n < MESSAGES; n++) {
+		await loggedIn(gw, net);
+		for (let n = 0; n < (net.keepsNothing ? SLOW_MESSAGES : MESSAGES); n++) {
 			const chat = n % CHATS, what = rand();
 
 			if (what < 0.3)

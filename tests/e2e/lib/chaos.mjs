@@ -11,6 +11,7 @@
  *	fault(kind)              what becomes of the next send of ours: '500', '429', 'silence-before', 'silence-after', 'cut-before',
  *	                         'cut-after'; false: this platform has no such thing
  *	cut()                    breaks all connections to us
+ *	keepsNothing             what is said while we are away is gone, and nothing is brought twice (IRC)
  *
  * Message n reads "say m<n>." and is answered "reply m<n>." by the model. What a person or the operator is told instead counts as its
  * notice when it names m<n>, or when it stands in the chat between replies.
@@ -49,6 +50,15 @@ export async function chaosModel(call) {
 	}
 	if (!call.res.destroyed)
 		call.end();
+}
+
+/* The account has logged in: from now on the platform keeps what is said while we are away (those that do). */
+export async function loggedIn(gw, net) {
+	const c = await gw.connect();
+
+	await until(async () => (await c.call('channels.status', {})).channelAccounts[net.name]?.[0]?.state === 'connected',
+		`${net.name} connected`);
+	await c.close();
 }
 
 /* Everything that the database knows, for a person who looks for what went wrong. */
@@ -95,11 +105,13 @@ export async function account(gw, net, sent) {
 		if (n !== undefined)
 			seen[n][letter.state === 'unsure' ? 'unsure' : 'failed']++;
 	}
-	return { seen, lost };
+	const rows = await run('sqlite3', [path.join(gw.state, 'chela.sqlite'), "SELECT count(*) FROM channel_inbox WHERE kind = 'message'"]);
+
+	return { seen, lost, taken: Number(rows.stdout) };
 }
 
 /* One visible reply or one visible notice for each; a reply that may have been lost is the operator's to judge. */
-export function judge(net, { seen, lost }) {
+export function judge(net, { seen, lost, taken }) {
 	const sum = { replies: 0, notices: 0, 'told to the operator': 0, 'arrived though unsure': 0 };
 
 	seen.forEach((m, n) => {
@@ -108,7 +120,8 @@ export function judge(net, { seen, lost }) {
 		assert.ok(m.replies <= 1, `answered twice: ${what}`);
 		assert.ok(m.notices <= 1, `told twice: ${what}`);
 		assert.ok(!(m.replies && m.notices), `answered and said to be lost: ${what}`);
-		assert.ok(m.replies + m.notices + m.unsure + m.failed >= 1, `nothing came of it: ${what}`);
+		if (!net.keepsNothing)
+			assert.ok(m.replies + m.notices + m.unsure + m.failed >= 1, `nothing came of it: ${what}`);
 		sum.replies += m.replies;
 		sum.notices += m.notices;
 		if (!m.replies && !m.notices)
@@ -116,16 +129,22 @@ export function judge(net, { seen, lost }) {
 		if (m.replies && m.unsure)
 			sum['arrived though unsure']++;
 	});
+	const silent = seen.filter((m) => m.replies + m.notices + m.unsure + m.failed === 0).length;
+
+	/* Gone before we had them: there are as many fewer rows of what came in. */
+	assert.equal(taken, seen.length - silent, `${net.name}: ${taken} were taken, ${seen.length - silent} ended`);
+	if (silent)
+		sum['lost on their way to us'] = silent;
 	console.log(`# ${net.name}: ${seen.length} messages: ${Object.entries(sum).map(([k, v]) => `${v} ${k}`).join(', ')}` +
 		`${lost.length ? `; ${lost.length} other texts` : ''}`);
 	return sum;
 }
 
 /* Everything has come to an end: nothing waits in either direction. */
-export async function settled(gw, net, sent, ms = Number(process.env.CHAOS_SETTLE_MS ?? 60000)) {
+export async function settled(gw, net, sent, ms = Number(process.env.CHAOS_SETTLE_MS ?? 90000)) {
 	await until(async () => {
-		const { seen } = await account(gw, net, sent);
+		const { seen, taken } = await account(gw, net, sent);
 
-		return seen.every((m) => m.replies + m.notices + m.unsure + m.failed >= 1);
+		return seen.filter((m) => m.replies + m.notices + m.unsure + m.failed >= 1).length >= (net.keepsNothing ? taken : sent.length);
 	}, `${net.name}: all messages answered or told of`, ms).catch(() => undefined);     /* judge() says which are not */
 }
