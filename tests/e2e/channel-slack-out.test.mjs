@@ -107,6 +107,16 @@ test('what was said there can be read', async () => {
 	assert.match(r, /"senderName":"bob"/);
 });
 
+test('actions that are switched off are not done', async (t) => {
+	const other = await slackGateway(t, { keys: { actions: { reactions: false } } });
+	const oc = await other.gw.connect();
+	const r = await oc.call('send', { channel: 'slack', to: GENERAL, message: 'x', idempotencyKey: 'a' });
+
+	assert.match((await oc.fails('message.action', { channel: 'slack', action: 'react', idempotencyKey: 'b',
+		params: { to: GENERAL, messageId: r.messageId, emoji: '👀' } })).message, /reactions/);
+	assert.ok(!other.slack.calls.items.some((x) => x.method === 'reactions.add'));
+});
+
 test('places that are none are refused with what would be one', async () => {
 	for (const to of ['#general', '@ada', 'general', 'https://x'])
 		assert.match((await c.fails('send', { channel: 'slack', to, message: 'x', idempotencyKey: `k${++n}` })).message, /user:U|channel:C|unknown|not a place/i);
