@@ -26,16 +26,18 @@ after(async () => {
 const heard = (mark) => JSON.stringify(w.asked(mark).messages);
 const me = `<@${BOT}>`;
 
-test('it logs in with its intents and its presence', async () => {
+test('it logs in with its intents and its presence, and offers its commands', async () => {
 	const { item } = await d.logins.find((l) => l.op === 'identify');
 
 	assert.equal(item.intents & (1 << 15), 1 << 15);
 	assert.equal(item.presence.activities[0].state, 'Harbour watch');
+	await until(() => d.commands.some((x) => x.name === 'new'), 'the commands');
 });
 
-test('a DM is answered', async () => {
+test('a DM is answered, and typing is shown', async () => {
 	const m = await w.round(USERS.ada, dm, 'hello m-dm');
 
+	await d.typing.find((x) => x.channel === dm, { what: 'typing' });
 	assert.equal(m.room, dm);
 });
 
