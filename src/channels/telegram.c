@@ -213,7 +213,7 @@ static ch_status serve(struct chan_acct *acct, struct arena *a, struct ch_err *e
 	if (!str_empty(chan_cfg_str(chan_acct_cfg(acct), "webhookUrl")))
 		return tg_hook_run(acct, privacy_warning(chan_acct_cfg(acct), &who), err);
 	chan_state(acct, CHAN_CONNECTED, privacy_warning(chan_acct_cfg(acct), &who));
-	return tg_poll(acct, who.id, err);
+	return tg_poll(acct, who.id, privacy_warning(chan_acct_cfg(acct), &who), err);
 }
 
 static CH_FIBER ch_status telegram_run(struct chan_acct *acct, struct ch_err *err)
@@ -221,11 +221,14 @@ static CH_FIBER ch_status telegram_run(struct chan_acct *acct, struct ch_err *er
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct telegram *tg = chan_priv(acct);
 	struct ch_err why;
-	ch_status st = serve(acct, a, err ? err : &why);
+	ch_status st;
 
+	fiber_cond_init(&tg->presser_ended);
+	st = serve(acct, a, err ? err : &why);
+
+	secret_unref(CH_TAKE(tg->hook_secret));  /* first: nothing comes in while we wait */
 	tg_presses_end(tg);
 	secret_unref(CH_TAKE(tg->token));
-	secret_unref(CH_TAKE(tg->hook_secret));
 	ch_free(CH_TAKE(tg->places));
 	return st;
 }

@@ -50,7 +50,8 @@ struct telegram {
 	/* Presses to be acknowledged, by a fiber of their own so that polling goes on. */
 	char *presses[TG_PRESSES_MAX];
 	size_t press_count;
-	struct fiber *presser;
+	struct fiber *presser;           /* NULL: none runs */
+	struct fiber_cond presser_ended;
 	struct tg_place *places;         /* a ring of TG_PLACES_MAX; NULL until a forum's message was seen */
 	size_t place_next;
 };
@@ -130,7 +131,7 @@ const char *tg_id(const struct json *v, struct arena *a);        /* an integer a
 /* Commits a batch (cursor NULL: none) and stops the progress bars of its buttons. */
 CH_FIBER CH_MUST_USE ch_status tg_take(struct chan_acct *acct, const struct json *updates, const char *cursor, int64_t *ret_next,
 				       struct ch_err *err);
-CH_FIBER CH_MUST_USE ch_status tg_poll(struct chan_acct *acct, const char *bot_id, struct ch_err *err);
+CH_FIBER CH_MUST_USE ch_status tg_poll(struct chan_acct *acct, const char *bot_id, const char *warning, struct ch_err *err);
 /* setWebhook, a listener, and a look now and then; warning: shown while all is well, or NULL. */
 CH_FIBER CH_MUST_USE ch_status tg_hook_run(struct chan_acct *acct, const char *warning, struct ch_err *err);
 CH_FIBER void tg_hook(struct chan_acct *acct, const struct http_request *rq, struct chan_webhook_reply *reply);

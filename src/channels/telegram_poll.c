@@ -24,29 +24,34 @@
 
 /* -- acknowledging presses -- */
 
-/* The progress bar on a pressed button stops when it is answered; it is of no use to do so much later. */
-static void presser(void *arg)
+static ch_status acknowledge(struct chan_acct *acct, const char *id, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO_LINK struct tg_link l = { 0 };
+	struct json *params = json_new_obj(a);
+	struct tg_answer answer;
+	ch_status st = tg_link_open(acct, &l, err);
+
+	json_set(a, params, "callback_query_id", json_new_str(a, id));
+	return st ? st : tg_call(&l, "answerCallbackQuery", params, TG_CALL_MS, a, &answer, err);
+}
+
+/* The progress bar on a pressed button stops when it is answered; it is of no use to do so much later. The run waits for our end. */
+CH_FIBER static void presser(void *arg)
 {
 	struct chan_acct *acct = arg;
+	struct telegram *tg = chan_priv(acct);
 
-	for (;;) {
-		struct telegram *tg = chan_priv(acct);
-		CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-		CH_AUTO_LINK struct tg_link l = { 0 };
-		struct json *params = json_new_obj(a);
-		struct tg_answer answer;
+	while (tg->press_count && !fiber_canceled()) {
+		CH_AUTO_STR char *id = tg->presses[0];
 		struct ch_err err;
-		char *id;
 
-		if (!tg->press_count || fiber_canceled())
-			return;
-		id = tg->presses[0];
-		memmove(tg->presses, tg->presses + 1, --tg->press_count * sizeof(*tg->presses));
-		json_set(a, params, "callback_query_id", json_new_str(a, id));
-		ch_free(id);
-		if (tg_link_open(acct, &l, &err) || tg_call(&l, "answerCallbackQuery", params, TG_CALL_MS, a, &answer, &err))
+		memmove(tg->presses, tg->presses + 1, --tg->press_count * sizeof(tg->presses[0]));
+		if (acknowledge(acct, id, &err))
 			log_debug("telegram", "%s: a press is not acknowledged: %s", chan_acct_id(acct), err.text);
 	}
+	tg->presser = NULL;
+	fiber_cond_broadcast(&tg->presser_ended);
 }
 
 static void press(struct chan_acct *acct, const char *id)
@@ -62,20 +67,19 @@ static void start_presser(struct chan_acct *acct)
 {
 	struct telegram *tg = chan_priv(acct);
 
-	if (!tg->press_count)
-		return;
-	if (tg->presser && fiber_join(tg->presser, fiber_deadline(0)))
-		return;                                  /* still at it: it looks again before it ends */
-	tg->presser = fiber_spawn(chan_loop(acct), "telegram-press", FIBER_JOINABLE, presser, acct);
+	if (tg->press_count && !tg->presser)
+		tg->presser = fiber_spawn(chan_loop(acct), "telegram-press", FIBER_DETACHED, presser, acct);
 }
 
 CH_FIBER void tg_presses_end(struct telegram *tg)
 {
+	/* Without an end of its own: the fiber is cancelled, so each of its waits ends. */
 	fiber_mask(1);
-	if (tg->presser) {
+	if (tg->presser)
 		fiber_cancel(tg->presser);
-		CH_BUG_ON(fiber_join(CH_TAKE(tg->presser), FIBER_FOREVER) != CH_OK);   /* it is cancelled: each of its waits ends */
-	}
+	while (tg->presser)
+		if (fiber_cond_wait(&tg->presser_ended, FIBER_FOREVER))
+			break;
 	fiber_mask(-1);
 	while (tg->press_count)
 		ch_free(tg->presses[--tg->press_count]);
@@ -154,6 +158,7 @@ CH_FIBER ch_status tg_take(struct chan_acct *acct, const struct json *updates, c
 struct poll {
 	struct chan_acct *acct;
 	const char *bot_id;
+	const char *warning;             /* shown while all is well; or NULL */
 	int64_t next;                    /* offset; 0: whatever is there */
 	int failures;                    /* in a row */
 	bool is_degraded;
@@ -202,8 +207,9 @@ static CH_FIBER ch_status on_failure(struct poll *p, const struct tg_answer *ans
 {
 	if (st == CH_E_CANCELED || answer->code == 401 || answer->code == 404)
 		return st == CH_E_NOT_FOUND ? ch_fail(err, CH_E_DENIED, "Telegram does not know this bot: check the token") : st;
-	if (answer->code == 409) {
+	if (answer->code)
 		chan_alive(p->acct);
+	if (answer->code == 409) {
 		p->is_warm = false;
 		if (strstr(answer->description, "webhook"))
 			return ch_fail(err, CH_E_CONFLICT, "a webhook was set for this bot meanwhile; it is taken back");
@@ -224,14 +230,14 @@ static void on_success(struct poll *p)
 	p->failures = 0;
 	p->is_warm = true;
 	if (p->is_degraded)
-		chan_state(p->acct, CHAN_CONNECTED, NULL);
+		chan_state(p->acct, CHAN_CONNECTED, p->warning);
 	p->is_degraded = false;
 	chan_alive(p->acct);
 }
 
-CH_FIBER ch_status tg_poll(struct chan_acct *acct, const char *bot_id, struct ch_err *err)
+CH_FIBER ch_status tg_poll(struct chan_acct *acct, const char *bot_id, const char *warning, struct ch_err *err)
 {
-	struct poll p = { .acct = acct, .bot_id = bot_id };
+	struct poll p = { .acct = acct, .bot_id = bot_id, .warning = warning };
 	struct ch_err why;
 	ch_status st;
 
