@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "channels/render.h"
+#include "channels/route.h"
 #include "core/log.h"
 #include "core/str.h"
 
@@ -143,6 +144,29 @@ const char *egress_prefix(struct chan_egress *e, const struct chan_cfg *cfg, con
 	return put_words(prefix, words, CH_ARRAY_LEN(words), a);
 }
 
+/* -- what the message tool said already -- */
+
+/* Is the tool's word the answer here (message_tool), so that a reply beside it stays private? */
+static bool tool_answers(const struct config *c, const struct chan_peer *peer)
+{
+	const char *mode = peer->kind == CHAN_DIRECT ? NULL : config_str(c, "messages.groupChat.visibleReplies");
+
+	return str_eq(mode ? mode : config_str(c, "messages.visibleReplies"), "message_tool");
+}
+
+/* A text that was said by the tool is not said again. Who got nothing by the tool gets the reply, whatever the mode. */
+static ch_status was_said(struct chan_egress *e, const struct chan_message *m, struct arena *a, bool *ret, struct ch_err *err)
+{
+	const char *lane = chan_lane(a, m->channel, m->account, &m->peer);
+	bool any = false, same = false;
+	ch_status st = CH_OK;
+
+	if (m->run_id && !m->file_count)
+		st = outbox_said(e->db, m->run_id, lane, m->text, &any, &same, err);
+	*ret = same || (any && tool_answers(chan_host_config(e->host), &m->peer));
+	return st;
+}
+
 /* -- all of it -- */
 
 CH_FIBER ch_status egress_reply(struct chan_egress *e, const char *agent_id, const struct egress_words *words, struct arena *a,
@@ -167,5 +191,5 @@ CH_FIBER ch_status egress_reply(struct chan_egress *e, const char *agent_id, con
 	if (prefix && !str_empty(m->text) && !str_starts(m->text, prefix))
 		m->prefix = prefix;
 	*ret_is_silent = str_empty(m->text) && !m->file_count && !m->poll && !m->location;
-	return CH_OK;
+	return *ret_is_silent ? CH_OK : was_said(e, m, a, ret_is_silent, err);
 }

@@ -5,12 +5,15 @@
 
 #include <string.h>
 
+#include "core/crypto.h"
 #include "core/str.h"
 
 #define COLUMNS                                                                                              \
 	"id, key, channel, account, lane, origin, session_key, run_id, state, message, message_ids, error, " \
 	"parts, part, attempts, next_at, created_at, sending_at, ended_at"
 #define IS_OPEN "state IN ('pending', 'sending')"
+
+#define DIGEST_LEN (2 * SHA256_LEN + 1)
 
 static const char *const state_names[] = { "pending", "sending", "sent", "failed", "unsure" };
 
@@ -77,13 +80,25 @@ ch_status outbox_by_key(struct db *db, const char *key, int64_t *ret_id, struct 
 	return CH_OK;
 }
 
+static const char *digest_of(const char *text, char ret[DIGEST_LEN])
+{
+	const char *start = text + strspn(text, " \t\r\n");
+	size_t n = strlen(start);
+
+	while (n && strchr(" \t\r\n", start[n - 1]))
+		n--;
+	sha256_hex(start, n, ret);
+	return ret;
+}
+
 static ch_status insert(struct db *db, const struct chan_message *m, const char *key, const char *lane, int64_t now_ms,
 			const struct buf *json, struct ch_err *err)
 {
+	char digest[DIGEST_LEN];
 	struct db_stmt *s;
 	ch_status st = db_prep(db,
 			       "INSERT INTO channel_outbox (key, channel, account, lane, state, origin, session_key, run_id,"
-			       " message, created_at) VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?6, ?7, ?8, ?9)",
+			       " message, created_at, digest) VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?6, ?7, ?8, ?9, ?10)",
 			       &s, err);
 
 	if (st)
@@ -97,6 +112,7 @@ static ch_status insert(struct db *db, const struct chan_message *m, const char 
 	db_bind_text(s, 7, m->run_id);
 	db_bind_textn(s, 8, json->data, json->len);
 	db_bind_int(s, 9, now_ms);
+	db_bind_text(s, 10, m->text && str_eq(m->origin, "tool") ? digest_of(m->text, digest) : NULL);
 	return db_run(s, NULL, err);
 }
 
@@ -373,6 +389,30 @@ ch_status outbox_waiting(struct db *db, const char *channel, const char *account
 	if (!st)
 		*ret = (size_t)db_int(s, 0);
 	return st;
+}
+
+ch_status outbox_said(struct db *db, const char *run_id, const char *lane, const char *text, bool *ret_any, bool *ret_same,
+		      struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *s = NULL;
+	char digest[DIGEST_LEN];
+	bool has_row;
+	ch_status st = db_prep(db,
+			       "SELECT count(*), count(*) FILTER (WHERE digest = ?3) FROM channel_outbox"
+			       " WHERE run_id = ?1 AND lane = ?2 AND origin = 'tool' AND state <> 'failed'",
+			       &s, err);
+
+	if (st)
+		return st;
+	db_bind_text(s, 1, run_id);
+	db_bind_text(s, 2, lane);
+	db_bind_text(s, 3, text ? digest_of(text, digest) : NULL);
+	st = db_step(s, &has_row, err);
+	if (st)
+		return st;
+	*ret_any = db_int(s, 0) > 0;
+	*ret_same = db_int(s, 1) > 0;
+	return CH_OK;
 }
 
 bool outbox_has_any(struct db *db)

@@ -74,6 +74,9 @@ CH_MUST_USE ch_status outbox_resubmit(struct db *db, int64_t id, int64_t now_ms,
 CH_MUST_USE ch_status outbox_stale(struct db *db, int64_t before_ms, size_t limit, struct arena *a,
 				   void (*each)(void *arg, const struct outbox_row *r), void *arg, struct ch_err *err);
 CH_MUST_USE ch_status outbox_waiting(struct db *db, const char *channel, const char *account, size_t *ret, struct ch_err *err);
+/* What a run's tools said in a lane: whether anything, and whether this text. text NULL: none is asked for. */
+CH_MUST_USE ch_status outbox_said(struct db *db, const char *run_id, const char *lane, const char *text, bool *ret_any,
+				  bool *ret_same, struct ch_err *err);
 /* Is there any row at all? */
 bool outbox_has_any(struct db *db);
 /* JSON of all messages that hold files. */

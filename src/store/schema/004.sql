@@ -71,6 +71,7 @@ CREATE TABLE channel_outbox (
 	attempts INTEGER NOT NULL DEFAULT 0,     -- of this part
 	next_at INTEGER NOT NULL DEFAULT 0,
 	error TEXT,
+	digest TEXT,                             -- SHA-256 of what a tool said: a reply that says the same is not sent
 	created_at INTEGER NOT NULL,
 	sending_at INTEGER NOT NULL DEFAULT 0,
 	ended_at INTEGER NOT NULL DEFAULT 0

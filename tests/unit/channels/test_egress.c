@@ -815,6 +815,44 @@ static void test_replies_obey_tags_modes_and_prefix(void **state)
 	in_host(ONE, replies_body);
 }
 
+static void tool_says(const char *text, const char *run_id)
+{
+	struct chan_message m = { .channel = "telegram", .peer = { .id = "-5", .kind = CHAN_GROUP }, .text = text, .origin = "tool",
+				  .run_id = run_id };
+	int64_t id;
+
+	assert_int_equal(egress_put(out(), &m, &id, &err), CH_OK);
+	turns();
+}
+
+static bool is_silent_after(const char *text, const char *run_id)
+{
+	struct chan_message m = { .channel = "telegram", .account = "default", .peer = { .id = "-5", .kind = CHAN_GROUP },
+				  .text = text, .run_id = run_id };
+	bool is_silent;
+
+	assert_int_equal(egress_reply(out(), "main", NULL, scratch(), &m, &is_silent, &err), CH_OK);
+	return is_silent;
+}
+
+static void said_body(void)
+{
+	start();
+	tool_says("Done: the chart.", "r1");
+	assert_true(is_silent_after("Done: the chart.\n", "r1"));
+	assert_false(is_silent_after("Something else.", "r1"));
+	assert_false(is_silent_after("Done: the chart.", "r2"));
+	set_config("{messages:{groupChat:{visibleReplies:'message_tool'}},channels:{telegram:{botToken:'1:a'}}}");
+	turns();
+	assert_true(is_silent_after("Something else.", "r1"));
+	assert_false(is_silent_after("Nobody heard of it.", "r3"));
+}
+
+static void test_a_reply_does_not_repeat_the_tool(void **state)
+{
+	in_host(ONE, said_body);
+}
+
 /* -- what cannot be put -- */
 
 static void invalid_body(void)
@@ -894,6 +932,7 @@ int main(void)
 		T(test_threat_exfiltration_a_reply_sends_files_of_the_workspace_only),
 		T(test_files_live_as_long_as_their_row),
 		T(test_replies_obey_tags_modes_and_prefix),
+		T(test_a_reply_does_not_repeat_the_tool),
 		T(test_refuses_what_the_network_cannot),
 		T(test_acts_at_once_and_shares_the_pace),
 	};
