@@ -14,7 +14,7 @@ struct move {
 	const char *old_id, *new_id;
 	struct arena *arena;
 	struct json *patch;              /* RFC 7386, of the whole file */
-	bool has_any;
+	bool has_any, was_found;         /* something moves; the file has the old id */
 };
 
 /* The key under which a map has this room. */
@@ -54,6 +54,7 @@ static void move_in(struct move *m, const struct json *section, const char *cons
 	const struct json *map = json_get(section, way[n - 1]), *entry = entry_of(m, map, m->old_id);
 	struct json *to;
 
+	m->was_found |= entry != NULL;
 	if (!entry || entry_of(m, map, m->new_id))
 		return;
 	to = place(m, way, n);
@@ -84,7 +85,7 @@ ch_status rooms_move(struct config_store *store, const struct chan_ops *ops, con
 	move_in(&m, section, of_network, CH_ARRAY_LEN(of_network));
 	move_in(&m, json_get(json_get(section, "accounts"), account), of_account, CH_ARRAY_LEN(of_account));
 	room_find(cfg, ops, &(struct chan_peer){ .kind = CHAN_GROUP, .id = old_id }, a, &room);
-	if (!m.has_any && room.is_named)
+	if (!m.was_found && room.is_named)
 		log_warn("channels", "the room %s on %s is %s now; its settings are in an included file: change the id there",
 			 log_quote(old_id), ops->id, log_quote(new_room));
 	if (!m.has_any)
