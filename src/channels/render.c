@@ -76,6 +76,8 @@ static void end_part(struct cutter *c)
 		c->parts = grown;
 	}
 	part = (struct render_part){ .text = copy(c, &c->text), .plain = copy(c, &c->plain) };
+	if (part.text && part.plain && !*part.text)
+		part.text = render_escape(c->a, c->opts->flavour, part.plain);
 	c->is_out_of_memory |= !part.text || !part.plain || c->text.failed || c->plain.failed;
 	if (!c->is_out_of_memory)
 		c->parts[c->count++] = part;
@@ -224,10 +226,12 @@ static struct places find_places(struct cutter *c, const struct md_block *b, uin
 		for (size_t atom; pos < end; pos += (uint32_t)atom) {
 			atom = pen_atom(c->opts->flavour, text + pos, end - pos);
 			utf8_decode(text + pos, end - pos, &cp);
-			if (pos > from && md_api_is_break(before, cp, &state))
+			/* What the flavour does not show stays with what it belongs to. */
+			if (pos > from && md_api_is_break(before, cp, &state) && !r->is_hidden)
 				at.any = pos;
 			before = cp;
-			note_place(&at, b, r, text, from, pos);
+			if (!r->is_hidden)
+				note_place(&at, b, r, text, from, pos);
 			pen_text(&p, b, i, pos, pos + (uint32_t)atom);
 			pen_text(&twin, b, i, pos, pos + (uint32_t)atom);
 			if (!is_within(c, &p, b->kind == MD_CODE_BLOCK) || !is_within(c, &twin, 0))
