@@ -1,0 +1,129 @@
+/*
+ * channel-approvals.test.mjs - approvals and questions as cards in a chat: the owner presses, strangers press in vain, every
+ * surface sees the one answer, a kill in between loses nothing.
+ */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { TelegramDouble } from '../doubles/telegram.mjs';
+import { execGateway } from './lib/exec.mjs';
+import { until } from './lib/wait.mjs';
+
+const GROUP = -1001234567890;
+const QUESTION = { questions: [{ id: 'target', header: 'Target', question: 'Where to?', options: [{ label: 'Staging' }, { label: 'Production' }] }] };
+
+async function world(t, { telegram = {}, config = {} } = {}) {
+	const tg = await TelegramDouble.start();
+	const w = { tg, owner: tg.user(60000001, 'Ada'), friend: tg.user(60000002, 'Bob'), stranger: tg.user(60000003, 'Eve') };
+
+	tg.group(GROUP, 'Team');
+	Object.assign(w, await execGateway(t, { agents: { defaults: { sandbox: { mode: 'off' } } }, tools: { exec: { mode: 'ask' } },
+		commands: { ownerAllowFrom: [`telegram:${w.owner.id}`] },
+		...tg.config({ dmPolicy: 'allowlist', allowFrom: [w.owner.id, w.friend.id], streaming: { mode: 'off' }, ackReaction: '',
+			groups: { [GROUP]: { requireMention: false, allowFrom: [w.owner.id, w.friend.id] } }, ...telegram }), ...config }));
+	t.after(() => tg.stop());
+	w.file = path.join(w.gw.state, 'workspace', 'made');
+	w.command = (n) => `call ${JSON.stringify({ id: `call_${n}`, name: 'exec', args: { command: `touch ${w.file}${n}` } })}`;
+	w.card = (chat, match = () => true) => until(() => tg.visible(chat).find((m) => m.reply_markup && match(m)), 'a card with buttons');
+	w.button = (m, text) => m.reply_markup.inline_keyboard.flat().find((b) => b.text === text)?.callback_data;
+	w.text = (chat, re) => until(() => tg.texts(chat).find((x) => re.test(x)), `${re} in ${JSON.stringify(tg.texts(chat))}`);
+	return w;
+}
+
+test('the owner allows and denies by button; the card says how it ended', { timeout: 60000 }, async (t) => {
+	const w = await world(t);
+
+	w.tg.say(w.owner, w.command(1));
+	const card = await w.card(w.owner.id);
+
+	assert.match(card.text, /touch .*made1/);
+	assert.deepEqual(card.reply_markup.inline_keyboard.flat().map((b) => b.text), ['Allow once', 'Always', 'Deny']);
+	for (const b of card.reply_markup.inline_keyboard.flat())
+		assert.ok(Buffer.byteLength(b.callback_data) <= 64);
+	assert.equal(existsSync(`${w.file}1`), false);
+	w.tg.press(w.owner, card, w.button(card, 'Allow once'));
+	await until(() => existsSync(`${w.file}1`), 'the command ran');
+	await w.text(w.owner.id, /✅ Allowed once/);
+	await until(() => !w.tg.visible(w.owner.id).find((m) => m.message_id === card.message_id).reply_markup, 'the buttons are gone');
+	await w.text(w.owner.id, /^done$/);
+
+	w.tg.say(w.owner, w.command(2));
+	const second = await w.card(w.owner.id, (m) => /made2/.test(m.text));
+
+	const allow = w.button(second, 'Allow once');
+
+	w.tg.press(w.owner, second, w.button(second, 'Deny'));
+	await w.text(w.owner.id, /⛔ Denied/);
+	/* A second press, of a card that is over. */
+	w.tg.press(w.owner, second, allow);
+	await until(() => w.tg.answered.items.length >= 3, 'the press was taken');
+	assert.equal(existsSync(`${w.file}2`), false);
+	assert.deepEqual(w.tg.problems, []);
+});
+
+test('threat: buttons pressed by strangers and by who is no approver do nothing', { timeout: 60000 }, async (t) => {
+	const w = await world(t);
+
+	/* A friend asks in the group: the owner is told in private, nobody in the group has a button. */
+	w.tg.say(w.friend, w.command(1), { chat: GROUP });
+	const card = await w.card(w.owner.id);
+
+	assert.equal(w.tg.visible(GROUP).filter((m) => m.reply_markup).length, 0);
+	for (const who of [w.stranger, w.friend, { ...w.stranger, first_name: 'Ada' }]) {
+		const before = w.tg.answered.items.length;
+
+		w.tg.press(who, card, w.button(card, 'Allow once'));
+		await until(() => w.tg.answered.items.length > before, 'the press was taken');
+	}
+	const c = await w.gw.connect({ scopes: ['operator.read', 'operator.approvals'] });
+	const { id } = (await c.call('exec.approval.list'))[0] ?? (await c.call('exec.approval.list')).items?.[0] ?? {};
+
+	assert.ok(id, 'it still waits');
+	assert.equal(existsSync(`${w.file}1`), false);
+	w.tg.press(w.owner, card, w.button(card, 'Allow once'));
+	await until(() => existsSync(`${w.file}1`), 'the command ran');
+	await c.close();
+});
+
+test('another surface answers, and the card says so; a kill in between keeps the card alive', { timeout: 90000 }, async (t) => {
+	const w = await world(t);
+
+	w.tg.say(w.owner, w.command(1));
+	await w.card(w.owner.id);
+	let c = await w.gw.connect({ scopes: ['operator.read', 'operator.approvals'] });
+	const list = await c.call('exec.approval.list');
+
+	await c.call('exec.approval.resolve', { id: (list.items ?? list)[0].id, decision: 'deny' });
+	await w.text(w.owner.id, /⛔ Denied/);
+	await c.close();
+
+	w.tg.say(w.owner, w.command(2));
+	const card = await w.card(w.owner.id, (m) => /made2/.test(m.text));
+
+	await w.gw.kill();
+	await w.gw.launch();
+	w.tg.press(w.owner, card, w.button(card, 'Allow once'));
+	await until(() => existsSync(`${w.file}2`), 'the command ran after the restart', 30000);
+	assert.equal(w.tg.visible(w.owner.id).filter((m) => /made2/.test(m.text ?? '') && m.reply_markup).length, 0);
+});
+
+test('a question has buttons, and takes a plain answer too', { timeout: 60000 }, async (t) => {
+	const w = await world(t);
+	const ask = (n) => `call ${JSON.stringify({ id: `call_q${n}`, name: 'ask_user', args: QUESTION })}`;
+
+	w.tg.say(w.owner, ask(1));
+	const card = await w.card(w.owner.id);
+
+	assert.deepEqual(card.reply_markup.inline_keyboard.flat().map((b) => b.text), ['Staging', 'Production']);
+	w.tg.press(w.stranger, card, w.button(card, 'Staging'));
+	await until(() => w.tg.answered.items.length > 0, 'the press was taken');
+	w.tg.press(w.owner, card, w.button(card, 'Production'));
+	await w.text(w.owner.id, /✅ Production/);
+	await w.text(w.owner.id, /^done$/);
+
+	w.tg.say(w.owner, ask(2));
+	await w.card(w.owner.id);
+	w.tg.say(w.owner, '1');
+	await w.text(w.owner.id, /✅ Staging/);
+});
