@@ -43,7 +43,7 @@ test('the token of the environment is that of the account default, and of no oth
 	const w = await TelegramWorld.start(t, { double: { token }, telegram: { ...quick, botToken: undefined }, config, gateway });
 
 	await w.double.call('getUpdates');
-	assert.equal((await account(w)).botTokenSource, 'env');
+	assert.equal((await account(w)).configured, true);
 	const other = await TelegramWorld.start(t, { double: { token }, telegram: { ...quick, botToken: undefined, accounts: { other: { name: 'none' } } },
 		config, gateway });
 	const s = await account(other);
@@ -154,4 +154,33 @@ test('what `actions` switches off is not done', { timeout: 60000 }, async (t) =>
 	assert.match((await act('poll', { pollQuestion: 'q', pollOption: ['a', 'b'] })).message, /actions\.poll is off/);
 	assert.equal(w.double.calls('setMessageReaction').length + w.double.calls('sendPoll').length, 0);
 	await c.close();
+});
+
+test('a reply grows in one message while it is made, and is whole at the end', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { telegram: { streaming: { mode: 'partial' } }, config });
+	const ada = w.double.user(42, 'Ada');
+	const half = 'This is the **beginning** of an answer that takes its time, ';
+
+	w.answer = async (text, call) => {
+		call.text(half);
+		await w.double.reply(ada, (m) => m.text.includes('beginning'), 20000);
+		return 'and this is its end. m-str';
+	};
+	w.double.say(ada, 'tell me m-str');
+	await w.double.reply(ada, (m) => m.text.includes('its end'), 20000);
+	assert.equal(w.double.visible(ada).length, 1, JSON.stringify(w.double.texts(ada)));
+	assert.equal(w.double.texts(ada)[0], 'This is the beginning of an answer that takes its time, and this is its end. m-str');
+	assert.ok(w.double.visible(ada)[0].edits >= 1);
+	assert.equal(w.double.visible(ada)[0].entities[0].type, 'bold');
+	assert.deepEqual(w.double.problems, []);
+});
+
+test('by default a draft shows the state and the answer is a message of its own', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { config });
+	const ada = w.double.user(42, 'Ada');
+
+	await w.round(ada, 'hello m-def');
+	await until(() => w.double.visible(ada).length === 1, `one message to be left of ${JSON.stringify(w.double.texts(ada))}`);
+	assert.deepEqual(w.double.texts(ada), ['re m-def']);
+	assert.deepEqual(w.double.problems, []);
 });

@@ -1,7 +1,7 @@
 /* Telegram, inbound: every kind of update through the real gateway to the model, and its reply back in the chat. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { TelegramWorld } from './lib/telegram.mjs';
+import { TelegramWorld, echo } from './lib/telegram.mjs';
 import { until } from './lib/wait.mjs';
 
 const ADA = 42, BO = 43, LAB = -1001, FORUM = -1002;
@@ -25,7 +25,12 @@ after(() => w.stop());
 /* The whole of what the model was asked in the turn with this mark. */
 const asked = (mark) => w.heard.findLast((h) => h.text.includes(mark)) ?? assert.fail(`the model never heard ${mark}`);
 
-test('a private message is answered', async () => {
+test('a private message is answered, and typing is shown', async () => {
+	w.answer = async (text) => {
+		await d.call('sendChatAction', (p) => p.chat_id === ADA && p.action === 'typing');
+		w.answer = echo;
+		return echo(text);
+	};
 	const m = await w.round(ada, 'hello m-dm');
 
 	assert.equal(m.chat.id, ADA);
@@ -68,6 +73,8 @@ test('topics of a forum are conversations of their own, General without a thread
 	const seven = await d.reply(forum, (m) => m.text === 're m-t7');
 	const general = await d.reply(forum, (m) => m.text === 're m-t1');
 
+	/* General has an id for "typing", and none for messages. */
+	assert.ok(d.calls('sendChatAction').some((r) => r.params.chat_id === FORUM && r.params.message_thread_id === 1));
 	assert.equal(seven.message_thread_id, 7);
 	assert.equal(general.message_thread_id, undefined);
 	const c = await w.gw.connect();
