@@ -127,6 +127,7 @@ struct slack_known {
 	/* The kind of a room whose event does not say it, and its name. */
 	enum chan_peer_kind (*room_kind)(void *arg, const char *room_id, const char **ret_name);
 	bool (*threads_roots)(void *arg, enum chan_peer_kind kind, const char *room_id); /* a message there opens a thread */
+	const char *(*thread_root)(void *arg, const char *room_id, const char *ts);      /* what a thread began with; NULL: not known */
 	const char *command_name;        /* slashCommand.name; NULL: it is not switched on */
 	bool has_native_commands;
 	void *arg;

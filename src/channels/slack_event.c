@@ -184,6 +184,18 @@ static void set_files(const struct decoder *d, struct chan_in *in, const struct 
 	in->media = in->media_count ? media : NULL;
 }
 
+/* Who is called into a thread of others is told what it is about. */
+static const char *root_text(const struct decoder *d, const struct chan_in *in, const struct chan_quote *quote)
+{
+	const char *channel = str(d->event, "channel"), *text;
+	bool has_self, has_others;
+
+	if (quote->is_ours || !in->is_mentioned || !quote->message_id || !d->known->thread_root)
+		return NULL;
+	text = d->known->thread_root(d->known->arg, channel, quote->message_id);
+	return str_empty(text) ? NULL : slack_plain(text, d->known, d->a, &has_self, &has_others);
+}
+
 /* A message that was shared with this one, or the root that a thread's message answers. */
 static void set_quote(const struct decoder *d, struct chan_in *in, const struct json *message)
 {
@@ -212,6 +224,7 @@ static void set_quote(const struct decoder *d, struct chan_in *in, const struct 
 		quote->sender_id = parent;
 		quote->sender_name = d->known->user_name ? d->known->user_name(d->known->arg, parent) : NULL;
 		quote->is_ours = str_eq(parent, d->known->self_id);
+		quote->text = root_text(d, in, quote);
 	}
 	if (quote && in->is_forwarded)
 		in->text = quote->text;
@@ -253,8 +266,7 @@ static ch_status take_message(struct decoder *d, const char *type, struct ch_err
 	in->message_id = ts;
 	in->at_ms = slack_ts_ms(ts);
 	set_text(d, in, text_of(d, d->event));
-	if (str_eq(type, "app_mention"))
-		in->is_mentioned = true;
+	in->is_mentioned = in->is_mentioned || str_eq(type, "app_mention");
 	set_files(d, in, d->event);
 	set_quote(d, in, d->event);
 	set_thread(d, in, d->event);

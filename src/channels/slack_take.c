@@ -7,6 +7,7 @@
 #include "channels/slack.h"
 
 #include "channels/host.h"
+#include "core/clock.h"
 #include "core/fiber.h"
 #include "core/str.h"
 
@@ -78,6 +79,22 @@ static enum chan_peer_kind room_kind(void *arg, const char *room_id, const char 
 	return kind;
 }
 
+static const char *thread_root(void *arg, const char *room_id, const char *ts)
+{
+	struct taking *t = arg;
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
+	struct slack_answer answer;
+
+	if (!room_id || now_mono_ms() >= t->deadline_ms)
+		return NULL;
+	slack_form_add(&form, "channel", room_id);
+	slack_form_add(&form, "ts", ts);
+	slack_form_int(&form, "limit", 1);
+	if (slack_call(t->acct, SLACK_READ, "conversations.replies", &form, t->deadline_ms, t->a, &answer, NULL))
+		return NULL; /* a quote without words */
+	return json_get_str(json_at(json_get(answer.body, "messages"), 0), "text");
+}
+
 static bool threads_roots(void *arg, enum chan_peer_kind kind, const char *room_id)
 {
 	const struct taking *t = arg;
@@ -147,6 +164,7 @@ CH_FIBER ch_status slack_take(struct chan_acct *from, enum slack_source source, 
 		.user_name = user_name,
 		.room_kind = room_kind,
 		.threads_roots = threads_roots,
+		.thread_root = thread_root,
 		.command_name = chan_cfg_bool(cfg, "slashCommand.enabled", false)
 					? arena_strdup(a, chan_cfg_str(cfg, "slashCommand.name")) : NULL,
 		.has_native_commands = has_native(cfg),

@@ -59,6 +59,7 @@ test('threads are their own conversations, answered inside', async () => {
 
 	slack.say(ADA, GENERAL, at('!thread-1'), { thread_ts: root.ts });
 	assert.equal((await answer('thread-1')).thread_ts, root.ts);
+	assert.match((await model.told('thread-1')).text, /a topic/, 'what the thread began with is told');
 	/* We answered there: what follows is addressed to us. */
 	slack.say(ADA, GENERAL, '!thread-2', { thread_ts: root.ts });
 	assert.equal((await answer('thread-2')).thread_ts, root.ts);

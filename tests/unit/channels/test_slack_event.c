@@ -36,7 +36,13 @@ static bool threads(void *arg, enum chan_peer_kind kind, const char *room_id)
 	return roots_open_threads;
 }
 
+static const char *root_of(void *arg, const char *room_id, const char *ts)
+{
+	return str_eq(ts, "1.000100") ? "how it &amp; began" : NULL;
+}
+
 static struct slack_known known = {
+	.thread_root = root_of,
 	.self_id = "U0BOT0001",
 	.self_name = "chela",
 	.bot_id = "B0BOT0001",
@@ -146,6 +152,12 @@ static void test_threads(void **state)
 	assert_string_equal(in->peer.thread, "1.000100");
 	assert_true(in->quote->is_ours);
 	assert_string_equal(in->quote->message_id, "1.000100");
+	assert_null(in->quote->text); /* we know what we said */
+	in = one_event(IN_THREAD("2.000100", ",\"thread_ts\":\"1.000100\",\"parent_user_id\":\"U0BOB0001\""));
+	assert_null(in->quote->text);
+	in = one_event(EVENT("{\"type\":\"app_mention\",\"channel\":\"C0GENERAL\",\"user\":\"U0ADA0001\",\"text\":\"<@U0BOT0001> x\","
+			     "\"ts\":\"2.000100\",\"thread_ts\":\"1.000100\",\"parent_user_id\":\"U0BOB0001\"}"));
+	assert_string_equal(in->quote->text, "how it & began");
 	in = one_event(IN_THREAD("2.000100", ",\"thread_ts\":\"1.000100\",\"subtype\":\"thread_broadcast\""));
 	assert_string_equal(in->peer.thread, "1.000100");
 	assert_null(one_event(IN_THREAD("1.000100", ",\"thread_ts\":\"1.000100\""))->peer.thread); /* the root of one */
