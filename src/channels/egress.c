@@ -272,6 +272,18 @@ static ch_status check(const struct chan_ops *ops, const struct chan_message *m,
 	return st ? st : check_files(ops, m, err);
 }
 
+/* An account that is down does not fill the disk. A key that is there is not one more. */
+static ch_status check_room(struct chan_egress *e, const struct chan_message *m, struct ch_err *err)
+{
+	size_t waiting = 0;
+	int64_t id;
+	ch_status st = outbox_waiting(e->db, m->channel, m->account, &waiting, err);
+
+	if (st || waiting < EGRESS_OPEN_MAX || (m->key && !outbox_by_key(e->db, m->key, &id, NULL)))
+		return st;
+	return ch_fail(err, CH_E_BUSY, "%zu messages of %s (account %s) wait to be sent already", waiting, m->channel, m->account);
+}
+
 static ch_status add(struct chan_egress *e, const struct chan_message *m, const char *lane, int64_t *ret_id, struct ch_err *err)
 {
 	CH_AUTO(db_rollback) struct db *tx = NULL;
@@ -306,6 +318,9 @@ ch_status egress_put(struct chan_egress *e, const struct chan_message *given, in
 	st = check(chan_acct_ops(acct), &m, err);
 	if (st)
 		return st;
+	st = check_room(e, &m, err);
+	if (st)
+		return st;
 	lane = chan_lane(a, m.channel, m.account, &m.peer);
 	st = add(e, &m, lane, ret_id, err);
 	if (st)
@@ -332,8 +347,25 @@ static void receipt(const struct outbox_row *row, struct arena *a, struct chan_r
 				      .message_id = n ? ids[n - 1] : NULL, .message_ids = ids, .message_count = n };
 }
 
-CH_FIBER ch_status egress_wait(struct chan_egress *e, int64_t id, int64_t deadline_ms, struct arena *a, struct chan_receipt *ret,
-			       struct ch_err *err)
+bool egress_is_waited(const struct chan_egress *e, int64_t id)
+{
+	for (const struct egress_wait *w = e->waits; w; w = w->next)
+		if (w->id == id)
+			return true;
+	return false;
+}
+
+static void unlink_wait(struct chan_egress *e, const struct egress_wait *w)
+{
+	struct egress_wait **at = &e->waits;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+}
+
+static CH_FIBER ch_status wait_for_end(struct chan_egress *e, int64_t id, int64_t deadline_ms, struct arena *a,
+				       struct chan_receipt *ret, struct ch_err *err)
 {
 	for (;;) {
 		struct outbox_row row;
@@ -351,6 +383,18 @@ CH_FIBER ch_status egress_wait(struct chan_egress *e, int64_t id, int64_t deadli
 		if (st)
 			return ch_fail(err, st, "waiting for the message to be sent ended; it stays in the outbox");
 	}
+}
+
+CH_FIBER ch_status egress_wait(struct chan_egress *e, int64_t id, int64_t deadline_ms, struct arena *a, struct chan_receipt *ret,
+			       struct ch_err *err)
+{
+	struct egress_wait w = { .id = id, .next = e->waits };
+	ch_status st;
+
+	e->waits = &w;
+	st = wait_for_end(e, id, deadline_ms, a, ret, err);
+	unlink_wait(e, &w);
+	return st;
 }
 
 /* -- what failed -- */

@@ -19,6 +19,7 @@
 #define CHAN_EXPIRES_MS (24LL * 3600000)
 #define EGRESS_KEEP_MS (30LL * 86400000)
 #define EGRESS_KEEP_MAX 20000
+#define EGRESS_OPEN_MAX 10000            /* waiting, of an account: past it egress_put() is CH_E_BUSY */
 
 /*
  * A file to send: a path below the agent's workspace, an address (public ones only), or bytes. It is copied to

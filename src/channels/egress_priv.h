@@ -37,6 +37,8 @@ struct egress_lane {
 	struct { int64_t row_id; int part; enum chan_outcome outcome; char *message_id; } known;
 };
 
+struct egress_wait { int64_t id; struct egress_wait *next; };
+
 struct chan_egress {
 	struct chan_host *host;
 	struct db *db;
@@ -46,11 +48,14 @@ struct chan_egress {
 	struct loop_timer *timer;        /* for the first of due */
 	struct loop_timer *keeper;       /* looks for what has waited too long; armed when there is anything */
 	struct fiber_cond ended;         /* a row ended, or a lane's fiber did */
+	struct egress_wait *waits;       /* who waits for a row; on their stacks */
 	size_t running;
 	bool is_started, is_draining, is_kept;
 };
 
 struct pace *egress_pace(struct chan_egress *e);
+/* Does somebody wait in egress_wait() for this row? */
+bool egress_is_waited(const struct chan_egress *e, int64_t id);
 
 /* -- lanes (egress_lane.c) -- */
 void egress_poke(struct chan_egress *e, const char *channel, const char *account, const char *lane);

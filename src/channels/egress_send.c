@@ -65,7 +65,8 @@ static void tell(struct chan_egress *e, const struct outbox_row *row, const char
 		 row->account, row->run_id ? row->run_id : "-", (long long)row->id, became, log_quote(reason));
 	if (acct)
 		chan_acct_log(acct, "message %lld %s: %s", (long long)row->id, became, reason);
-	if (up && up->notice)
+	/* Who waits for it is told by that. */
+	if (up && up->notice && !egress_is_waited(e, row->id))
 		up->notice(up->arg, row->session_key,
 			   arena_printf(a, "A message to %s %s (account %s) %s: %s. It began: \"%s\". See: chela channels dead-letters",
 					row->channel, m.peer.name ? m.peer.name : m.peer.id, row->account, became, reason,
@@ -450,6 +451,9 @@ static enum egress_next send_row(struct job *j, int64_t *ret_wait_ms)
 		if (*ret_wait_ms > 0)
 			return EGRESS_LATER;
 	}
+	/* Fetching and looking took their time. */
+	if (!chan_acct_is_up(j->acct) || j->e->is_draining)
+		return EGRESS_DONE;
 	if (outbox_intend(j->e->db, j->row.id, now_wall_ms(), &err))
 		return store_failed(j, &err, ret_wait_ms);
 	j->lane->turn_at = 0;

@@ -106,19 +106,20 @@ int64_t pace_take(struct pace *p, const char *channel, const char *account, cons
 {
 	int64_t now = now_mono_ms();
 	struct bucket *of_account, *of_peer;
-	double at, wait;
+	double account_at, at, wait;
 
 	if (map_len(p->buckets) > PACE_KEPT)
 		forget_resting(p);
 	of_account = bucket_make(p, channel, account, NULL);
 	of_peer = peer ? bucket_make(p, channel, account, peer) : NULL;
-	at = turn_at(of_account, limits->rate, limits->burst, now);
+	at = account_at = turn_at(of_account, limits->rate, limits->burst, now);
 	if (of_peer)
 		at = CH_MAX(at, turn_at(of_peer, limits->peer_rate, limits->peer_burst, now));
 	wait = at - (double)now;
 	if (wait > (double)max_wait_ms)
 		return -1;
-	turn_take(of_account, limits->rate, at);
+	/* From where the account's turns are: one who waits for a slow peer does not hold up those behind. */
+	turn_take(of_account, limits->rate, account_at);
 	if (of_peer)
 		turn_take(of_peer, limits->peer_rate, at);
 	return (int64_t)(wait + 0.999);
