@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { BOT, DiscordDouble, GUILD, ROOMS, USERS } from '../../doubles/discord.mjs';
+import { BOT, DiscordDouble, GUILD, ROOMS, USERS, snowflake } from '../../doubles/discord.mjs';
 import { SlackDouble } from '../../doubles/slack.mjs';
 import { TelegramDouble } from '../../doubles/telegram.mjs';
 import { Proc, freePort, removeDir, tempDir } from './proc.mjs';
@@ -17,11 +17,11 @@ export class Telegram {
 	static title = 'telegram';
 	name = 'telegram';
 
-	static async start() {
+	static async start({ chats = CHATS } = {}) {
 		const n = new Telegram();
 
 		n.double = await TelegramDouble.start();
-		n.people = Array.from({ length: CHATS }, (_, i) => n.double.user(50000001 + i, `Ada ${i}`));
+		n.people = Array.from({ length: chats }, (_, i) => n.double.user(50000001 + i, `Ada ${i}`));
 		n.patience = setInterval(() => n.double.release(), 2000);        /* silence is broken off after a while */
 		return n;
 	}
@@ -68,12 +68,12 @@ export class Slack {
 	static title = 'slack';
 	name = 'slack';
 
-	static async start() {
+	static async start({ chats = CHATS } = {}) {
 		const n = new Slack();
 
 		n.double = await SlackDouble.start();
 		n.double.setClock();
-		n.rooms = Array.from({ length: CHATS }, (_, i) => n.double.room(`C0CHAOS0${i}`, 'channel', ['U0ADA0001', n.double.botUser]));
+		n.rooms = Array.from({ length: chats }, (_, i) => n.double.room(`C0CHAOS${String(i).padStart(2, '0')}`, 'channel', ['U0ADA0001', n.double.botUser]));
 		n.patience = setInterval(() => n.double.breakSilence(), 2000);
 		return n;
 	}
@@ -119,11 +119,17 @@ export class Discord {
 	static title = 'discord';
 	name = 'discord';
 
-	static async start() {
+	static async start({ chats = CHATS } = {}) {
 		const n = new Discord();
 
 		n.double = await DiscordDouble.start();
-		n.rooms = [n.double.dm(USERS.ada), ROOMS.general, ROOMS.quiet, ROOMS.thread].map((r) => r.id ?? r);
+		n.rooms = [n.double.dm(USERS.ada), ROOMS.general, ROOMS.quiet, ROOMS.thread];
+		for (let i = n.rooms.length; i < chats; i++) {
+			const id = snowflake();
+
+			n.double.channels.set(id, { ...n.double.channels.get(ROOMS.general), id, name: `room-${i}` });
+			n.rooms.push(id);
+		}
 		n.patience = setInterval(() => n.double.breakSilence(), 2000);
 		return n;
 	}
@@ -205,13 +211,13 @@ export class Irc {
 	keepsNothing = true;
 	#sockets = new Set();
 
-	static async start() {
+	static async start({ chats = CHATS } = {}) {
 		const n = new Irc();
 
 		n.dir = tempDir('irc');
 		n.port = await freePort();
 		writeFileSync(path.join(n.dir, 'ngircd.conf'), `[Global]\nName = irc.test.local\nInfo = test\nListen = 127.0.0.1\nPorts = ${n.port}\n` +
-			'[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 20\nPingTimeout = 60\n[Options]\nPAM = no\nDNS = no\nIdent = no\n');
+			'[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 20\nMaxPenaltyTime = 0\nPingTimeout = 60\n[Options]\nPAM = no\nDNS = no\nIdent = no\n');
 		n.daemon = new Proc('ngircd', ['-n', '-f', path.join(n.dir, 'ngircd.conf')], { env: { PATH: process.env.PATH } });
 		await until(() => new Promise((resolve) => {
 			const s = net.connect(n.port, '127.0.0.1', () => resolve(!!s.destroy())).on('error', () => resolve(false));
@@ -219,7 +225,7 @@ export class Irc {
 		n.way = net.createServer((inner) => n.#join(inner));
 		await new Promise((resolve) => n.way.listen(0, '127.0.0.1', resolve));
 		n.people = [];
-		for (let i = 0; i < CHATS; i++)
+		for (let i = 0; i < chats; i++)
 			n.people.push(await IrcPerson.join(n.port, `ada${i}`, `#room${i}`));
 		return n;
 	}

@@ -1,0 +1,90 @@
+/*
+ * channel_load.mjs - many messages of many conversations on all networks at once: none lost, order kept, memory flat.
+ *
+ * Message n of conversation c reads "c<c> #<n>."; the model answers with the numbers that it was given since it answered last, so a
+ * turn that takes several messages names them all.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { ModelDouble } from '../../doubles/model.mjs';
+import { loggedIn, pause } from './chaos.mjs';
+import { Discord, Irc, Slack, Telegram } from './channel_nets.mjs';
+import { textOf } from './client.mjs';
+import { Gateway } from './gateway.mjs';
+import { until } from './wait.mjs';
+
+/* Numbers said since the last answer. */
+function numbersOf(call) {
+	const { messages } = call.body;
+	const from = messages.findLastIndex((m) => m.role === 'assistant') + 1;
+	const said = messages.slice(from).filter((m) => m.role === 'user').map((m) => textOf(m) ?? '').join('\n');
+
+	return [...said.matchAll(/#(\d+)\./g)].map((m) => m[1]);
+}
+
+const model = () => ModelDouble.start((call) => call.text(`got ${numbersOf(call).join(' ')}`).end());
+
+/* Processor time in ms and resident KiB of a process. */
+function usage(pid) {
+	const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+	const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1];
+
+	return { cpu: (Number(stat[11]) + Number(stat[12])) * 10, rss: Number(rss) };
+}
+
+/* Texts of a conversation -> the numbers they name, in the order they came. */
+const answered = (texts) => texts.flatMap((t) => [...t.matchAll(/\b\d+\b/g)].map((m) => Number(m[0])));
+
+/*
+ * shares: conversations per network; each gets `each` messages ({irc: 10} for those that are slow). Gives figures:
+ * {messages, conversations, seconds, perSecond, cpuMs, rssStart, rssMiddle, rssEnd}.
+ */
+export async function channelLoad({ shares, each, slow = {}, waveMs = 0, ms = 600000 }) {
+	const m = await model();
+	const nets = [];
+
+	for (const [Net, chats] of [[Telegram, shares.telegram], [Slack, shares.slack], [Discord, shares.discord], [Irc, shares.irc]])
+		nets.push({ net: await Net.start({ chats }), chats, each: slow[Net.title] ?? each, left: 0 });
+	const channels = Object.assign({}, ...nets.map((n) => n.net.config.channels));
+	const gw = await Gateway.start({ config: { ...m.config, session: { dmScope: 'per-account-channel-peer' }, channels,
+		messages: { queue: { mode: 'collect', debounceMs: 0, cap: 1000 } } } });
+
+	try {
+		for (const { net } of nets)
+			await loggedIn(gw, net);
+		return await run(gw, nets, { waveMs, ms });
+	} finally {
+		await gw.stop().catch((e) => console.error(String(e)));
+		for (const { net } of nets)
+			await net.stop();
+		await m.stop();
+	}
+}
+
+async function run(gw, nets, { waveMs, ms }) {
+	const pid = gw.proc.child.pid, began = Date.now(), before = usage(pid);
+	const total = nets.reduce((n, x) => n + x.chats * x.each, 0), most = Math.max(...nets.map((n) => n.each));
+	let middle = null;
+
+	for (let i = 0; i < most; i++) {
+		for (const { net, chats, each } of nets)
+			for (let c = 0; c < chats && i < each; c++)
+				await net.say(c, `c${c} #${i}.`);
+		if (i === Math.floor(most / 4))
+			middle = usage(pid);
+		await pause(waveMs);
+	}
+	const missing = () => nets.reduce((n, x) => n + Array.from({ length: x.chats }, (_, c) =>
+		x.each - new Set(answered(x.net.shown(c))).size).reduce((a, b) => a + b, 0), 0);
+
+	await until(() => missing() === 0, () => `${missing()} of ${total} messages not answered`, ms).catch((e) => {
+		throw new Error(`${missing()} of ${total} messages not answered: ${e.message}`);
+	});
+	for (const { net, chats, each } of nets)
+		for (let c = 0; c < chats; c++)
+			assert.deepEqual(answered(net.shown(c)), Array.from({ length: each }, (_, i) => i), `${net.name} ${c}: once each, in order`);
+	const seconds = (Date.now() - began) / 1000, after = usage(pid);
+
+	return { messages: total, conversations: nets.reduce((n, x) => n + x.chats, 0), seconds, perSecond: total / seconds,
+		cpuMs: (after.cpu - before.cpu) / total, rssStart: before.rss, rssQuarter: middle.rss, rssEnd: after.rss };
+}
