@@ -302,15 +302,33 @@ static CH_FIBER ch_status connect_all(struct discord_gateway *g, struct ch_err *
 	}
 }
 
+/* Two logins of one bot would both hear, and answer, everything. */
+struct twin { struct chan_acct *acct; const char *token_hash; const char *found; };
+
+static bool find_twin(void *arg, struct chan_acct *other)
+{
+	struct twin *t = arg;
+	struct discord *const *slot = chan_acct_ops(other) == chan_acct_ops(t->acct) ? chan_priv(other) : NULL;
+
+	if (other != t->acct && slot && *slot && str_eq((*slot)->token_hash, t->token_hash))
+		t->found = chan_acct_id(other);
+	return !t->found;
+}
+
 CH_FIBER ch_status discord_run(struct chan_acct *acct, struct ch_err *err)
 {
 	CH_AUTO(discord_unref) struct discord *d = NULL;
 	struct discord_gateway g = { .acct = acct };
 	struct discord **slot = chan_priv(acct);
+	struct twin twin = { .acct = acct };
 	ch_status st = discord_new(acct, &d, err);
 
 	if (st)
 		return st;
+	twin.token_hash = d->token_hash;
+	chan_acct_each(chan_acct_host(acct), find_twin, &twin);
+	if (twin.found)
+		return ch_fail(err, CH_E_DENIED, "duplicate bot token: account %s has it; each account needs a bot of its own", twin.found);
 	g.d = *slot = d;
 	g.arena = arena_new(0);
 	chan_state(acct, CHAN_STARTING, NULL);

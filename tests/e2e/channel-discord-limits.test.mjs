@@ -49,6 +49,21 @@ test('a token or an intent that Discord refuses waits for a person, and says wha
 	}
 });
 
+test('two accounts of one bot: one of them stays out, so that nothing is answered twice', { timeout: 60000 }, async (t) => {
+	const token = 'dHdpbnM.Gabcde.one-bot-of-three-accounts';
+	const w = await start(t, { double: { token }, discord: { accounts: { second: { token }, third: { token } } } });
+	const dm = w.double.dm(USERS.ada);
+
+	await w.round(USERS.ada, dm, 'hello m-one');
+	const c = await w.gw.connect();
+	const accounts = (await c.call('channels.status')).channelAccounts.discord;
+
+	await c.close();
+	assert.deepEqual(accounts.map((a) => a.state).sort().slice(-2), ['needs-login', 'needs-login'], JSON.stringify(accounts));
+	assert.match(JSON.stringify(accounts), /duplicate bot token/);
+	assert.deepEqual(w.counts(dm, ['m-one']), [1]);
+});
+
 test('with an interaction that can be answered no more, the answer goes to the room', { timeout: 60000 }, async (t) => {
 	const w = await start(t, { discord: { slashCommand: { ephemeral: false } } });
 	const d = w.double;
