@@ -189,6 +189,16 @@ ch_status tg_read_answer(const char *method, int status, const char *body, size_
 
 /* -- a request -- */
 
+/* "https://host/" and "https://host" are the same root. Heap, to be wiped. */
+static char *make_url(const struct tg_link *l, const char *prefix, const char *path)
+{
+	int n = (int)strlen(l->root);
+
+	while (n && l->root[n - 1] == '/')
+		n--;
+	return ch_asprintf("%.*s%s/bot%s/%s", n, l->root, prefix, secret_reveal(l->token), path);
+}
+
 struct request {
 	const char *method;              /* of the Bot API */
 	const char *type, *body;
@@ -210,7 +220,7 @@ static ch_status exchange(const struct tg_link *l, const struct request *rq, str
 	const struct http_header headers[] = { { "content-type", rq->type } };
 	CH_AUTO(http_resp_free) struct http_resp *resp = NULL;
 	CH_AUTO_BUF struct buf body = { 0 };
-	char *url = ch_asprintf("%s/bot%s/%s", l->root, secret_reveal(l->token), rq->method);
+	char *url = make_url(l, "", rq->method);
 	int64_t deadline_ms = fiber_deadline(rq->timeout_ms);
 	bool was_sent = false;
 	struct http_out out = {
@@ -288,7 +298,7 @@ CH_FIBER ch_status tg_download(const struct tg_link *l, const char *file_path, s
 
 	if (!file_path_is_sound(file_path))
 		return ch_fail(err, CH_E_PEER, "Telegram getFile: a path that is none");
-	url = ch_asprintf("%s/file/bot%s/%s", l->root, secret_reveal(l->token), file_path);
+	url = make_url(l, "/file", file_path);
 	rq.url = url;
 	st = http_open(l->http, &rq, &resp, err);
 	ch_free_wipe(url, strlen(url));

@@ -121,7 +121,7 @@ export class TelegramDouble {
 
 	/* Keys of channels.telegram for this server. */
 	config(keys = {}) {
-		return { channels: { telegram: { botToken: this.token, apiRoot: this.url, ...keys } } };
+		return { channels: { telegram: { botToken: this.token, apiRoot: `${this.url}/`, ...keys } } };
 	}
 
 	/* -- people and places -- */

@@ -156,6 +156,33 @@ test('what `actions` switches off is not done', { timeout: 60000 }, async (t) =>
 	await c.close();
 });
 
+test('a webhook with its own certificate; a taken port leaves that of the gateway', { timeout: 60000 }, async (t) => {
+	const dir = tempDir('tg');
+	const cert = path.join(dir, 'cert.pem');
+	const taken = net.createServer().listen(0, '127.0.0.1');
+
+	t.after(() => {
+		taken.close();
+		removeDir(dir);
+	});
+	await once(taken, 'listening');
+	writeFileSync(cert, '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n');
+	const w = await TelegramWorld.start(t, { telegram: { ...quick, webhookUrl: 'https://203.0.113.9:8443/tg', webhookSecret: 'abc', webhookPath: '/tg',
+		webhookCertPath: cert, webhookPort: taken.address().port }, config });
+
+	await w.double.call('setWebhook');
+	assert.match(w.double.webhook.certificate.bytes.toString(), /BEGIN CERTIFICATE/);
+	assert.equal(w.double.webhook.secret_token, 'abc');
+	w.double.hookTarget = `${w.gw.url}/tg`;
+	await w.round(w.double.user(42, 'Ada'), 'by the gateway m-crt');
+	assert.equal((await account(w)).state, 'degraded');
+	/* Back to polling: the webhook is taken away. */
+	w.gw.writeConfig({ ...w.gw.config, channels: { telegram: { ...w.gw.config.channels.telegram, webhookUrl: undefined } } });
+	await w.double.call('getUpdates', (p) => p.timeout > 0);
+	assert.equal(w.double.webhook, null);
+	assert.deepEqual(w.double.problems, []);
+});
+
 test('a reply grows in one message while it is made, and is whole at the end', { timeout: 60000 }, async (t) => {
 	const w = await TelegramWorld.start(t, { telegram: { streaming: { mode: 'partial' } }, config });
 	const ada = w.double.user(42, 'Ada');
