@@ -139,35 +139,36 @@ static CH_FIBER ch_status take_frame(struct chan_acct *acct, struct ws_client *w
 
 /* -- the life of a socket -- */
 
+/* Nothing came for a while: is anybody there? */
+static ch_status on_silence(struct ws_client *ws, struct ch_err *err)
+{
+	if (now_mono_ms() - ws_client_heard_ms(ws) >= SILENCE_MS)
+		return ch_fail(err, CH_E_TIMEOUT, "Slack has been silent for %d s", SILENCE_MS / 1000);
+	ws_client_ping(ws);
+	return CH_OK;
+}
+
 static CH_FIBER ch_status serve(struct chan_acct *acct, struct ws_client *ws, struct ch_err *err)
 {
 	enum turn turn = GO_ON;
+	ch_status st = CH_OK;
 
-	while (turn == GO_ON) {
+	while (!st && turn == GO_ON) {
 		char *text;
 		size_t len;
-		ch_status st = ws_client_read(ws, fiber_deadline(PING_MS), &text, &len, err);
-		const int64_t silent_ms = now_mono_ms() - ws_client_heard_ms(ws);
 
-		if (silent_ms < PING_MS)
-			chan_alive(acct);
-		if (st == CH_E_TIMEOUT) {
-			if (silent_ms >= SILENCE_MS)
-				return ch_fail(err, CH_E_TIMEOUT, "Slack has been silent for %d s", SILENCE_MS / 1000);
-			ws_client_ping(ws);
-			st = slack_check_login(acct, err);
-			if (st)
-				return st;
-			continue;
-		}
-		if (!st)
-			st = slack_check_login(acct, err);
-		if (!st)
-			st = take_frame(acct, ws, text, len, &turn, err);
+		st = slack_check_login(acct, err);
 		if (st)
-			return st == CH_E_EOF ? ch_fail(err, CH_E_PEER, "Slack closed the socket") : st;
+			break;
+		st = ws_client_read(ws, fiber_deadline(PING_MS), &text, &len, err);
+		if (now_mono_ms() - ws_client_heard_ms(ws) < PING_MS)
+			chan_alive(acct);
+		if (st == CH_E_TIMEOUT)
+			st = on_silence(ws, err);
+		else if (!st)
+			st = take_frame(acct, ws, text, len, &turn, err);
 	}
-	return CH_OK;
+	return st == CH_E_EOF ? ch_fail(err, CH_E_PEER, "Slack closed the socket") : st;
 }
 
 static CH_FIBER void close_socket(struct ws_client *ws)

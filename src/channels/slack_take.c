@@ -135,6 +135,17 @@ static bool has_native(const struct chan_cfg *cfg)
 	return json_bool_or(v ? v : config_get(chan_cfg_config(cfg), "commands.native"), false);
 }
 
+/* What is for us alone, and no message. */
+static CH_FIBER void on_notice(struct taking *t, const struct json *event, const char *command)
+{
+	const char *type = json_get_str(event, "type");
+
+	if (str_eq(type, "app_home_opened"))
+		slack_home_opened(t->acct, event, command, t->deadline_ms, t->a);
+	else if (str_eq(type, "app_uninstalled") || str_eq(type, "tokens_revoked"))
+		((struct slack *)chan_priv(t->acct))->is_refused = true; /* run() looks whether it was ours */
+}
+
 CH_FIBER ch_status slack_take(struct chan_acct *from, enum slack_source source, const struct json *payload, struct arena *a,
 			      const char **ret_text, struct ch_err *err)
 {
@@ -178,9 +189,9 @@ CH_FIBER ch_status slack_take(struct chan_acct *from, enum slack_source source, 
 	if (st)
 		return st;
 	*ret_text = batch->ack_text;
-	if (source == SLACK_EVENT && str_eq(json_get_str(json_get(payload, "event"), "type"), "app_home_opened"))
-		slack_home_opened(acct, json_get(payload, "event"), known.command_name, t.deadline_ms, a);
-	if (source == SLACK_EVENT)
+	if (source == SLACK_EVENT) {
+		on_notice(&t, json_get(payload, "event"), known.command_name);
 		learn(chan_priv(acct), json_get(payload, "event"), batch);
+	}
 	return batch->count ? chan_deliver(acct, batch->at, batch->count, NULL, NULL, err) : CH_OK;
 }

@@ -83,6 +83,13 @@ struct plain {
 	bool has_self, has_others;
 };
 
+/* Names are their owners' to choose: one line, whatever they hold. */
+static void put_name(struct buf *out, const char *name)
+{
+	for (; *name; name++)
+		buf_putc(out, (unsigned char)*name < ' ' || *name == 0x7f ? ' ' : *name);
+}
+
 static void put_user(struct plain *p, const char *id, const char *label)
 {
 	const char *name = NULL;
@@ -97,7 +104,7 @@ static void put_user(struct plain *p, const char *id, const char *label)
 			name = label;
 	}
 	buf_putc(p->out, '@');
-	put_unescaped(p->out, name && *name ? name : id);
+	put_name(p->out, name && *name ? name : id);
 }
 
 /* "!here", "!subteam^S1|@team", "!date^123^{date}|yesterday" */

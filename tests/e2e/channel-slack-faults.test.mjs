@@ -150,6 +150,20 @@ test('a token that is revoked while it is used: nothing is lost, a person is ask
 	await c.close?.();
 });
 
+test('an app that is removed says so itself', async () => {
+	const c = await gw.connect();
+	const state = async () => JSON.stringify(await c.call('channels.status', {}));
+
+	slack.event({ type: 'tokens_revoked', tokens: { oauth: ['U0SOMEONE'], bot: [] } }); /* another's: the login is looked at, and holds */
+	await slack.called('auth.test');
+	slack.fault('auth.test', { error: 'account_inactive' });
+	slack.event({ type: 'app_uninstalled' });
+	await until(async () => /account_inactive/.test(await state()), 'the account needs a login');
+	await c.call('channels.start', { channel: 'slack' });
+	await until(() => slack.connections === 1, 'a socket');
+	await c.close?.();
+});
+
 test('a token that is revoked needs a person', async () => {
 	const token = slack.botToken;
 
