@@ -9,6 +9,8 @@
 
 #include "agent/host.h"
 
+/* -- cmd_activation.c -- */
+extern const struct slash_command cmd_activation;
 /* -- cmd_approve.c -- */
 extern const struct slash_command cmd_approve;
 /* -- cmd_answer.c -- */

@@ -20,6 +20,7 @@
 
 /* Sorted by name. */
 static const struct slash_command *const commands[] = {
+	&cmd_activation,
 	&cmd_agents,
 	&cmd_answer,
 	&cmd_approve,

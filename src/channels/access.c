@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "channels/access_list.h"
+#include "channels/activation.h"
 #include "channels/mention.h"
 #include "channels/rooms.h"
 #include "channels/route.h"
@@ -32,6 +33,7 @@ struct judging {
 	struct arena *arena;
 	struct chan_access *x;
 	struct room room;                /* of a group */
+	const char *session_key;         /* NULL: not looked for, as we were mentioned, or there is none */
 	bool can_tell;                   /* whether we are addressed can be found out */
 	bool is_listed_sender;           /* some list names the sender, not only the room's openness */
 };
@@ -221,6 +223,7 @@ static void find_mention(struct judging *j)
 	/* Without a route there is no agent, so no names of its own: the common patterns are still tried. */
 	if (chan_route(j->env->config, j->env->ops, j->env->account, &in->peer, &in->sender, j->arena, &route, NULL))
 		route = (struct chan_route){ 0 };
+	j->session_key = route.session_key;
 	pattern = by_pattern(j, &route);
 	j->can_tell |= pattern != MENTION_NO_PATTERNS;
 	j->x->was_mentioned = pattern == MENTION_YES || follows_thread(j, route.session_key);
@@ -236,9 +239,14 @@ static bool is_command(const struct judging *j)
 
 static bool needs_mention(const struct judging *j)
 {
-	const struct json *set = room_get(&j->room, "requireMention");
+	bool is_set = json_bool_or(room_get(&j->room, "requireMention"), true);
+	enum activation said = ACTIVATION_UNSET;
 
-	return (j->in->kind == CHAN_IN_MESSAGE || j->in->kind == CHAN_IN_EDIT) && j->can_tell && json_bool_or(set, true);
+	if (!j->can_tell || (j->in->kind != CHAN_IN_MESSAGE && j->in->kind != CHAN_IN_EDIT))
+		return false;
+	if (j->env->db && j->session_key && rooms_of(j->env)->has_activation)
+		said = activation_of(j->env->db, j->session_key);
+	return said == ACTIVATION_UNSET ? is_set : said == ACTIVATION_MENTION;
 }
 
 /* ---- bots ---- */

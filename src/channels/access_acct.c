@@ -45,6 +45,7 @@ static struct access_env env_of(struct chan_acct *acct, const struct chan_cfg *c
 		.self_username = chan_acct_self_username(acct),
 		.pairing = chan_host_pairing(host),
 		.gate = chan_host_gate(host),
+		.db = chan_host_db(host),
 		.up = chan_host_up(host),
 		.is_in_thread = is_in_thread,
 		.is_in_thread_arg = chan_host_db(host),

@@ -16,6 +16,7 @@ struct access_env {
 	const char *self_id, *self_username;     /* or NULL */
 	struct chan_pairing *pairing;    /* NULL: nobody was paired */
 	struct chan_gate *gate;
+	struct db *db;                   /* what /activation said; NULL: nothing */
 	const struct chan_up *up;        /* is_command and identity are asked; or NULL */
 	/* Did we answer in this thread? For networks with rooms.follows_threads; NULL: no. */
 	bool (*is_in_thread)(void *arg, const char *session_key);

@@ -21,6 +21,7 @@ struct chan_rooms {
 	bool has_group_dms;              /* CHAN_GROUP is a DM of several: off unless dm.groupEnabled (Slack, Discord) */
 	bool is_fence;                   /* the map, once it is there, limits the rooms with groupPolicy open too (Telegram) */
 	bool follows_threads;            /* a thread that we answered in counts as addressed to us (Slack) */
+	bool has_activation;             /* /activation of a room counts in place of requireMention (Telegram) */
 	bool lists_bots;                 /* bots of rooms only when the room's list names them, whatever allowBots says (Slack) */
 };
 

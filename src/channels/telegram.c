@@ -311,7 +311,8 @@ static CH_FIBER ch_status telegram_commands(struct chan_acct *acct, const struct
 static const char *const telegram_secrets[] = { "botToken", "tokenFile", NULL };
 
 /* A map of groups is a fence also with groupPolicy open; a forum's topics have entries of their own. */
-static const struct chan_rooms telegram_rooms = { .topics = "topics", .thread_word = "topic", .is_fence = true };
+static const struct chan_rooms telegram_rooms = { .topics = "topics", .thread_word = "topic", .is_fence = true,
+						.has_activation = true };
 
 const struct chan_ops chan_telegram = {
 	.id = "telegram",

@@ -145,6 +145,17 @@ test('who was let in for DMs says nothing in rooms, and is not overheard', async
 	assert.ok(!JSON.stringify(w.heard.at(-1).messages).includes('m-grp'));
 });
 
+test('the owner says in a room that everything is answered, and takes it back', async () => {
+	d.say(user[ADA], 'nobody asked you m-off', { chat: lab });
+	d.say(user[ADA], '/activation always', { chat: lab });
+	await d.reply(lab, (m) => /I answer everything/.test(m.text ?? ''));
+	d.say(user[ADA], 'and this m-on', { chat: lab });
+	await d.reply(lab, (m) => m.text === 're m-on');
+	d.say(user[ADA], '/activation default', { chat: lab });
+	await d.reply(lab, (m) => /requireMention/.test(m.text ?? ''));
+	assert.ok(!d.texts(lab).includes('re m-off'));
+});
+
 test('revoking asks for a new code', async () => {
 	const grants = JSON.parse((await cli('grants', '--json')).stdout).grants;
 

@@ -4,6 +4,7 @@
 #include "access_net.h"
 
 #include "channels/access_judge.h"
+#include "channels/activation.h"
 #include "core/clock.h"
 
 static struct arena *arena;
@@ -66,7 +67,7 @@ static const struct chan_access *judge_as(const struct chan_ops *ops, const char
 	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = chan_cfg_new(c, ops->id, account);
 	struct access_env env = {
 		.ops = ops, .config = c, .cfg = cfg, .account = account, .self_id = "500", .self_username = "clawbot",
-		.pairing = pairing, .gate = gate, .up = &up, .is_in_thread = is_in_thread,
+		.pairing = pairing, .gate = gate, .db = db, .up = &up, .is_in_thread = is_in_thread,
 	};
 
 	return access_judge(&env, in, arena);
@@ -356,6 +357,24 @@ static void test_followed_threads(void **state)
 	in_thread = NULL;
 }
 
+static void test_activation(void **state)
+{
+	const char *key = "agent:main:telegram:group:-1";
+	struct chan_in in = said("1", "-1", "hi"), stranger = said("9", "-1", "hi");
+
+	ASSERT_OK(activation_set(db, key, ACTIVATION_ALWAYS, err));
+	assert_int_equal(verdict(&forum, "{" ROOM("") "}", &in), CHAN_ADMIT);
+	assert_int_equal(verdict(&forum, "{" ROOM("") "}", &stranger), CHAN_IGNORE);      /* it lets nobody in */
+	in.peer.id = "-2";
+	assert_int_equal(verdict(&forum, "{channels:{telegram:{groupAllowFrom:['1'],groups:{'*':{}}}}}", &in), CHAN_OVERHEAR);
+	in.peer.id = "-1";
+	ASSERT_OK(activation_set(db, key, ACTIVATION_MENTION, err));
+	assert_int_equal(verdict(&forum, "{" ROOM("requireMention:false") "}", &in), CHAN_OVERHEAR);
+	ASSERT_OK(activation_set(db, key, ACTIVATION_UNSET, err));
+	assert_int_equal(verdict(&forum, "{" ROOM("requireMention:false") "}", &in), CHAN_ADMIT);
+	assert_int_equal(verdict(&forum, "{" ROOM("") "}", &in), CHAN_OVERHEAR);
+}
+
 static void test_own_name_is_cut(void **state)
 {
 	static const struct { const char *in, *out; } rows[] = {
@@ -579,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_mentions),
 		cmocka_unit_test(test_implicit_mentions),
 		cmocka_unit_test(test_followed_threads),
+		cmocka_unit_test(test_activation),
 		cmocka_unit_test(test_own_name_is_cut),
 		cmocka_unit_test(test_owner_and_commands),
 		cmocka_unit_test(test_tools_by_sender),
