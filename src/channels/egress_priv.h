@@ -38,6 +38,7 @@ struct egress_lane {
 };
 
 struct egress_wait { int64_t id; struct egress_wait *next; };
+struct egress_intent;                    /* egress_intent.c */
 
 struct chan_egress {
 	struct chan_host *host;
@@ -49,6 +50,7 @@ struct chan_egress {
 	struct loop_timer *keeper;       /* looks for what has waited too long; armed when there is anything */
 	struct fiber_cond ended;         /* a row ended, or a lane's fiber did */
 	struct egress_wait *waits;       /* who waits for a row; on their stacks */
+	struct egress_intent *intents;   /* of this turn, on their lanes' stacks; NULL: none */
 	size_t running;
 	bool is_started, is_draining, is_kept;
 };
@@ -69,6 +71,10 @@ CH_FIBER enum egress_next egress_step(struct chan_egress *e, struct egress_lane 
 /* The row ends as failed or unsure: kept, logged, told to the operator. A failure changed nothing. */
 CH_MUST_USE ch_status egress_give_up(struct chan_egress *e, const struct outbox_row *row, enum outbox_state state,
 				     const char *reason, struct ch_err *err);
+
+/* -- intents (egress_intent.c) -- */
+/* The row's next part may be out once this is CH_OK; those that are asked for in one turn of the loop share a write to the disk. */
+CH_FIBER CH_MUST_USE ch_status egress_intend(struct chan_egress *e, int64_t row_id, struct ch_err *err);
 
 /* -- parts (egress_cut.c) -- */
 /* How the message is cut for its network. files_mime: of each file, by its bytes. */

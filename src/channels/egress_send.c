@@ -436,6 +436,17 @@ static enum egress_next settle(struct job *j, int64_t *ret_wait_ms)
 	return on_unsure(j, &err, ret_wait_ms);
 }
 
+/* Meanwhile the account went down: it was not sent after all. */
+static enum egress_next unintend(struct job *j, int64_t *ret_wait_ms)
+{
+	struct ch_err err = { 0 };
+
+	/* A repeatable part that may be out since before stays so. */
+	if (j->row.state == OUTBOX_PENDING && outbox_again(j->e->db, j->row.id, OUTBOX_PENDING, j->row.attempts, 0, j->row.error, &err))
+		know(j, &(struct chan_sent){ .outcome = CHAN_NOT_SENT });
+	return EGRESS_DONE;
+}
+
 static enum egress_next send_row(struct job *j, int64_t *ret_wait_ms)
 {
 	struct chan_sent sent = { .outcome = CHAN_UNSURE };
@@ -451,11 +462,10 @@ static enum egress_next send_row(struct job *j, int64_t *ret_wait_ms)
 		if (*ret_wait_ms > 0)
 			return EGRESS_LATER;
 	}
-	/* Fetching and looking took their time. */
-	if (!chan_acct_is_up(j->acct) || j->e->is_draining)
-		return EGRESS_DONE;
-	if (outbox_intend(j->e->db, j->row.id, now_wall_ms(), &err))
+	if (egress_intend(j->e, j->row.id, &err))
 		return store_failed(j, &err, ret_wait_ms);
+	if (!chan_acct_is_up(j->acct) || j->e->is_draining)
+		return unintend(j, ret_wait_ms);
 	j->lane->turn_at = 0;
 	j->lane->is_sending = true;
 	st = send_part(j, &sent, &err);

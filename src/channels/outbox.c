@@ -219,21 +219,28 @@ ch_status outbox_rewrite(struct db *db, int64_t id, const char *message, size_t 
 	return db_run(s, NULL, err);
 }
 
-ch_status outbox_intend(struct db *db, int64_t id, int64_t now_ms, struct ch_err *err)
+static ch_status intend_one(struct db *db, int64_t id, int64_t now_ms, struct ch_err *err)
+{
+	struct db_stmt *s;
+	ch_status st = db_prep(db, "UPDATE channel_outbox SET state = 'sending', sending_at = ?2 WHERE id = ?1", &s, err);
+
+	if (st)
+		return st;
+	db_bind_int(s, 1, id);
+	db_bind_int(s, 2, now_ms);
+	return db_run(s, NULL, err);
+}
+
+ch_status outbox_intend(struct db *db, const int64_t *ids, size_t count, int64_t now_ms, struct ch_err *err)
 {
 	CH_AUTO(db_rollback) struct db *tx = NULL;
-	struct db_stmt *s;
 	ch_status st = db_begin_durable(db, err);
 
 	if (st)
 		return st;
 	tx = db;
-	st = db_prep(db, "UPDATE channel_outbox SET state = 'sending', sending_at = ?2 WHERE id = ?1", &s, err);
-	if (st)
-		return st;
-	db_bind_int(s, 1, id);
-	db_bind_int(s, 2, now_ms);
-	st = db_run(s, NULL, err);
+	for (size_t i = 0; !st && i < count; i++)
+		st = intend_one(db, ids[i], now_ms, err);
 	return st ? st : db_commit(CH_TAKE(tx), err);
 }
 

@@ -55,8 +55,8 @@ CH_MUST_USE ch_status outbox_lanes(struct db *db, const char *channel, const cha
 
 /* The message as JSON, changed before anything of it was sent (files that were fetched, the cut). */
 CH_MUST_USE ch_status outbox_rewrite(struct db *db, int64_t id, const char *message, size_t len, int parts, struct ch_err *err);
-/* The part may be out from now on; survives a loss of power. */
-CH_MUST_USE ch_status outbox_intend(struct db *db, int64_t id, int64_t now_ms, struct ch_err *err);
+/* The next part of each row may be out from now on; survives a loss of power. All of them or none. */
+CH_MUST_USE ch_status outbox_intend(struct db *db, const int64_t *ids, size_t count, int64_t now_ms, struct ch_err *err);
 /* It is out, as this id (NULL: the platform gives none); the last one ends the row. */
 CH_MUST_USE ch_status outbox_sent(struct db *db, const struct outbox_row *row, const char *message_id, int64_t now_ms,
 				  struct ch_err *err);
