@@ -128,8 +128,16 @@ bool tg_location_read(const struct json *message, struct chan_location *ret);
 const char *tg_user_name(const struct json *user, struct arena *a);
 const char *tg_id(const struct json *v, struct arena *a);        /* an integer as text; NULL: it is none */
 
-/* Commits a batch (cursor NULL: none) and stops the progress bars of its buttons. */
-CH_FIBER CH_MUST_USE ch_status tg_take(struct chan_acct *acct, const struct json *updates, const char *cursor, int64_t *ret_next,
+/* The next update to ask for, and when the last one came. */
+struct tg_offset { int64_t next, at_ms; };
+#define TG_OFFSET_MS (6LL * 86400000)    /* how long one is good: after a week Telegram's ids begin anywhere */
+/* Zero for a cursor that is none, or of another bot. */
+struct tg_offset tg_offset_read(const char *cursor, const char *bot_id);
+/* What to ask for now; 0: whatever is there. */
+int64_t tg_offset_now(const struct tg_offset *o, int64_t now_ms);
+
+/* Commits a batch, with the cursor of this bot (NULL: none), and stops the progress bars of its buttons. */
+CH_FIBER CH_MUST_USE ch_status tg_take(struct chan_acct *acct, const struct json *updates, const char *bot_id, struct tg_offset *ret,
 				       struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status tg_poll(struct chan_acct *acct, const char *bot_id, const char *warning, struct ch_err *err);
 /* setWebhook, a listener, and a look now and then; warning: shown while all is well, or NULL. */

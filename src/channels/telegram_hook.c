@@ -37,7 +37,7 @@ CH_FIBER void tg_hook(struct chan_acct *acct, const struct http_request *rq, str
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	const struct telegram *tg = chan_priv(acct);
 	struct json *update = NULL, *updates = json_new_arr(a);
-	int64_t next = 0;
+	struct tg_offset unused;
 	struct ch_err err;
 
 	if (!str_eq(rq->method, "POST")) {
@@ -53,7 +53,7 @@ CH_FIBER void tg_hook(struct chan_acct *acct, const struct http_request *rq, str
 		return;
 	}
 	json_push(updates, update);
-	if (tg_take(acct, updates, NULL, &next, &err)) {
+	if (tg_take(acct, updates, NULL, &unused, &err)) {
 		log_warn("telegram", "%s: an update could not be kept: %s; Telegram brings it again", chan_acct_id(acct), err.text);
 		reply->status = 503;
 		return;

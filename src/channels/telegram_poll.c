@@ -1,9 +1,11 @@
 /*
  * channels/telegram_poll.c - updates by getUpdates, and what both ways of getting them share.
  *
- * The cursor "updates" is "<bot id>:<next update id>": it is committed with the batch (chan_deliver), and the next getUpdates tells
+ * The cursor "updates" is "<bot id>:<next update id>:<when>": it is committed with the batch (chan_deliver), and the next getUpdates tells
  * it to Telegram, which forgets what came before. So a crash anywhere between brings the batch again, and its event ids
- * are known. A cursor of another bot (the token was changed) does not count.
+ * are known. A cursor of another bot (the token was changed) does not count. Nor does one
+ * of days ago: after a week without updates Telegram goes on with an id at random, and a higher offset would hide it. Without an
+ * offset whatever was not confirmed comes.
  *
  * Trouble  a poll that fails is tried again here TRIES times, so that a hiccup does not take the login down; then the run ends and
  *          the core decides. 409 says that somebody else polls: the login stays, degraded, and goes on trying.
@@ -119,7 +121,7 @@ static ch_status commit(struct chan_acct *acct, const struct chan_in *events, si
 	return cursor ? chan_cursor_set(acct, CURSOR, cursor, err) : CH_OK;
 }
 
-CH_FIBER ch_status tg_take(struct chan_acct *acct, const struct json *updates, const char *cursor, int64_t *ret_next,
+CH_FIBER ch_status tg_take(struct chan_acct *acct, const struct json *updates, const char *bot_id, struct tg_offset *ret,
 			   struct ch_err *err)
 {
 	const struct telegram *tg = chan_priv(acct);
@@ -128,7 +130,7 @@ CH_FIBER ch_status tg_take(struct chan_acct *acct, const struct json *updates, c
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	size_t n = 0, room = CH_MIN(json_len(updates) * TG_PER_UPDATE_MAX, EVENTS_MAX) + TG_PER_UPDATE_MAX;
 	struct chan_in *events = arena_alloc(a, room * sizeof(*events));
-	int64_t next = *ret_next;
+	struct tg_offset next = { .at_ms = now_wall_ms() };
 	ch_status st;
 
 	json_each(update, updates) {
@@ -138,14 +140,15 @@ CH_FIBER ch_status tg_take(struct chan_acct *acct, const struct json *updates, c
 		if (room - n < TG_PER_UPDATE_MAX)
 			break;
 		if (tg_update_read(update, &me, a, &id, events + n, &count)) {
-			next = CH_MAX(next, id + 1);
+			next.next = CH_MAX(next.next, id + 1);
 			n += keep_known(acct, events + n, count, a);
 		}
 	}
-	st = commit(acct, events, n, cursor ? arena_printf(a, "%s:%lld", cursor, (long long)next) : NULL, err);
+	st = commit(acct, events, n, bot_id ? arena_printf(a, "%s:%lld:%lld", bot_id, (long long)next.next, (long long)next.at_ms) : NULL,
+		    err);
 	if (st)
 		return st;
-	*ret_next = next;
+	*ret = next;
 	for (size_t i = 0; i < n; i++)
 		if (events[i].kind == CHAN_IN_PRESS)
 			press(acct, events[i].handle);
@@ -159,21 +162,43 @@ struct poll {
 	struct chan_acct *acct;
 	const char *bot_id;
 	const char *warning;             /* shown while all is well; or NULL */
-	int64_t next;                    /* offset; 0: whatever is there */
+	struct tg_offset offset;
 	int failures;                    /* in a row */
 	bool is_degraded;
 	bool is_warm;                    /* one poll has been answered: from now on they wait */
 };
 
+struct tg_offset tg_offset_read(const char *cursor, const char *bot_id)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct tg_offset offset = { 0 };
+	size_t n = strlen(bot_id);
+	char *next, *when;
+
+	if (!cursor || strncmp(cursor, bot_id, n) != 0 || cursor[n] != ':')
+		return offset;
+	next = arena_strdup(a, cursor + n + 1);
+	when = strchr(next, ':');
+	if (when)
+		*when++ = '\0';
+	if (!when || !str_to_i64(next, &offset.next) || !str_to_i64(when, &offset.at_ms))
+		return (struct tg_offset){ 0 };
+	return offset;
+}
+
+int64_t tg_offset_now(const struct tg_offset *o, int64_t now_ms)
+{
+	return now_ms - o->at_ms < TG_OFFSET_MS ? o->next : 0;
+}
+
 static ch_status load_cursor(struct poll *p, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	const char *value = NULL;
-	size_t n = strlen(p->bot_id);
 	ch_status st = chan_cursor(p->acct, CURSOR, a, &value, err);
 
-	if (!st && value && strncmp(value, p->bot_id, n) == 0 && value[n] == ':' && !str_to_i64(value + n + 1, &p->next))
-		p->next = 0;
+	if (!st)
+		p->offset = tg_offset_read(value, p->bot_id);
 	return st;
 }
 
@@ -181,14 +206,15 @@ static ch_status get_updates(const struct poll *p, struct arena *a, struct tg_an
 {
 	CH_AUTO_LINK struct tg_link l = { 0 };
 	struct json *params = json_new_obj(a), *kinds = NULL;
+	int64_t offset = tg_offset_now(&p->offset, now_wall_ms());
 	ch_status st = json_parse(a, tg_allowed_updates, strlen(tg_allowed_updates), JSON_STRICT, &kinds, err);
 
 	if (!st)
 		st = tg_link_open(p->acct, &l, err);
 	if (st)
 		return st;
-	if (p->next)
-		json_set(a, params, "offset", json_new_int(a, p->next));
+	if (offset)
+		json_set(a, params, "offset", json_new_int(a, offset));
 	json_set(a, params, "limit", json_new_int(a, TG_BATCH));
 	/* The first one of a run is short: it tells at once that the login works. */
 	json_set(a, params, "timeout", json_new_int(a, p->is_warm ? TG_POLL_S : 0));
@@ -256,7 +282,7 @@ CH_FIBER ch_status tg_poll(struct chan_acct *acct, const char *bot_id, const cha
 		}
 		on_success(&p);
 		if (json_len(answer.result))
-			st = tg_take(acct, answer.result, bot_id, &p.next, err);
+			st = tg_take(acct, answer.result, bot_id, &p.offset, err);
 		else if (now_mono_ms() - begun_ms < EMPTY_MS && was_warm)
 			st = fiber_sleep(EMPTY_MS);
 	}

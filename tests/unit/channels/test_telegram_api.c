@@ -119,6 +119,22 @@ static void test_threat_injection_descriptions(void **state)
 	assert_true(strlen(answer.description) <= 160);
 }
 
+static void test_offsets(void **state)
+{
+	struct tg_offset o = tg_offset_read("7000:1003:5000", "7000");
+
+	assert_int_equal(o.next, 1003);
+	assert_int_equal(tg_offset_now(&o, 5000), 1003);
+	assert_int_equal(tg_offset_now(&o, 5000 + TG_OFFSET_MS - 1), 1003);
+	assert_int_equal(tg_offset_now(&o, 5000 + TG_OFFSET_MS), 0);
+	assert_int_equal(tg_offset_read("7000:1003:5000", "700").next, 0);       /* another bot's */
+	assert_int_equal(tg_offset_read("7000:1003:5000", "70001").next, 0);
+	assert_int_equal(tg_offset_read("7000:x:5000", "7000").next, 0);
+	assert_int_equal(tg_offset_read("7000:1003", "7000").next, 0);
+	assert_int_equal(tg_offset_read("", "7000").next, 0);
+	assert_int_equal(tg_offset_read(NULL, "7000").next, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +143,7 @@ int main(void)
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_migration),
+		cmocka_unit_test(test_offsets),
 		cmocka_unit_test(test_threat_injection_descriptions),
 	};
 
