@@ -208,10 +208,12 @@ void chan_state(struct chan_acct *acct, enum chan_state state, const char *detai
 	if (acct->is_ending || !acct->fiber)
 		return;          /* a run that is being ended has nothing to say any more */
 	acct_set_state(acct, state, detail);
-	if (is_up(state)) {
-		chan_alive(acct);
-		menu_offer(acct);
-	}
+	if (!is_up(state))
+		return;
+	chan_alive(acct);
+	menu_offer(acct);
+	if (fiber_self() == acct->fiber)
+		fiber_trim();    /* logging in took more stack than waiting does */
 }
 
 void chan_alive(struct chan_acct *acct)

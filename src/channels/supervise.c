@@ -63,13 +63,16 @@ static int64_t next_backoff(struct chan_acct *acct, int64_t least)
 
 static void failed(struct chan_acct *acct, ch_status st, const struct ch_err *err)
 {
+	bool is_known = str_eq(acct->last_error, err->text);
 	int64_t wait;
 
 	acct_set_error(acct, err->text);
 	if (st == CH_E_DENIED || st == CH_E_UNPAIRED) {
 		acct->needs_login = true;
-		log_error("channels", "%s/%s: %s; it is not tried again before its keys change or `chela channels start %s`",
-			  acct->ops->id, acct->id, err->text, acct->ops->id);
+		/* Each change of the configuration tries again: what was said is not said anew. */
+		log_at(is_known ? LOG_DEBUG : LOG_ERROR, "channels",
+		       "%s/%s: %s; it is not tried again before its keys change or `chela channels start %s`", acct->ops->id, acct->id,
+		       err->text, acct->ops->id);
 		acct_set_state(acct, CHAN_NEEDS_LOGIN, acct->last_error);
 		return;
 	}

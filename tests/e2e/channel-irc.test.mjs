@@ -74,8 +74,10 @@ class Person {
 const words = (n) => Array.from({ length: n }, (_, i) => `wörd${i}`).join(' ');
 /* "say x" is said back, "words 60" gives as many; of the last line that the model is given. */
 function answer(text) {
-	const [, verb, rest] = text.trim().split('\n').at(-1).match(/(say|words) (.*)/i) ?? ['', 'say', 'nothing'];
+	const [, verb, rest] = text.trim().split('\n').at(-1).match(/(say|words|lines) (.*)/i) ?? ['', 'say', 'nothing'];
 
+	if (verb === 'lines')
+		return 'one\r\nQUIT :owned\r\rJOIN #evil\n\u0001VERSION\u0001 two';
 	return verb === 'words' ? words(Number(rest)) : rest;
 }
 
@@ -257,6 +259,11 @@ test('SASL: logged in before anybody sees us; a wrong password needs a person', 
 	assert.ok(!gw.log().includes(sasl.password));
 	sasl.from('carol!c@home.example', 'PRIVMSG lib :say kumquat');
 	await until('an answer', () => sasl.said.some((m) => m.target === 'carol' && m.text.includes('kumquat')));
+	/* test_threat_injection: what a model says is text, whatever is in it. */
+	sasl.from('carol!c@home.example', 'PRIVMSG lib :lines please');
+	await until('two', () => sasl.said.some((m) => /VERSION two/.test(m.text)));
+	assert.ok(!sasl.lines.some((l) => /^(QUIT|JOIN #evil)/.test(l)), sasl.lines.slice(-6).join('\n'));
+	assert.ok(!sasl.said.some((m) => m.text.includes('\u0001')));
 	/* Another host is another person. */
 	sasl.from('carol!c@elsewhere.example', 'PRIVMSG lib :say durian');
 	/* The nick changes hands while the answer is made: the new holder gets nothing of it, the operator hears of it. */
