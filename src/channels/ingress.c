@@ -14,8 +14,10 @@
 #include "core/str.h"
 
 #define SETTLE_RETRY_MS 2000
+#define EVENTS_SINCE_MS (10 * 60 * 1000)         /* how far back a start looks for replies that were not put out */
 
 static void settle_due(void *arg);
+static void ended_done(struct ended *e);
 
 struct chan_ingress *ingress_new(struct chan_host *h)
 {
@@ -25,6 +27,7 @@ struct chan_ingress *ingress_new(struct chan_host *h)
 	g->loop = chan_host_loop(h);
 	g->db = chan_host_db(h);
 	g->lanes = map_new();
+	g->settling = map_new();
 	g->settler = loop_timer_new(g->loop, settle_due, g);
 	fiber_cond_init(&g->idle);
 	return g;
@@ -44,17 +47,15 @@ void ingress_free(struct chan_ingress *g)
 
 	if (!g)
 		return;
-	CH_BUG_ON(g->active || g->is_settling);  /* ingress_drain() comes first */
+	CH_BUG_ON(g->active || map_len(g->settling));  /* ingress_drain() comes first */
 	loop_timer_free(g->settler);
 	while (map_each(g->lanes, &cursor, &key, &value))
 		lane_free(value);
 	map_free(g->lanes);
-	for (size_t i = 0; i < g->to_settle.len; i++)
-		ch_free(g->to_settle.at[i]);
-	for (size_t i = 0; i < g->ended_events.len; i++)
-		ch_free(g->ended_events.at[i]);
-	vec_done(&g->to_settle);
-	vec_done(&g->ended_events);
+	for (size_t i = 0; i < g->ended.len; i++)
+		ended_done(&g->ended.at[i]);
+	vec_done(&g->ended);
+	map_free(g->settling);
 	vec_done(&g->waiting);
 	ch_free(g);
 }
@@ -160,72 +161,82 @@ void ingress_wake(struct chan_ingress *g, const char *lane)
 
 /* -- runs that ended -- */
 
-static bool has_key(char *const *at, size_t len, const char *key)
+/* run_id NULL: the session's messages. */
+static bool is_noted(const struct chan_ingress *g, const char *session_key, const char *run_id)
 {
-	for (size_t i = 0; i < len; i++)
-		if (str_eq(at[i], key))
+	for (size_t i = 0; i < g->ended.len; i++)
+		if (str_eq(g->ended.at[i].session_key, session_key) && str_eq(g->ended.at[i].run_id, run_id))
 			return true;
 	return false;
 }
 
+static void note_ended(struct chan_ingress *g, const char *session_key, const char *run_id)
+{
+	if (!is_noted(g, session_key, run_id))
+		vec_push(&g->ended, ((struct ended){ ch_strdup(session_key), run_id ? ch_strdup(run_id) : NULL }));
+}
+
+static void ended_done(struct ended *e)
+{
+	ch_free(e->session_key);
+	ch_free(e->run_id);
+}
+
 void ingress_run_ended(struct chan_ingress *g, const char *session_key, const char *run_id, bool is_event)
 {
-	if (!has_key(g->to_settle.at, g->to_settle.len, session_key))
-		vec_push(&g->to_settle, ch_strdup(session_key));
-	if (is_event) {
-		CH_AUTO_STR char *event = ch_asprintf("%s\n%s", session_key, run_id);
-
-		if (!has_key(g->ended_events.at, g->ended_events.len, event))
-			vec_push(&g->ended_events, CH_TAKE(event));
-	}
+	if (!g->has_handed && !is_event)
+		return;          /* most runs are none of ours */
+	if (is_event)
+		note_ended(g, session_key, run_id);      /* first: what it answers besides is known by the messages */
+	note_ended(g, session_key, NULL);
 	loop_timer_start(g->settler, 0);         /* not now: the run is still telling */
 }
 
-CH_FIBER static ch_status settle_one_event(struct chan_ingress *g, const char *event, struct ch_err *err)
+/* Takes the oldest out of the list: a run that ends while we wait puts its own there. */
+static bool take_ended(struct chan_ingress *g, const char *session_key, struct ended *ret)
 {
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const char *mark = strchr(event, '\n');
-
-	return ingress_settle_event(g, arena_strndup(a, event, (size_t)(mark - event)), mark + 1, err);
+	for (size_t i = 0; i < g->ended.len; i++) {
+		if (session_key && !str_eq(g->ended.at[i].session_key, session_key))
+			continue;
+		*ret = g->ended.at[i];
+		vec_remove(&g->ended, i);
+		return true;
+	}
+	return false;
 }
 
-CH_FIBER static ch_status settle_all(struct chan_ingress *g, bool is_start, struct ch_err *err)
+/* What cannot be written stays in the list. */
+CH_FIBER static ch_status settle_all_of(struct chan_ingress *g, const char *session_key, bool is_start, struct ch_err *err)
 {
+	struct ended e;
 	ch_status st = CH_OK;
 
-	while (g->ended_events.len || g->to_settle.len) {
-		bool is_event = g->ended_events.len > 0;
-		CH_AUTO_STR char *key = is_event ? g->ended_events.at[0] : g->to_settle.at[0];
-
-		/* Out of the list first: a run that ends while we wait puts it there again. */
-		if (is_event)
-			vec_remove(&g->ended_events, 0);
-		else
-			vec_remove(&g->to_settle, 0);
-		st = is_event ? settle_one_event(g, key, err) : ingress_settle(g, key, is_start, err);
-		if (!st)
-			continue;
-		if (is_event)
-			vec_push(&g->ended_events, CH_TAKE(key));
-		else
-			vec_push(&g->to_settle, CH_TAKE(key));
-		return st;
+	while (!st && take_ended(g, session_key, &e)) {
+		st = e.run_id ? ingress_settle_event(g, e.session_key, e.run_id, err) : ingress_settle(g, e.session_key, is_start, err);
+		if (st)
+			note_ended(g, e.session_key, e.run_id);
+		ended_done(&e);
 	}
-	return CH_OK;
+	return st;
 }
 
-/* What cannot be written now is tried again; the next start would find the messages, but not the events. */
+struct settle_job { struct chan_ingress *g; char *session_key; };
+
+/* A session's ends, one after the other; those of others do not wait for them. */
 static void settle_fiber(void *arg)
 {
-	struct chan_ingress *g = arg;
+	struct settle_job *job = arg;
+	struct chan_ingress *g = job->g;
 	struct ch_err err;
-	ch_status st = settle_all(g, false, &err);
 
-	g->is_settling = false;
-	if (st) {
-		log_error("channels", "a reply could not be queued: %s; tried again in %d ms", err.text, SETTLE_RETRY_MS);
+	if (settle_all_of(g, job->session_key, false, &err)) {
+		log_error("channels", "session=%s: a reply could not be queued: %s; tried again in %d ms", job->session_key, err.text,
+			  SETTLE_RETRY_MS);
 		loop_timer_start(g->settler, SETTLE_RETRY_MS);
 	}
+	map_take(g->settling, job->session_key);
+	ch_free(job->session_key);
+	ch_free(job);
 	fiber_cond_broadcast(&g->idle);
 }
 
@@ -233,10 +244,16 @@ static void settle_due(void *arg)
 {
 	struct chan_ingress *g = arg;
 
-	if (g->is_settling)
-		return;          /* it takes these along */
-	g->is_settling = true;
-	fiber_spawn(g->loop, "settle", FIBER_DETACHED, settle_fiber, g);
+	for (size_t i = 0; i < g->ended.len; i++) {
+		struct settle_job *job;
+
+		if (map_find(g->settling, g->ended.at[i].session_key))
+			continue;        /* its fiber takes this along */
+		job = ch_alloc(sizeof(*job));
+		*job = (struct settle_job){ g, ch_strdup(g->ended.at[i].session_key) };
+		map_put(g->settling, job->session_key, job);
+		fiber_spawn(g->loop, "settle", FIBER_DETACHED, settle_fiber, job);
+	}
 }
 
 /* -- life -- */
@@ -245,22 +262,26 @@ static void note_session(void *arg, const struct inbox_row *r)
 {
 	struct chan_ingress *g = arg;
 
-	if (!has_key(g->to_settle.at, g->to_settle.len, r->session_key))
-		vec_push(&g->to_settle, ch_strdup(r->session_key));
+	g->has_handed = true;
+	note_ended(g, r->session_key, NULL);
+}
+
+/* Its reply has a key, so one that was put out is not put again. */
+static void note_event(void *to, const char *session_key, const char *run_id)
+{
+	note_ended(to, session_key, run_id);
 }
 
 CH_FIBER static ch_status settle_left_over(struct chan_ingress *g, struct arena *a, struct ch_err *err)
 {
-	ch_status st = inbox_handed(g->db, NULL, a, note_session, g, err);
+	const struct chan_up *up = chan_host_up(g->host);
+	ch_status st = CH_OK;
 
-	if (st)
-		return st;
-	g->is_settling = true;
-	st = settle_all(g, true, err);
-	g->is_settling = false;
-	if (!st && g->to_settle.len + g->ended_events.len)
-		loop_timer_start(g->settler, 0);
-	return st;
+	if (up->ended_events)
+		st = up->ended_events(up->arg, now_wall_ms() - EVENTS_SINCE_MS, note_event, g, err);
+	if (!st)
+		st = inbox_handed(g->db, NULL, a, note_session, g, err);
+	return st ? st : settle_all_of(g, NULL, true, err);
 }
 
 static void wake_lane(void *arg, const char *lane)
@@ -290,8 +311,7 @@ void ingress_drain(struct chan_ingress *g, int64_t deadline_ms)
 	void *value;
 
 	g->is_draining = true;
-	if (!g->is_settling && g->to_settle.len + g->ended_events.len)
-		settle_due(g);           /* what ended just now */
+	settle_due(g);           /* what ended just now */
 	while (map_each(g->lanes, &cursor, &key, &value)) {
 		const struct lane *l = value;
 
@@ -299,7 +319,7 @@ void ingress_drain(struct chan_ingress *g, int64_t deadline_ms)
 			fiber_cancel(l->fiber);
 	}
 	fiber_mask(+1);          /* who waits here has no later */
-	while (g->active || g->is_settling)
+	while (g->active || map_len(g->settling))
 		if (fiber_cond_wait(&g->idle, deadline_ms))
 			break;
 	fiber_mask(-1);

@@ -29,6 +29,9 @@ struct lane {
 	bool has_more;                   /* something was committed since the fiber looked */
 };
 
+/* A run of the session ended; run_id: of an event, whose reply goes to the session's place. */
+struct ended { char *session_key, *run_id; };
+
 struct chan_ingress {
 	struct chan_host *host;
 	struct loop *loop;
@@ -37,10 +40,11 @@ struct chan_ingress {
 	VEC(struct lane *) waiting;      /* for one of INGRESS_LANES_MAX */
 	size_t active;                   /* lanes with a fiber */
 	struct fiber_cond idle;          /* active became 0 */
-	VEC(char *) to_settle;           /* session keys in which a run ended */
-	VEC(char *) ended_events;        /* "<session key>\n<run id>" of runs that answer no message of ours */
-	struct loop_timer *settler;      /* starts a fiber that settles them */
-	bool is_started, is_draining, is_settling;
+	VEC(struct ended) ended;         /* what is to be settled, oldest first */
+	struct map *settling;            /* session key -> the job of its fiber */
+	struct loop_timer *settler;      /* starts them */
+	bool is_started, is_draining;
+	bool has_handed;                 /* some row may be with a run: since the start, or handed over since */
 	size_t handled;                  /* since the last pruning */
 };
 

@@ -15,12 +15,14 @@
 
 #include "channels/egress.h"
 #include "channels/live.h"
+#include "core/clock.h"
 #include "core/fiber.h"
 #include "core/log.h"
 #include "core/str.h"
 
 #define LIVE_SETTLE_MS 3000              /* for a preview's edit that is on its way; then the reply is a message of its own */
 #define ABSORBED_DEPTH_MAX 8
+#define ERROR_AGAIN_MS (4 * 3600 * 1000LL)       /* errorPolicy "once" */
 #define NOTICE_QUOTE 80                  /* bytes of the message that a notice is about */
 
 /* A run with the rows that end with it. */
@@ -209,7 +211,10 @@ static ch_status put(struct chan_ingress *g, struct saying *w, struct ch_err *er
 	if (w->is_silent)
 		return CH_OK;
 	st = egress_put(chan_host_egress(g->host), &w->m, &id, &why);
-	if (!st || st == CH_E_EXISTS)
+	if (!st)
+		return CH_OK;
+	egress_unstage(chan_host_egress(g->host), &w->m);
+	if (st == CH_E_EXISTS)
 		return CH_OK;
 	if (is_for_later(st))
 		return ch_fail(err, st, "%s", why.text);
@@ -296,6 +301,8 @@ static ch_status end_rows(struct settling *s, const struct group *gr, struct say
 		st = put(s->g, &said[i], err);
 	for (size_t i = 0; i < gr->rows.len && !st; i++)
 		st = inbox_end(s->g->db, gr->rows.at[i]->id, INBOX_ANSWERED, reason, err);
+	if (st == CH_E_CONFLICT)
+		return CH_OK;            /* settled meanwhile, from a second place: nothing of this is kept */
 	return st ? st : db_commit(CH_TAKE(tx), err);
 }
 
@@ -340,6 +347,16 @@ static ch_status rename_rows(void *arg, struct ch_err *err)
 	return st;
 }
 
+static void show_life_again(struct settling *s, const struct group *gr, const char *run_id)
+{
+	struct live_turn t = { .run_id = run_id, .session_key = s->session_key, .agent_id = agent_of(s->session_key, s->a) };
+
+	if (place_of_row(gr->rows.at[gr->rows.len - 1], s->a, &t.place, NULL, NULL))
+		return;
+	t.is_group = t.place.peer.kind != CHAN_DIRECT;
+	live_begin(chan_host_live(s->g->host), &t);
+}
+
 CH_FIBER static ch_status take_up(struct settling *s, const struct group *gr, struct ch_err *err)
 {
 	const struct chan_up *up = chan_host_up(s->g->host);
@@ -352,6 +369,7 @@ CH_FIBER static ch_status take_up(struct settling *s, const struct group *gr, st
 	if (st == CH_E_IO || st == CH_E_BUSY)
 		return ch_fail(err, st, "%s", why.text);
 	if (!st) {
+		show_life_again(s, gr, t.run_id);
 		log_info("channels", "session=%s run=%s was cut by the last stop and is taken up again", s->session_key, gr->run_id);
 		return CH_OK;
 	}
@@ -359,6 +377,41 @@ CH_FIBER static ch_status take_up(struct settling *s, const struct group *gr, st
 		log_warn("channels", "session=%s run=%s cannot be taken up again: %s; the person is asked to say it again",
 			 s->session_key, gr->run_id, why.text);
 	return end_group(s, gr, "⚠️ I was interrupted before I could answer this. Please send it again.", true, "interrupted", err);
+}
+
+/* errorPolicy of where the message came from. */
+static ch_status is_error_told(struct settling *s, const struct group *gr, bool *ret, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	const struct inbox_row *first = gr->rows.at[0];
+	struct chan_acct *acct = chan_acct_find(s->g->host, first->channel, first->account);
+	const char *policy = acct ? chan_cfg_str(chan_acct_cfg(acct), "errorPolicy") : NULL;
+	bool was_told;
+	ch_status st;
+
+	*ret = !str_eq(policy, "silent");
+	if (!str_eq(policy, "once"))
+		return CH_OK;
+	st = db_prep(s->g->db, "SELECT 1 FROM channel_outbox WHERE channel = ?1 AND account = ?2 AND session_key = ?3 AND "
+		     "origin = 'notice' AND created_at > ?4 LIMIT 1", &row, err);
+	if (st)
+		return st;
+	db_bind_text(row, 1, first->channel);
+	db_bind_text(row, 2, first->account);
+	db_bind_text(row, 3, s->session_key);
+	db_bind_int(row, 4, now_wall_ms() - ERROR_AGAIN_MS);
+	st = db_step(row, &was_told, err);
+	if (!st)
+		*ret = !was_told;
+	return st;
+}
+
+CH_FIBER static ch_status end_failed(struct settling *s, const struct group *gr, struct ch_err *err)
+{
+	bool is_told;
+	ch_status st = is_error_told(s, gr, &is_told, err);
+
+	return st ? st : end_group(s, gr, is_told ? gr->end.error : NULL, true, "the turn failed", err);
 }
 
 CH_FIBER static ch_status settle_group(struct settling *s, const struct group *gr, struct ch_err *err)
@@ -369,7 +422,7 @@ CH_FIBER static ch_status settle_group(struct settling *s, const struct group *g
 	case CHAN_RUN_DONE:
 		return end_group(s, gr, gr->end.text ? gr->end.text : "", false, NULL, err);
 	case CHAN_RUN_FAILED:
-		return end_group(s, gr, gr->end.error, true, "the turn failed", err);
+		return end_failed(s, gr, err);
 	case CHAN_RUN_ABORTED:
 		return end_group(s, gr, gr->end.error, true, "the turn was stopped", err);
 	case CHAN_RUN_ABSORBED:

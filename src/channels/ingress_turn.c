@@ -24,6 +24,7 @@ static ch_status hand_over(void *arg, struct ch_err *err)
 	const struct inbox_row *first = &h->b->at[0]->row;
 	ch_status st = CH_OK;
 
+	h->g->has_handed = true;
 	for (size_t i = 0; i < h->b->len && !st; i++)
 		st = inbox_hand(h->g->db, h->b->at[i]->row.id, h->route->session_key, h->run_id, err);
 	if (!st)

@@ -64,14 +64,14 @@ struct chan_up {
 	 */
 	CH_MUST_USE ch_status (*resume)(void *arg, const char *session_key, const char *run_id, const char *new_run_id,
 					CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *also_arg, struct ch_err *err);
+	/* Runs made by events that ended since then (wall ms), for replies that were not put out: after a restart. */
+	CH_MUST_USE ch_status (*ended_events)(void *arg, int64_t since_ms, void (*each)(void *to, const char *session_key, const char *run_id),
+					      void *to, struct ch_err *err);
 	/*
 	 * Was the run made by an event (a command that ended, a sub-agent), in a session whose last person wrote from a network? Then its
 	 * reply goes there.
 	 */
 	bool (*follows_channel)(void *arg, const char *session_key, const char *run_id);
-	/* Something happened in a room that no turn answers now (a reaction, an edit, a join): the session's next turn is told. */
-	CH_MUST_USE ch_status (*system_event)(void *arg, const char *session_key, const char *kind, const char *id, const char *text,
-					      struct ch_err *err);
 	/* For the operator: shown in the session (NULL: none) and to connected clients. */
 	void (*notice)(void *arg, const char *session_key, const char *text);
 	/* An account's state changed. */

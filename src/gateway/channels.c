@@ -102,22 +102,32 @@ static bool note_said(void *arg, const struct tr_entry *e)
 
 #define SAID_ROWS_MAX 200                /* of a session that are looked through for what a turn said */
 
+/* A command's answer has its id; /new puts it into the window that it opened. */
+static ch_status find_answer(struct gw *gw, const struct input_row *in, struct arena *a, const char **ret, struct ch_err *err)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	struct tr_entry answer;
+	bool is_answer;
+	ch_status st = tr_find_once(gw->sessions, in->session_id, in->run_id, a, &answer, err);
+
+	if (st == CH_E_NOT_FOUND && !sess_find(gw->sessions, in->session_key, &s, NULL))
+		st = tr_find_once(gw->sessions, s->session_id, in->run_id, a, &answer, err);
+	if (!st)
+		*ret = text_of_entry(a, &answer, &is_answer);
+	return st;
+}
+
 static ch_status reply_of(struct gw *gw, const struct input_row *in, const struct json *outcome, struct arena *a, const char **ret,
 			  struct ch_err *err)
 {
 	const char *text = json_str(json_path(outcome, "terminalReply.text"));
 	const char *event_id = json_str(json_path(outcome, "terminalReceipt.runId"));
 	struct said s = { .a = a, .run_id = event_id ? event_id : in->run_id, .last = "" };
-	struct tr_entry command;
-	bool is_answer;
-	ch_status st = tr_find_once(gw->sessions, in->session_id, in->run_id, a, &command, err);
+	ch_status st = find_answer(gw, in, a, ret, err);
 
-	if (!st) {
-		*ret = text_of_entry(a, &command, &is_answer);   /* a command's answer has its id */
-		return CH_OK;
-	}
-	if (st == CH_E_NOT_FOUND)
-		st = tr_read(gw->sessions, in->session_id, &(struct tr_range){ .limit = SAID_ROWS_MAX }, note_said, &s, err);
+	if (st != CH_E_NOT_FOUND)
+		return st;
+	st = tr_read(gw->sessions, in->session_id, &(struct tr_range){ .limit = SAID_ROWS_MAX }, note_said, &s, err);
 	if (st)
 		return st;
 	if (s.count > 1)
@@ -204,6 +214,31 @@ static bool follows_channel(void *arg, const char *session_key, const char *run_
 	    json_parse(a, in.meta, strlen(in.meta), JSON_STRICT, &meta, NULL) || !json_get(meta, INPUT_ORIGIN))
 		return false;
 	return !wake_person(gw->agents, session_key, a, &is_owner, &from, NULL) && from;
+}
+
+static ch_status ended_events(void *arg, int64_t since_ms, void (*each)(void *to, const char *session_key, const char *run_id), void *to,
+			      struct ch_err *err)
+{
+	struct gw *gw = arg;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct ended { const char *session_key, *run_id; struct ended *next; } *list = NULL, **last = &list;
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	bool found;
+	ch_status st = db_prep(gw->db, "SELECT i.session_key, i.run_id FROM inputs i JOIN channel_places p ON p.session_key = i.session_key "
+			       "WHERE i.ended_at > ?1 AND i.state = 'done' AND json_extract(i.meta, '$." INPUT_ORIGIN "') IS NOT NULL "
+			       "ORDER BY i.id", &row, err);
+
+	if (st)
+		return st;
+	db_bind_int(row, 1, since_ms);
+	while (!(st = db_step(row, &found, err)) && found) {
+		*last = arena_alloc(a, sizeof(**last));
+		**last = (struct ended){ arena_strdup(a, db_text(row, 0)), arena_strdup(a, db_text(row, 1)), NULL };
+		last = &(*last)->next;
+	}
+	for (const struct ended *e = list; e && !st; e = e->next)
+		each(to, e->session_key, e->run_id);
+	return st;
 }
 
 /* -- what is told -- */
@@ -312,6 +347,7 @@ void gw_channels_join(struct gw *gw)
 {
 	chan_host_set_up(gw->channels, &(struct chan_up){
 		.arg = gw, .submit = submit, .run_end = run_end, .resume = resume, .follows_channel = follows_channel,
+		.ended_events = ended_events,
 		.notice = notice, .fence = fence, .is_command = is_command, .menu = menu, .identity = identity, .workspace = workspace,
 		.room_moved = room_moved,
 		.on_state = on_state,

@@ -79,6 +79,8 @@ test('commands are answered in the chat, for those who may', async () => {
 	await telegram.reply(ada, (m) => /double\/double-1/.test(m.text));
 	telegram.say(ada, `/help@${telegram.me.username}`);
 	await telegram.reply(ada, (m) => /\/status/.test(m.text) && /\/model/.test(m.text));
+	telegram.say(bob, '/new');
+	await telegram.reply(bob, (m) => /new/i.test(m.text));
 	telegram.say(bob, '/config set agents.defaults.model.primary x/y');
 	await newest(bob, () => true);
 	assert.ok(!telegram.texts(bob).some((x) => /changed|written/.test(x)), telegram.texts(bob).join('|'));
@@ -145,6 +147,26 @@ test('a file is fetched, named by us, and told; one that is too large is said to
 	await until(() => /a picture/.test(asked(model.calls.at(-1))), 'the turn with the picture');
 	assert.match(asked(model.calls.at(-1)), /<media:image>: image\/png, \d+ bytes, saved as media\/inbound\/\d+-1\.png/);
 	await telegram.reply(ada, (m) => /An image stood here/.test(m.text));
+});
+
+test('a room that moves keeps its settings', async () => {
+	const old = telegram.group(-5001, 'Old room');
+
+	gw.config.channels.telegram.groups['-5001'] = { requireMention: false, systemPrompt: 'Speak like a pirate.' };
+	gw.writeConfig(gw.config);
+	await until(async () => {
+		telegram.say(ada, 'hello room', { chat: old });
+		return telegram.reply(old, () => true, 500).catch(() => undefined);
+	}, 'the room to be heard');
+	assert.match(model.calls.at(-1).body.messages[0].content, /Speak like a pirate/);
+	const moved = telegram.migrate(old, -1005001, ada);
+
+	await until(() => JSON.parse(readFileSync(gw.configPath, 'utf8')).channels.telegram.groups['-1005001'], 'the settings to move');
+	const groups = JSON.parse(readFileSync(gw.configPath, 'utf8')).channels.telegram.groups;
+
+	assert.equal(groups['-5001'], undefined);
+	assert.equal(groups['-1005001'].systemPrompt, 'Speak like a pirate.');
+	assert.ok(moved);
 });
 
 test('NO_REPLY says nothing, a failed turn says so without the provider\'s words', async () => {
