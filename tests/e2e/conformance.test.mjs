@@ -115,6 +115,9 @@ const MINIMAL = {
 	'artifacts.list': { sessionKey: key },
 	'audit.run.inspect': { runId: 'x' },
 	'board.get': { sessionKey: key },
+	'channels.logout': fails({ channel: 'telegram' }, /is not in the configuration/),
+	'channels.start': fails({ channel: 'telegram' }, /is not in the configuration/),
+	'channels.stop': fails({ channel: 'telegram' }, /is not in the configuration/),
 	'channels.pairing.approve': fails({ channel: 'telegram', accountId: 'default', requestId: 'x' }, /does not use DM pairing/),
 	'channels.pairing.dismiss': fails({ channel: 'telegram', accountId: 'default', requestId: 'x' }, /does not use DM pairing/),
 	'chat.abort': { sessionKey: key },
@@ -342,7 +345,7 @@ test('minimal right parameters are answered as the schema says', async () => {
 test('what is not there yet says so', async () => {
 	const named = new Set(c.hello.features.methods);
 
-	for (const method of ['cron.add', 'channels.start', 'node.invoke', 'exec.approvals.node.set', 'skills.install', 'update.run', 'wake']) {
+	for (const method of ['cron.add', 'node.invoke', 'exec.approvals.node.set', 'skills.install', 'update.run', 'wake']) {
 		const e = await c.fails(method, {});
 
 		assert.equal(e.code, 'UNAVAILABLE', method);
