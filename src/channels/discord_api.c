@@ -14,7 +14,7 @@
 
 #define ANSWER_MAX (8u << 20)
 #define WORDS_MAX 400
-#define USER_AGENT "DiscordBot (https://openclaw.ai, 1.0) chela"
+#define USER_AGENT "DiscordBot (chela, " CHELA_VERSION ")"    /* the form that Discord asks for */
 
 /* -- what Discord says of an error -- */
 

@@ -87,22 +87,22 @@ CH_FIBER ch_status discord_room(struct discord *d, const char *id, const struct 
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	const struct discord_room *room = discord_room_find(d, id);
 	struct discord_rs rs;
-	ch_status st = CH_OK;
+	ch_status st;
 
-	if (!room && discord_is_id(id))
-		st = discord_call(d,
-				  &(struct discord_rq){ .method = "GET",
-							.path = arena_printf(a, "/channels/%s", id),
-							.wait_max_ms = WAIT_MS,
-							.deadline_ms = fiber_deadline(ASK_MS) },
-				  a, &rs, err);
+	*ret = room;
+	if (room || !discord_is_id(id))
+		return CH_OK;
+	st = discord_call(d,
+			  &(struct discord_rq){ .method = "GET",
+						.path = arena_printf(a, "/channels/%s", id),
+						.wait_max_ms = WAIT_MS,
+						.deadline_ms = fiber_deadline(ASK_MS) },
+			  a, &rs, err);
 	if (st && st != CH_E_NOT_FOUND && !(st == CH_E_DENIED && rs.status == 403))
 		return ch_wrap(err, "channel %s", id);
-	if (!room && !st) {
+	if (!st)
 		discord_room_learn(d, rs.body, NULL);
-		room = discord_room_find(d, id);
-	}
-	*ret = room;
+	*ret = discord_room_find(d, id);
 	return CH_OK;
 }
 
