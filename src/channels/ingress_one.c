@@ -308,6 +308,10 @@ CH_FIBER static ch_status judge(struct lane *l, struct chan_acct *acct, struct h
 	case CHAN_IGNORE:
 		log_debug("channels", "%s/%s: message %lld is not taken: %s", m->row.channel, m->row.account, (long long)m->row.id,
 			  chan_access_reason(m->access));
+		/* Where the owner finds the ids to allow. */
+		if (!m->in.sender.is_self)
+			chan_acct_log(acct, "not taken from %s in %s %s: %s", ingress_word(a, m->in.sender.id),
+				      chan_peer_kind_name(m->in.peer.kind), ingress_word(a, m->in.peer.id), chan_access_reason(m->access));
 		return end_row(l->g, m, INBOX_DROPPED, chan_access_reason(m->access), err);
 	case CHAN_ASK_PAIRING:
 		return ask_pairing(l->g, acct, m, a, err);
