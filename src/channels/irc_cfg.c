@@ -129,7 +129,7 @@ CH_FIBER ch_status irc_cfg_secret(const struct chan_cfg *cfg, const char *what, 
 
 		if (!str_eq(rows[i].key, what))
 			continue;
-		if (!str_empty(file) && !chan_cfg_get(cfg, what))
+		if (file && *file && !chan_cfg_get(cfg, what))
 			st = from_file(file, rows[i].file, &s, err);
 		else if (chan_cfg_has_secret(cfg, what, rows[i].env))
 			st = chan_cfg_secret(cfg, what, rows[i].env, &s, err);

@@ -174,7 +174,7 @@ static const char *event_id(struct irc *i, const struct irc_line *l, struct aren
 {
 	const char *msgid = i->has_tags ? irc_tag(l, "msgid", a) : NULL;
 
-	if (!str_empty(msgid) && strlen(msgid) < CHAN_ID_MAX - 8)
+	if (msgid && *msgid && strlen(msgid) < CHAN_ID_MAX - 8)
 		return arena_printf(a, "msgid:%s", msgid);
 	return arena_printf(a, "%s:%llu", i->id, (unsigned long long)++i->events);
 }

@@ -192,7 +192,7 @@ CH_FIBER ch_status irc_send(struct chan_acct *acct, const struct chan_out *out, 
 	if (!i || i->is_over)
 		return ch_fail(err, CH_E_BUSY, "not connected");
 	ret->outcome = CHAN_REFUSED;
-	if (str_empty(target) || !(irc_is_channel(target) || irc_is_nick(target)))
+	if (!target || !(irc_is_channel(target) || irc_is_nick(target)))
 		return ch_fail(err, CH_E_INVALID, "%s is no place on IRC", log_quote(target));
 	if (str_empty(out->text))
 		return ch_fail(err, CH_E_INVALID, "IRC takes text alone, and there is none");
