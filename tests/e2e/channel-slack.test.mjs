@@ -166,11 +166,21 @@ test('a login that is renewed loses nothing', async () => {
 	await answer('cut');
 });
 
-test('the status says who we are; logs hold no secrets', async () => {
+test('the status says who we are and what is missing; logs hold no secrets', async () => {
 	const c = await gw.connect();
-	const status = await c.call('channels.status', { probe: true });
+	const scopes = slack.scopes;
 
-	assert.match(JSON.stringify(status), /slack/);
-	c.close?.();
-	assert.doesNotMatch(gw.log(), /ticket=|xoxb-1111|xapp-1-A0/);
+	slack.scopes = scopes.filter((s) => s !== 'files:write');
+	const status = JSON.stringify(await c.call('channels.status', { probe: true }));
+
+	slack.scopes = scopes;
+	assert.match(status, /files:write/);
+	await c.close();
+	const shown = await gw.cli(['channels', 'status', '--probe']);
+
+	assert.match(shown.stdout, /slack.*connected/is);
+	const logs = await gw.cli(['channels', 'logs', 'slack']);
+
+	for (const text of [gw.log(), status, shown.stdout, logs.stdout])
+		assert.doesNotMatch(text, /ticket=|xoxb-1111|xapp-1-A0/);
 });
