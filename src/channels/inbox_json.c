@@ -65,7 +65,7 @@ static void put_cut(struct jw *w, const char *key, const char *text, size_t max,
 		return;
 	}
 	a = arena_new(0);
-	keep = utf8_cut(text, n, max);
+	keep = utf8_cut(text, n, max - strlen(mark));
 	jw_str(w, arena_printf(a, "%.*s%s", (int)keep, text, mark));
 }
 
@@ -331,7 +331,7 @@ static const struct chan_quote *read_quote(struct reader *r, const struct json *
 	q = arena_alloc(r->a, sizeof(*q));
 	*q = (struct chan_quote){
 		.message_id = text_of(r, v, "id", CHAN_ID_MAX), .sender_id = text_of(r, v, "senderId", CHAN_ID_MAX),
-		.sender_name = text_of(r, v, "senderName", NAME_MAX_BYTES), .text = text_of(r, v, "text", QUOTE_MAX + 8),
+		.sender_name = text_of(r, v, "senderName", NAME_MAX_BYTES), .text = text_of(r, v, "text", QUOTE_MAX),
 		.is_ours = flag_of(r, v, "ours"),
 	};
 	return q;
@@ -394,7 +394,7 @@ static void read_all(struct reader *r, const struct json *v, struct chan_in *in)
 	in->message_id = text_of(r, v, "message", CHAN_ID_MAX);
 	in->group_id = text_of(r, v, "album", CHAN_ID_MAX);
 	in->at_ms = int_of(r, v, "at");
-	in->text = text_of(r, v, "text", CHAN_TEXT_MAX + sizeof(CUT_MARK));
+	in->text = text_of(r, v, "text", CHAN_TEXT_MAX);
 	in->is_mentioned = flag_of(r, v, "mentioned");
 	in->mentions_others = flag_of(r, v, "mentionsOthers");
 	in->can_mention = flag_of(r, v, "canMention");
