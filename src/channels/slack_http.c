@@ -121,6 +121,10 @@ CH_FIBER void slack_webhook(struct chan_acct *acct, const struct http_request *r
 		say_json(reply, "challenge", json_get_str(in.payload, "challenge"));
 		return;
 	}
+	if (!chan_acct_is_up(acct)) {
+		say(reply, 503, "not logged in"); /* without that we do not know who we are */
+		return;
+	}
 	if (in.source == SLACK_EVENT && !str_eq(json_get_str(in.payload, "type"), "event_callback")) {
 		say(reply, 200, ""); /* app_rate_limited and the like */
 		return;

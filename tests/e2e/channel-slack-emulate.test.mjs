@@ -72,7 +72,7 @@ async function event(account, more) {
 		channel_type: 'channel', user: ids.ada, ts, event_ts: ts, ...more } });
 	const send = () => fetch(`${gw.url}/slack/${account}`, { method: 'POST', body, headers: { 'content-type': 'application/json', ...signer.sign(body) } });
 
-	assert.equal((await until(() => send().then((r) => r.status === 404 ? null : r), 'the path is there')).status, 200);
+	await until(() => send().then((r) => r.status === 200), 'the event is taken');
 }
 
 const said = async (text) => (await api('conversations.history', { channel: ids.general })).messages?.find((m) => m.text === text);

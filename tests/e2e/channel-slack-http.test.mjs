@@ -121,3 +121,16 @@ test('a press by a stranger is nothing', async () => {
 	await answer('after-press');
 	assert.ok(!slack.answers.items.some((a) => a.user === EVE));
 });
+
+test('while nobody is logged in Slack is asked to come again', async () => {
+	const c = await gw.connect();
+	const body = JSON.stringify(slack.payloadOf(mention('!later')));
+
+	await c.call('channels.stop', { channel: 'slack' });
+	assert.notEqual((await slack.request(body)).status, 200);
+	await c.call('channels.start', { channel: 'slack' });
+	await until(async () => (await slack.request(body)).status === 200, 'the event is taken');
+	await answer('later');
+	assert.equal(heard('later'), 1);
+	await c.close();
+});
