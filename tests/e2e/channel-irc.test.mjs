@@ -264,6 +264,10 @@ test('SASL: logged in before anybody sees us; a wrong password needs a person', 
 	await until('two', () => sasl.said.some((m) => /VERSION two/.test(m.text)));
 	assert.ok(!sasl.lines.some((l) => /^(QUIT|JOIN #evil)/.test(l)), sasl.lines.slice(-6).join('\n'));
 	assert.ok(!sasl.said.some((m) => m.text.includes('\u0001')));
+	/* Where the server has ids for messages, one that comes twice is answered once. */
+	for (let n = 0; n < 3; n++)
+		sasl.current.say('@time=2026-11-22T10:00:00.000Z;msgid=m\\:1 :carol!c@home.example PRIVMSG lib :say fig');
+	await until('fig', () => sasl.said.some((m) => m.text === 'fig'));
 	/* Another host is another person. */
 	sasl.from('carol!c@elsewhere.example', 'PRIVMSG lib :say durian');
 	/* The nick changes hands while the answer is made: the new holder gets nothing of it, the operator hears of it. */
@@ -277,6 +281,7 @@ test('SASL: logged in before anybody sees us; a wrong password needs a person', 
 	await until('a dead letter', async () => (await c.call('channels.deadLetters.list', {})).deadLetters
 		.some((l) => l.direction === 'out' && /belongs to somebody else/.test(l.reason)));
 	assert.ok(!sasl.said.some((m) => /durian|lychee/.test(m.text)), JSON.stringify(sasl.said));
+	assert.equal(sasl.said.filter((m) => m.text === 'fig').length, 1);
 	sasl.password = 'another';
 	sasl.current.socket.destroy();
 	await until('needs-login', async () => (await account('lib')).state === 'needs-login');
