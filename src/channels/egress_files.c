@@ -237,7 +237,8 @@ CH_FIBER ch_status egress_stage(struct chan_egress *e, const char *agent_id, str
 		return ch_fail(err, CH_E_INVALID, "there is no network '%s'", m->channel);
 	if (n > CHAN_MEDIA_COUNT_MAX)
 		return ch_fail(err, CH_E_INVALID, "a message has at most %d files", CHAN_MEDIA_COUNT_MAX);
-	memcpy(files, m->files, n * sizeof(*files));
+	if (n)
+		memcpy(files, m->files, n * sizeof(*files));
 	m->files = files;
 	for (size_t i = 0; i < n; i++) {
 		CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = chan_cfg_new(chan_host_config(e->host), m->channel, m->account);
