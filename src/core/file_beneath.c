@@ -22,6 +22,14 @@ void file_close(int *fd)
 	*fd = -1;
 }
 
+static int take(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 /* The part of path below dir; path itself when it is relative; NULL: it is elsewhere. */
 static const char *below(const char *dir, const char *path)
 {
@@ -64,8 +72,7 @@ ch_status file_open_beneath(const char *dir, const char *path, int *ret_fd, int6
 	if (!S_ISREG(st.st_mode))
 		return ch_fail(err, CH_E_INVALID, "%s is not a regular file", path);
 	*ret_size = st.st_size;
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = take(&fd);
 	return CH_OK;
 }
 
