@@ -77,6 +77,8 @@ static ch_status put_answer(struct chan_ingress *g, const struct heard *m, const
 	struct chan_message msg = {
 		.key = arena_printf(a, "inbox:%lld", (long long)m->row.id), .channel = m->row.channel, .account = m->row.account,
 		.peer = m->in.peer, .reply_to = m->in.message_id, .text = text, .handle = m->in.handle, .origin = "notice",
+		/* Who used a command or a button is told, not the room. */
+		.ephemeral_to = m->in.handle ? m->in.sender.id : NULL,
 	};
 	int64_t id;
 	ch_status st = egress_put(chan_host_egress(g->host), &msg, &id, err);
@@ -301,18 +303,27 @@ CH_FIBER static ch_status admit(struct lane *l, struct chan_acct *acct, struct h
 	return end_row(l->g, m, INBOX_DROPPED, "of no known kind", err);
 }
 
+static ch_status ignore(struct chan_ingress *g, struct chan_acct *acct, const struct heard *m, struct arena *a, struct ch_err *err)
+{
+	const char *why = chan_access_reason(m->access);
+
+	log_debug("channels", "%s/%s: message %lld is not taken: %s", m->row.channel, m->row.account, (long long)m->row.id, why);
+	/* Where the owner finds the ids to allow. */
+	if (!m->in.sender.is_self)
+		chan_acct_log(acct, "not taken from %s in %s %s: %s", ingress_word(a, m->in.sender.id),
+			      chan_peer_kind_name(m->in.peer.kind), ingress_word(a, m->in.peer.id), why);
+	/* A platform's own command waits for its answer: silence would look like a failure. */
+	if (m->in.kind == CHAN_IN_COMMAND && m->in.handle && !m->in.sender.is_bot)
+		return ingress_answer(g, m, "You are not allowed to use this command here.", INBOX_DROPPED, why, err);
+	return end_row(g, m, INBOX_DROPPED, why, err);
+}
+
 CH_FIBER static ch_status judge(struct lane *l, struct chan_acct *acct, struct heard *m, struct arena *a, struct ch_err *err)
 {
 	m->access = chan_authorise(acct, &m->in, a);
 	switch (chan_access_verdict(m->access)) {
 	case CHAN_IGNORE:
-		log_debug("channels", "%s/%s: message %lld is not taken: %s", m->row.channel, m->row.account, (long long)m->row.id,
-			  chan_access_reason(m->access));
-		/* Where the owner finds the ids to allow. */
-		if (!m->in.sender.is_self)
-			chan_acct_log(acct, "not taken from %s in %s %s: %s", ingress_word(a, m->in.sender.id),
-				      chan_peer_kind_name(m->in.peer.kind), ingress_word(a, m->in.peer.id), chan_access_reason(m->access));
-		return end_row(l->g, m, INBOX_DROPPED, chan_access_reason(m->access), err);
+		return ignore(l->g, acct, m, a, err);
 	case CHAN_ASK_PAIRING:
 		return ask_pairing(l->g, acct, m, a, err);
 	case CHAN_OVERHEAR:

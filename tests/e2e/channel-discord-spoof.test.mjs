@@ -23,10 +23,13 @@ test('test_threat_spoofing: names, roles, webhooks and forwarded ids open nothin
 	d.say(ROOMS.general, ROOMS.general, `${me} m-room`);
 	d.say(USERS.eve, ROOMS.general, `${me} m-role`, { member: { roles: [GUILD] } });
 	d.slash(USERS.eve, ROOMS.general, 'new', { args: 'm-slash' });
+	/* She alone is told; nothing else comes of it. */
+	await d.sent((m) => m.ephemeral && /not allowed/.test(m.content));
 	await w.round(USERS.ada, ROOMS.general, `${me} really me m-ada`);
 	await w.round(USERS.ada, d.dm(USERS.ada), 'and here m-dm');
 	assert.deepEqual(w.heard.map((h) => h.text.match(/m-[a-z]+/g).at(-1)), ['m-ada', 'm-dm']);
-	assert.deepEqual(d.out.items.map((m) => m.content), ['re m-ada', 're m-dm']);
+	assert.deepEqual(d.out.items.filter((m) => !m.ephemeral).map((m) => m.content), ['re m-ada', 're m-dm']);
+	assert.equal(d.out.items.filter((m) => m.ephemeral).length, 1);
 });
 
 test("test_threat_spoofing: a stranger's press is not a person's", { timeout: 60000 }, async (t) => {
