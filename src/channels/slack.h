@@ -116,7 +116,8 @@ CH_FIBER CH_MUST_USE ch_status slack_take(struct chan_acct *acct, enum slack_sou
 /* -- slack_home.c -- */
 
 /* Shows the Home tab to who opened it for the first time; command: the slash command's name, or NULL. */
-CH_FIBER void slack_home_opened(struct chan_acct *acct, const struct json *event, const char *command, int64_t deadline_ms, struct arena *a);
+CH_FIBER void slack_home_opened(struct chan_acct *acct, const struct json *event, const char *command, int64_t deadline_ms,
+				struct arena *a);
 
 /* -- decoding: slack_event.c, slack_press.c, slack_text.c -- */
 

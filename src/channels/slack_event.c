@@ -75,7 +75,8 @@ static struct chan_sender sender_of(const struct decoder *d, const struct json *
 	return s;
 }
 
-static struct chan_in *add(struct decoder *d, enum chan_in_kind kind, const char *event_id, struct chan_peer peer, struct chan_sender sender)
+static struct chan_in *add(struct decoder *d, enum chan_in_kind kind, const char *event_id, struct chan_peer peer,
+			   struct chan_sender sender)
 {
 	struct chan_in *in = &d->out->at[d->out->count++];
 

@@ -32,7 +32,8 @@ static void put_view(struct buf *out, const char *command, struct arena *a)
 	jw_end(&w);
 }
 
-CH_FIBER void slack_home_opened(struct chan_acct *acct, const struct json *event, const char *command, int64_t deadline_ms, struct arena *a)
+CH_FIBER void slack_home_opened(struct chan_acct *acct, const struct json *event, const char *command, int64_t deadline_ms,
+				struct arena *a)
 {
 	CH_AUTO_BUF struct buf view = { .max_bytes = 8192 };
 	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;

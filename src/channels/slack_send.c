@@ -288,9 +288,6 @@ CH_FIBER ch_status slack_reconcile(struct chan_acct *acct, const struct chan_out
 	ch_status st = slack_channel_of(acct, &out->peer, a, &channel, &outcome, err);
 
 	*ret = (struct chan_sent){ .outcome = CHAN_UNSURE };
-	/* What one person sees, and answers by address, stand in no history. */
-	if (!st && (out->ephemeral_to || (out->handle && !out->media_count)))
-		return ch_fail(err, CH_E_UNSUPPORTED, "Slack does not tell what became of a message for one person");
 	for (int page = 0; !st && page < FIND_PAGES_MAX; page++) {
 		struct slack_answer answer;
 		const struct json *found;
@@ -306,6 +303,9 @@ CH_FIBER ch_status slack_reconcile(struct chan_acct *acct, const struct chan_out
 		}
 		cursor = json_get_str(json_get(answer.body, "response_metadata"), "next_cursor");
 		if (!json_get_bool(answer.body, "has_more", false) || str_empty(cursor)) {
+			/* What one person sees, and answers by address, stand in no history. */
+			if (out->ephemeral_to || (out->handle && !out->media_count))
+				return ch_fail(err, CH_E_UNSUPPORTED, "Slack does not tell what became of a message for one person");
 			ret->outcome = CHAN_NOT_SENT;
 			return CH_OK;
 		}

@@ -55,6 +55,13 @@ test('an address that takes no more answers: the channel gets it', async () => {
 	assert.equal((await answer('slow')).channel, slack.dm(ADA).id);
 });
 
+test('an answer to an address that may have arrived is not said twice', async () => {
+	slack.fault('response_url', { status: 500 });
+	await slack.slash(ADA, ADA, '/chela', '!perhaps');
+	await until(() => /may not have arrived.*for one person/.test(gw.log()), 'the operator is told');
+	assert.ok(!slack.posts.items.some((m) => m.text?.includes('re: perhaps')));
+});
+
 test('a retry of Slack is the same event', async () => {
 	const body = JSON.stringify(slack.payloadOf(mention('!retried')));
 
