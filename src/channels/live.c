@@ -361,11 +361,17 @@ void live_end(struct chan_live *l, const char *run_id, bool is_error, struct are
 		keep_end(t);
 		stop(t, is_error);
 	}
-	for (size_t i = 0; l && i < LIVE_ENDED_MAX; i++)
-		if (str_eq(l->ended_runs[i].run_id, run_id))
-			*ret = (struct live_end){ .draft_id = arena_strdup(a, l->ended_runs[i].draft_id),
-						  .text = arena_strdup(a, l->ended_runs[i].text),
-						  .sent_bytes = l->ended_runs[i].sent_bytes };
+	for (size_t i = 0; l && i < LIVE_ENDED_MAX; i++) {
+		const struct live_ended *e = &l->ended_runs[i];
+
+		if (!str_eq(e->run_id, run_id))
+			continue;
+		*ret = (struct live_end){ .draft_id = arena_strdup(a, e->draft_id), .text = arena_strdup(a, e->text),
+					  .sent_bytes = e->sent_bytes };
+		return;
+	}
+	if (l)
+		live_block_kept(l, run_id, a, ret);
 }
 
 void live_cancel(struct chan_live *l, const char *run_id)
@@ -396,9 +402,11 @@ const char *live_rest(const struct live_end *end, const char *text)
 {
 	size_t seen = end->text ? trimmed_len(end->text) : 0, len = text ? trimmed_len(text) : 0, skip = 0;
 
-	if (!end->sent_bytes || !text || !end->text)
+	if (!end->sent_bytes || !text)
 		return text;
-	if (len >= end->sent_bytes && !memcmp(text, end->text, end->sent_bytes))
+	if (!end->text)
+		skip = len >= end->sent_bytes && live_block_is_digest(text, end->sent_bytes, end->digest) ? end->sent_bytes : 0;
+	else if (len >= end->sent_bytes && !memcmp(text, end->text, end->sent_bytes))
 		skip = end->sent_bytes;
 	else if (len <= seen && !memcmp(end->text + seen - len, text, len))      /* earlier texts of the turn stand before it */
 		skip = end->sent_bytes > seen - len ? CH_MIN(end->sent_bytes - (seen - len), len) : 0;

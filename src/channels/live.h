@@ -28,10 +28,15 @@ void live_phase(struct chan_live *l, const char *run_id, const char *phase);
 /* No edit of the preview is begun any more; waits for the one that is on its way, so that the reply can take its place. */
 CH_FIBER void live_settle(struct chan_live *l, const char *run_id, int64_t deadline_ms);
 /*
- * The turn is over: stops everything of it. Asked again it says the same. *ret on the arena: what the reply should do: the draft that it replaces (one that says
- * nothing removes it, egress_remove()), and what was sent as blocks already.
+ * The turn is over: stops everything of it. *ret on the arena: what the reply should do: the draft that it replaces (one that says
+ * nothing removes it, egress_remove()), and what was sent as blocks already. Asked again it says the same; of blocks, after a crash too.
  */
-struct live_end { const char *draft_id; size_t sent_bytes; const char *text; /* as told by live_text(); sent_bytes are of it */ };
+struct live_end {
+	const char *draft_id;
+	size_t sent_bytes;
+	const char *text;                /* as told by live_text(): sent_bytes are of it; NULL when it was told to an earlier process, */
+	const char *digest;              /* … of which this is left */
+};
 void live_end(struct chan_live *l, const char *run_id, bool is_error, struct arena *a, struct live_end *ret);
 /* The same without a reply: another turn answers, or nothing is said. A preview goes away. */
 void live_cancel(struct chan_live *l, const char *run_id);

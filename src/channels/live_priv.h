@@ -78,7 +78,8 @@ struct live_state {
 
 	/* blocks */
 	struct buf pending;              /* the rest of a text that another one took the place of */
-	size_t sent_of_text;             /* bytes of `text` that were sent */
+	size_t sent_of_text, sending;    /* bytes of `text` that were sent; that will be when the piece at hand is */
+	unsigned texts;                  /* how many there were */
 	unsigned blocks;
 	int64_t block_at;                /* not before */
 };
@@ -121,6 +122,9 @@ CH_FIBER void live_draft_clean(struct live_state *t);
 /* -- live_block.c -- */
 int64_t live_block_due(const struct live_state *t);
 CH_FIBER void live_block_do(struct live_state *t);
+/* What an earlier process sent of the run's last text. */
+void live_block_kept(struct chan_live *l, const char *run_id, struct arena *a, struct live_end *ret);
+bool live_block_is_digest(const char *text, size_t n, const char *digest);
 /* A new text begins: what was not sent of the one before becomes a block. */
 void live_block_flush(struct live_state *t);
 

@@ -483,6 +483,33 @@ static void blocks_body(void)
 	assert_string_equal(live_rest(&e, "paragraph, which is here too.\n\nThird and last."), "Third and last.");
 }
 
+/* The process that ends the run is not the one that sent its blocks. */
+static void kept_body(void)
+{
+	struct chan_live *later = live_new(host);
+	const char *whole = "First paragraph of the reply.\n\nSecond and last.";
+	struct live_end e;
+
+	begin(CHAN_DIRECT, false);
+	text("First paragraph of the reply.\n\nSecond");
+	pass(1200);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	live_end(later, "r", false, mem, &e);
+	assert_null(e.text);
+	assert_string_equal(live_rest(&e, whole), "Second and last.");
+	assert_string_equal(live_rest(&e, "Another paragraph of a reply.\n\nSecond."), "Another paragraph of a reply.\n\nSecond.");
+	live_end(later, "another", false, mem, &e);
+	assert_int_equal(e.sent_bytes, 0);
+	live_free(later);
+	e = end(false);
+	assert_string_equal(live_rest(&e, whole), "Second and last.");
+}
+
+static void test_blocks_are_known_after_a_crash(void **state)
+{
+	in_host("streaming:{block:{enabled:true}}", "agents:{defaults:{blockStreamingChunk:{minChars:20,maxChars:60}}}", kept_body);
+}
+
 static void test_blocks_are_sent_and_the_rest_is_the_reply(void **state)
 {
 	in_host("streaming:{block:{enabled:true}}", "agents:{defaults:{blockStreamingChunk:{minChars:20,maxChars:60}}}", blocks_body);
@@ -548,6 +575,7 @@ int main(void)
 		T(test_progress_shows_work_and_goes),
 		T(test_quick_work_shows_no_progress),
 		T(test_blocks_are_sent_and_the_rest_is_the_reply),
+		T(test_blocks_are_known_after_a_crash),
 		T(test_blocks_keep_fences_and_files_whole),
 		T(test_a_network_that_can_nothing_is_left_alone),
 	};
