@@ -16,6 +16,7 @@
 
 #define QUIET_MS 60000                   /* nothing came: we ask */
 #define SILENT_MS 120000                 /* … and nothing came still: it is gone */
+#define RECLAIM_MS 60000                 /* between tries to get our nick back */
 #define FAREWELL_MS 500
 
 /* -- a connection -- */
@@ -111,12 +112,28 @@ static ch_status irc_target_parse(struct arena *a, const char *text, struct chan
 
 /* -- the run -- */
 
-/* Rooms whose time has come again; *ret_next is when the next one's does. */
-static CH_FIBER ch_status rejoin(struct irc *i, int64_t *ret_next, struct ch_err *err)
+/* The nick that somebody else had when we came; a server that still says no is ignored. */
+static CH_FIBER ch_status reclaim_nick(struct irc *i, int64_t *ret_next, struct ch_err *err)
 {
 	ch_status st = CH_OK;
 
+	if (irc_same(i->fold, i->nick, i->wanted))
+		return CH_OK;
+	if (i->reclaim_mono_ms <= now_mono_ms()) {
+		i->reclaim_mono_ms = now_mono_ms() + RECLAIM_MS;
+		st = irc_say(i, err, "NICK %s", i->wanted);
+	}
+	*ret_next = i->reclaim_mono_ms;
+	return st;
+}
+
+/* What has to be tried again: our nick, rooms that we are not in. *ret_next is when there is more of that. */
+static CH_FIBER ch_status try_again(struct irc *i, int64_t *ret_next, struct ch_err *err)
+{
+	ch_status st;
+
 	*ret_next = INT64_MAX;
+	st = reclaim_nick(i, ret_next, err);
 	for (size_t k = 0; !st && k < i->rooms.len; k++) {
 		struct irc_room *r = &i->rooms.at[k];
 
@@ -152,7 +169,7 @@ static CH_FIBER ch_status serve(struct irc *i, struct ch_err *err)
 	bool came;
 
 	while (!st) {
-		st = rejoin(i, &next_ms, err);
+		st = try_again(i, &next_ms, err);
 		if (!st)
 			st = take_line(i, CH_MIN(next_ms, CH_MAX(heard_ms, asked_ms) + QUIET_MS), &came, err);
 		if (st)

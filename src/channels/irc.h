@@ -45,7 +45,9 @@ struct irc {
 	struct line_conn *conn;
 	struct chan_acct *acct;          /* borrowed; used by the run alone */
 	enum irc_case fold;
-	char nick[IRC_NICK_MAX];
+	char nick[IRC_NICK_MAX];         /* ours now */
+	char wanted[IRC_NICK_MAX];       /* the configured one: taken back when it is free */
+	int64_t reclaim_mono_ms;         /* when that is tried next */
 	size_t source_len;               /* of "nick!user@host" as others see us */
 	char id[17];                     /* of this connection, random */
 	uint64_t events, tokens;

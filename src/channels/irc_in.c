@@ -139,11 +139,19 @@ static CH_FIBER ch_status on_invite(struct irc *i, const struct irc_line *l, str
 	return r && !r->is_in ? irc_join(i, r, err) : CH_OK;
 }
 
+/* Whoever had the nick that we want does not have it any more. */
+static void note_free(struct irc *i, const char *nick)
+{
+	if (irc_same(i->fold, nick, i->wanted))
+		i->reclaim_mono_ms = 0;
+}
+
 static void on_nick(struct irc *i, const struct irc_line *l, struct arena *a)
 {
 	struct irc_line now = *l;
 
 	forget_person(i, l->nick, a);
+	note_free(i, l->nick);
 	if (!is_us(i, l->nick)) {
 		now.nick = irc_param(l, 0);
 		note_person(i, now.nick, irc_mask(&now, a), a);
@@ -318,8 +326,10 @@ CH_FIBER ch_status irc_on_line(struct irc *i, const struct irc_line *l, struct c
 		left_room(i, irc_param(l, 0), "we were taken out");
 	else if (str_eq(l->command, "NICK"))
 		on_nick(i, l, a);
-	else if (str_eq(l->command, "QUIT"))
+	else if (str_eq(l->command, "QUIT")) {
 		forget_person(i, l->nick, a);
+		note_free(i, l->nick);
+	}
 	else if (strlen(l->command) == 3 && str_to_i64(l->command, &n))
 		on_numeric(i, l, n);
 	return CH_OK;

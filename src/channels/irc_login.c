@@ -263,6 +263,7 @@ CH_FIBER ch_status irc_login(struct irc *i, const struct chan_cfg *cfg, struct c
 
 	irc_cfg_read(cfg, a, &c);
 	snprintf(i->nick, sizeof(i->nick), "%s", c.nick);
+	snprintf(i->wanted, sizeof(i->wanted), "%s", c.nick);
 	i->source_len = IRC_SOURCE_GUESS;
 	st = connect_us(i, &c, err);
 	if (!st)

@@ -185,12 +185,10 @@ test('a stranger is asked to pair, then answered', async () => {
 
 test('a room: only when named, and everybody there may', async () => {
 	alice.say('#room', 'nobody is meant by this cucumber');
-	alice.say('#room', 'chela: say tangerine');
+	alice.send('PRIVMSG chela :\u0001VERSION\u0001');
+	alice.say('#room', '\u0002Chela\u000f, say \u000304,01tangerine\u0003');
 	await alice.heard(/tangerine/);
 	assert.equal(alice.lines.items.filter((l) => /^:chela.*cucumber/.test(l)).length, 0);
-	alice.send('PRIVMSG chela :\u0001VERSION\u0001');
-	alice.say('#room', '\u0002Chela\u000f, say \u000304,01apricot\u0003');
-	await alice.heard(/apricot/);
 	assert.equal(alice.lines.items.filter((l) => /^:chela\S* NOTICE/.test(l)).length, 0);
 });
 
@@ -235,6 +233,8 @@ test('a nick that is taken, a wrong host, and stopping by hand', async () => {
 
 	set({ nick: 'alice' });
 	await until('alice_', async () => (await c.call('channels.status', { probe: true })).channelAccounts.irc[0].probe?.bot?.username === 'alice_');
+	alice.send('NICK alice2');                                        /* it is free: taken back at once */
+	await until('alice', async () => (await c.call('channels.status', { probe: true })).channelAccounts.irc[0].probe?.bot?.username === 'alice');
 	set({ nick: '1up' });
 	await until('needs-login', async () => (await account()).state === 'needs-login');
 	assert.match((await account()).lastError, /channels\.irc\.nick is no nick/);
