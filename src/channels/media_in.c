@@ -115,6 +115,8 @@ static const char *why_not(struct taking *t, const struct chan_media_in *m, ch_s
 				    (double)m->size / (double)MEGABYTE, (double)t->max_bytes / (double)MEGABYTE);
 	if (st == CH_E_LIMIT)
 		return arena_printf(t->arena, "not taken, it is larger than %.1f MB (mediaMaxMb)", (double)t->max_bytes / (double)MEGABYTE);
+	if (st == CH_E_UNSUPPORTED)              /* the network says why; trying again would not help */
+		return arena_printf(t->arena, "not taken: %s", err->text);
 	log_warn("channels", "%s/%s: a file could not be fetched: %s; the message goes on without it", chan_acct_ops(t->acct)->id,
 		 chan_acct_id(t->acct), err->text);
 	return "it could not be fetched";

@@ -141,7 +141,7 @@ CH_FIBER ch_status tg_fetch(struct chan_acct *acct, const struct chan_media_in *
 	json_set(a, params, "file_id", json_new_str(a, m->ref));
 	st = tg_call(&l, "getFile", params, TG_CALL_MS, a, &answer, err);
 	if (st && strstr(answer.description, "file is too big"))
-		return ch_fail(err, CH_E_LIMIT, "Telegram gives bots no file over %lld MB", (long long)(TG_DOWNLOAD_MAX >> 20));
+		return ch_fail(err, CH_E_UNSUPPORTED, "Telegram gives bots no file over %lld MB", (long long)(TG_DOWNLOAD_MAX >> 20));
 	if (st)
 		return st;
 	path = json_get_str(answer.result, "file_path");

@@ -103,6 +103,7 @@ export class TelegramDouble {
 			can_join_groups: true, can_read_all_group_messages: true, supports_inline_queries: false, has_topics_enabled: false,
 			...options.me };
 		d.downloadMax = options.downloadMax ?? 20 << 20;
+		d.commandsMax = options.commandsMax ?? 100;
 		d.server = http.createServer((req, res) => d.#serve(req, res).catch((e) => {
 			d.problems.push(String(e.stack));
 			res.destroy();
@@ -529,9 +530,7 @@ export class TelegramDouble {
 	}
 
 	_setMyCommands({ commands }) {
-		if (!Array.isArray(commands) || commands.length > 100)
-			throw bad('BOT_COMMANDS_TOO_MUCH');
-		if (this.commandsMax && commands.length > this.commandsMax)
+		if (!Array.isArray(commands) || commands.length > this.commandsMax)
 			throw bad('BOT_COMMANDS_TOO_MUCH');
 		for (const c of commands)
 			if (!/^[a-z0-9_]{1,32}$/.test(c.command) || !c.description || c.description.length > 256)

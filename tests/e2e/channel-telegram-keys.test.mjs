@@ -183,6 +183,19 @@ test('a webhook with its own certificate; a taken port leaves that of the gatewa
 	assert.deepEqual(w.double.problems, []);
 });
 
+test('a menu that is too long for Telegram is cut; none when it is not wanted; files over the limit are told', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { double: { commandsMax: 9, downloadMax: 10 }, telegram: quick, config });
+	const d = w.double, ada = d.user(42, 'Ada');
+
+	await until(() => d.commands.length, 'a menu that fits');
+	assert.ok(d.commands.length <= 9 && d.calls('setMyCommands').length > 1);
+	await w.round(ada, { caption: 'big m-big', document: { ...d.file('more than ten bytes'), file_name: 'a.txt' } });
+	assert.match(JSON.stringify(w.heard.at(-1).messages), /20 MB/);
+	w.gw.writeConfig({ ...w.gw.config, commands: { native: false } });
+	await until(() => !d.commands.length, 'the menu to go');
+	assert.deepEqual(d.problems, []);
+});
+
 test('a reply grows in one message while it is made, and is whole at the end', { timeout: 60000 }, async (t) => {
 	const w = await TelegramWorld.start(t, { telegram: { streaming: { mode: 'partial' } }, config });
 	const ada = w.double.user(42, 'Ada');
