@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "channels/host.h"
@@ -283,6 +284,69 @@ static void test_stop_that_cannot_be_kept(void **state)
 	in_host(TOKEN, keep_failing_body);
 }
 
+/* -- webhooks -- */
+
+static void test_threat_dos_webhooks_of_one_peer(void **state)
+{
+	for (int i = 0; i < CHAN_WEBHOOK_MAX; i++)
+		assert_int_equal(chan_webhook_wait_ms(host, "/hook", "192.0.2.1"), 0);
+	assert_int_equal(chan_webhook_wait_ms(host, "/hook", "192.0.2.1"), CHAN_WEBHOOK_WINDOW_MS);
+	assert_int_equal(chan_webhook_wait_ms(host, "/hook", "192.0.2.2"), 0);
+	assert_int_equal(chan_webhook_wait_ms(host, "/other", "192.0.2.1"), 0);
+	clock_fake(now_mono_ms() + CHAN_WEBHOOK_WINDOW_MS - 1, now_wall_ms());
+	assert_int_equal(chan_webhook_wait_ms(host, "/hook", "192.0.2.1"), 1);
+	clock_fake(now_mono_ms() + 1, now_wall_ms());
+	assert_int_equal(chan_webhook_wait_ms(host, "/hook", "192.0.2.1"), 0);
+}
+
+/* Many senders push out the oldest one, and nobody who is counted now. */
+static void test_threat_dos_webhooks_of_many_peers(void **state)
+{
+	char ip[32];
+
+	for (int i = 0; i < 5000; i++) {
+		snprintf(ip, sizeof(ip), "10.1.%d.%d", i / 256, i % 256);
+		clock_fake(now_mono_ms() + 1, now_wall_ms());
+		assert_int_equal(chan_webhook_wait_ms(host, "/hook", ip), 0);
+	}
+	for (int i = 1; i < CHAN_WEBHOOK_MAX; i++)
+		assert_int_equal(chan_webhook_wait_ms(host, "/hook", ip), 0);
+	assert_true(chan_webhook_wait_ms(host, "/hook", ip) > 0);
+	assert_false(chan_webhook_takes(host, "/hook"));
+}
+
+/* -- the log of an account -- */
+
+static int lines;
+static char first_line[512];
+
+static void count_line(void *arg, int64_t at_ms, const char *text)
+{
+	if (!lines++)
+		snprintf(first_line, sizeof(first_line), "%s", text);
+}
+
+static void log_body(void)
+{
+	char big[1000];
+
+	start();
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = 0;
+	for (int i = 0; i < CHAN_LOG_LINES + 50; i++)
+		chan_acct_log(acct_of("default"), "line %d \xe2\x82\xac %s", i, big);
+	chan_acct_log_each(acct_of("default"), count_line, NULL);
+	assert_int_equal(lines, CHAN_LOG_LINES);
+	assert_true(str_starts(first_line, "line 50 "));
+	assert_true(strlen(first_line) < 500 && utf8_valid(first_line, strlen(first_line)));
+}
+
+static void test_log_is_bounded(void **state)
+{
+	lines = 0;
+	in_host(TOKEN, log_body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +357,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stopped_by_a_person, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_silence_is_a_loss, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stop_that_cannot_be_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_threat_dos_webhooks_of_one_peer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_threat_dos_webhooks_of_many_peers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_log_is_bounded, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
