@@ -122,7 +122,7 @@ static CH_FIBER int64_t step(struct live_state *t)
 		int64_t (*due)(const struct live_state *t);
 		CH_FIBER void (*act)(struct live_state *t);
 	} kinds[] = {
-		{ typing_due, typing_do }, { live_react_due, live_react_do }, { live_block_due, live_block_do },
+		{ live_react_due, live_react_do }, { typing_due, typing_do }, { live_block_due, live_block_do },
 		{ live_draft_due, live_draft_do },
 	};
 	int64_t next = LIVE_NEVER;
