@@ -170,7 +170,7 @@ static ch_status read_send(const struct json *params, struct arena *a, struct ch
 	m->is_silent = json_get_bool(params, "silent", false);
 	st = read_files(params, a, m, err);
 	if (!st)
-		st = action_present(json_get(params, "presentation"), x->target.ops, a, m, err);
+		st = action_present(json_get(params, "presentation"), json_get(params, "buttons"), x->target.ops, a, m, err);
 	if (!st)
 		st = read_location(json_get(params, "location"), a, m, err);
 	if (!st && str_empty(m->text) && !m->file_count && !m->location)

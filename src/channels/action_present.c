@@ -3,12 +3,15 @@
  */
 #include "channels/action_present.h"
 
+#include <string.h>
+
 #include "core/log.h"
 #include "core/str.h"
 
 #define PRESENT_MAX (256u << 10)
+#define BUTTON_DATA_MAX ((size_t)64)     /* of chan_button.data */
 
-struct present { struct buf text; struct chan_button buttons[CHAN_BUTTONS_MAX]; size_t count; const struct chan_ops *ops; };
+struct present { struct buf text; struct chan_button buttons[CHAN_BUTTONS_MAX]; size_t count; struct arena *arena; };
 
 static void gap(struct present *p)
 {
@@ -49,23 +52,43 @@ static void put_table(struct present *p, const struct json *block)
 		put_row(p, row);
 }
 
-static ch_status put_buttons(struct present *p, const struct json *block, struct ch_err *err)
+static enum chan_button_style style_of(const char *name)
 {
-	const struct json *list = json_get(block, "buttons");
+	if (str_eq(name, "primary") || str_eq(name, "success"))
+		return CHAN_BUTTON_PRIMARY;
+	return str_eq(name, "danger") ? CHAN_BUTTON_DANGER : CHAN_BUTTON_PLAIN;
+}
 
-	json_each(v, list) {
-		struct chan_button *b = &p->buttons[p->count];
+static ch_status put_button(struct present *p, const struct json *v, struct ch_err *err)
+{
+	const char *value = json_get_str(v, "value");
+	struct chan_button *b = &p->buttons[p->count];
 
-		if (p->count == CHAN_BUTTONS_MAX)
-			return ch_fail(err, CH_E_INVALID, "a message has at most %d buttons", CHAN_BUTTONS_MAX);
-		*b = (struct chan_button){ .text = json_get_str(v, "label"), .url = json_get_str(v, "url") };
-		if (str_empty(b->text) || str_empty(b->url))
-			return ch_fail(err, CH_E_UNSUPPORTED, "a button has a label and a url; buttons with a value are not taken here");
-		p->count++;
-	}
+	if (p->count == CHAN_BUTTONS_MAX)
+		return ch_fail(err, CH_E_INVALID, "a message has at most %d buttons", CHAN_BUTTONS_MAX);
+	*b = (struct chan_button){ .text = json_get_str(v, "label"), .url = json_get_str(v, "url"),
+				   .style = style_of(json_get_str(v, "style")) };
+	if (!b->url && !str_empty(value))
+		b->data = arena_printf(p->arena, EGRESS_BUTTON_VALUE "%s", value);
+	if (str_empty(b->text) || (!b->url && !b->data))
+		return ch_fail(err, CH_E_INVALID, "a button has a label, and a value or a url");
+	if (b->data && strlen(b->data) > BUTTON_DATA_MAX)
+		return ch_fail(err, CH_E_INVALID, "the value of a button has at most %zu bytes",
+			       BUTTON_DATA_MAX - strlen(EGRESS_BUTTON_VALUE));
+	p->count++;
+	return CH_OK;
+}
+
+static ch_status put_buttons(struct present *p, const struct json *list, struct ch_err *err)
+{
+	ch_status st = CH_OK;
+
+	json_each(v, list)
+		if (!st)
+			st = put_button(p, v, err);
 	if (p->count)
 		p->buttons[p->count - 1].ends_row = true;
-	return CH_OK;
+	return st;
 }
 
 static ch_status put_block(struct present *p, const struct json *block, struct ch_err *err)
@@ -73,7 +96,7 @@ static ch_status put_block(struct present *p, const struct json *block, struct c
 	const char *type = json_str_or(json_get(block, "type"), "");
 
 	if (str_eq(type, "buttons"))
-		return put_buttons(p, block, err);
+		return put_buttons(p, json_get(block, "buttons"), err);
 	gap(p);
 	if (str_eq(type, "text"))
 		buf_puts(&p->text, json_str_or(json_get(block, "text"), ""));
@@ -89,30 +112,30 @@ static ch_status put_block(struct present *p, const struct json *block, struct c
 	return CH_OK;
 }
 
-/* What a network without buttons is given instead: the addresses as links. */
+/* What a network without buttons is given instead: addresses as links, choices as a list. */
 static void buttons_as_text(struct present *p)
 {
-	for (size_t i = 0; i < p->count; i++) {
+	if (p->count)
 		gap(p);
-		buf_printf(&p->text, "[%s](%s)", p->buttons[i].text, p->buttons[i].url);
+	for (size_t i = 0; i < p->count; i++) {
+		const struct chan_button *b = &p->buttons[i];
+
+		if (b->url)
+			buf_printf(&p->text, "- [%s](%s)\n", b->text, b->url);
+		else
+			buf_printf(&p->text, "- %s\n", b->text);
 	}
 	p->count = 0;
 }
 
-ch_status action_present(const struct json *v, const struct chan_ops *ops, struct arena *a, struct chan_message *m, struct ch_err *err)
+static ch_status put_blocks(struct present *p, const struct json *v, struct ch_err *err)
 {
-	struct present *p;
 	ch_status st = CH_OK;
 
 	if (!v)
 		return CH_OK;
 	if (!json_is(json_get(v, "blocks"), JSON_ARR))
 		return ch_fail(err, CH_E_INVALID, "presentation needs blocks");
-	p = arena_alloc(a, sizeof(*p));
-	p->ops = ops;
-	buf_init(&p->text, PRESENT_MAX);
-	if (m->text)
-		buf_puts(&p->text, m->text);
 	if (json_get_str(v, "title")) {
 		gap(p);
 		buf_printf(&p->text, "**%s**", json_get_str(v, "title"));
@@ -120,6 +143,25 @@ ch_status action_present(const struct json *v, const struct chan_ops *ops, struc
 	json_each(block, json_get(v, "blocks"))
 		if (!st)
 			st = put_block(p, block, err);
+	return st;
+}
+
+ch_status action_present(const struct json *v, const struct json *buttons, const struct chan_ops *ops, struct arena *a,
+			 struct chan_message *m, struct ch_err *err)
+{
+	struct present *p;
+	ch_status st;
+
+	if (!v && !buttons)
+		return CH_OK;
+	p = arena_alloc(a, sizeof(*p));
+	p->arena = a;
+	buf_init(&p->text, PRESENT_MAX);
+	if (m->text)
+		buf_puts(&p->text, m->text);
+	st = put_blocks(p, v, err);
+	if (!st)
+		st = put_buttons(p, buttons, err);
 	if (!(ops->caps & CHAN_BUTTONS))
 		buttons_as_text(p);
 	if (!st)

@@ -6,8 +6,11 @@
 
 #include "channels/egress.h"
 
-/* v NULL: nothing is added. Blocks become Markdown behind the message's own text; buttons open addresses. */
-CH_MUST_USE ch_status action_present(const struct json *v, const struct chan_ops *ops, struct arena *a, struct chan_message *m,
-				     struct ch_err *err);
+/*
+ * v, buttons NULL: nothing is added. Blocks become Markdown behind the message's own text. A button opens its url, or says its
+ * value when it is pressed; a network without buttons is given a list.
+ */
+CH_MUST_USE ch_status action_present(const struct json *v, const struct json *buttons, const struct chan_ops *ops, struct arena *a,
+				     struct chan_message *m, struct ch_err *err);
 
 #endif

@@ -19,6 +19,7 @@
 #define CHAN_EXPIRES_MS (24LL * 3600000)
 #define EGRESS_KEEP_MS (30LL * 86400000)
 #define EGRESS_KEEP_MAX 20000
+#define EGRESS_BUTTON_VALUE "v:"         /* what a button of an agent or a client carries begins with: never a token of our own cards */
 #define EGRESS_OPEN_MAX 10000            /* waiting, of an account: past it egress_put() is CH_E_BUSY */
 
 /*

@@ -245,12 +245,13 @@ CH_FIBER static ch_status press(struct chan_ingress *g, struct chan_acct *acct, 
 	const struct chan_up *up = chan_host_up(g->host);
 	struct chan_press p = { .channel = m->row.channel, .account = m->row.account, .data = m->in.data, .sender_id = m->in.sender.id,
 				.sender_name = m->in.sender.name, .message_id = m->in.message_id, .access = m->access };
-	const char *told = NULL;
+	const char *told = NULL, *data = m->in.data ? m->in.data : "";
+	bool is_value = str_starts(data, EGRESS_BUTTON_VALUE);
 	struct batch b = { 0 };
-	ch_status st = up->press ? up->press(up->arg, &p, a, &told, err) : CH_E_NOT_FOUND;
+	ch_status st = up->press && !is_value ? up->press(up->arg, &p, a, &told, err) : CH_E_NOT_FOUND;
 
 	if (st == CH_E_NOT_FOUND) {
-		batch_of(m, arena_printf(a, "callback_data: %s", m->in.data ? m->in.data : ""), a, &b);
+		batch_of(m, arena_printf(a, "callback_data: %s", is_value ? data + strlen(EGRESS_BUTTON_VALUE) : data), a, &b);
 		return ingress_turn(g, acct, &b, a, err);
 	}
 	if (st == CH_E_CANCELED || st == CH_E_IO)

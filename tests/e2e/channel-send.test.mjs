@@ -182,6 +182,14 @@ test('the tool reacts to the message that it answers, and says what the network 
 	assert.match(await tell(ada, { action: 'send', message: 'x', media: ['../chela.json'] }), /outside|leads out|not below|workspace/i);
 });
 
+test('a button of the tool says its value when it is pressed', async () => {
+	assert.equal(JSON.parse(await tell(ada, { action: 'send', message: 'Soup?', buttons: [{ label: 'Yes', value: 'soup' }] })).ok, true);
+	const asked = seen('Soup?')[0];
+
+	double.press(ada, asked, asked.reply_markup.inline_keyboard[0][0].callback_data);
+	await model.heard.find((x) => x.includes('callback_data: soup'), { what: 'the press' });
+});
+
 test('test_threat_message_tool: who is not the owner stays in their own conversation', async () => {
 	const operator = await Client.open(gw.url.replace('http', 'ws'), { auth: { token: gw.token } });
 

@@ -196,8 +196,14 @@ static void present_body(void)
 	assert_int_equal(x.message.button_count, 1);
 	assert_string_equal(x.message.buttons[0].url, "https://example.org");
 	assert_int_equal(read_as("send", "{to:'5',presentation:{blocks:[{type:'chart'}]}}", NULL, &x), CH_E_UNSUPPORTED);
-	assert_int_equal(read_as("send", "{to:'5',presentation:{blocks:[{type:'buttons',buttons:[{label:'Y',value:'y'}]}]}}", NULL, &x),
-			 CH_E_UNSUPPORTED);
+	assert_int_equal(read_as("send", "{to:'5',message:'?',buttons:[{label:'Y',value:'y'},{label:'N',value:'n',style:'danger'}]}", NULL,
+				 &x),
+			 CH_OK);
+	assert_string_equal(x.message.buttons[0].data, "v:y");   /* no token of an approval, whatever the value is */
+	assert_int_equal(x.message.buttons[1].style, CHAN_BUTTON_DANGER);
+	assert_int_equal(read_as("send", "{to:'5',message:'?',buttons:[{label:'Y'}]}", NULL, &x), CH_E_INVALID);
+	assert_int_equal(read_as("send", "{to:'5',message:'?',buttons:[{label:'Y',value:'"
+				 "0123456789012345678901234567890123456789012345678901234567890123'}]}", NULL, &x), CH_E_INVALID);
 	assert_int_equal(read_as("send", "{to:'5',presentation:{}}", NULL, &x), CH_E_INVALID);
 }
 
