@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/str.h"
 #include "core/vec.h"
+#include "sessions/text.h"
 
 /* What an event is for clients (provenance) and for the model. */
 static const struct { const char *kind, *provenance, *tool, *title; } kinds[] = {
@@ -169,9 +170,30 @@ ch_status agent_wake(struct agent_host *h, const struct tool_wake *w, struct ch_
 
 #define RESUME_TEXT "[The gateway was restarted. This is an event, not a message of the user.]\n\n"
 #define RESUME_BEGUN \
-	"It stopped while you were answering the user's last message; what you had done stands above, marked as interrupted. Calls " \
-	"without a result may have had their effect all the same: look before you repeat anything that acts. Then answer that message."
-#define RESUME_FRESH "It stopped before you had begun to answer the user's last message. Answer it now."
+	"It stopped while you were answering the message that begins with the words below; what you had done stands above, marked as " \
+	"interrupted. Calls without a result may have had their effect all the same: look before you repeat anything that acts. Then " \
+	"answer that message."
+#define RESUME_FRESH "It stopped before you had begun to answer the message that begins with the words below. Answer it now."
+#define RESUME_QUOTE 200                 /* bytes of the message: which of several is meant */
+
+/* The event speaks for who wrote the message, whoever wrote last. */
+static ch_status resume_as(struct arena *a, const struct input_row *cut, struct run_input *in, struct ch_err *err)
+{
+	struct json *message, *meta;
+	const char *text;
+	ch_status st = json_parse(a, cut->message, strlen(cut->message), JSON_STRICT, &message, err);
+
+	if (!st)
+		st = json_parse(a, cut->meta ? cut->meta : "{}", strlen(cut->meta ? cut->meta : "{}"), JSON_STRICT, &meta, err);
+	if (st)
+		return st;
+	text = tr_text(a, message, "\n");
+	in->text = arena_printf(a, "%s%s\n\n> %.*s", RESUME_TEXT, cut->started_at ? RESUME_BEGUN : RESUME_FRESH,
+				(int)utf8_cut(text, strcspn(text, "\r\n"), RESUME_QUOTE), text);
+	in->sender_is_owner = json_get_bool(meta, "senderIsOwner", false);
+	in->from = from_read(a, meta);
+	return CH_OK;
+}
 
 ch_status agent_resume(struct agent_host *h, const struct agent_resume *w, struct ch_err *err)
 {
@@ -185,8 +207,7 @@ ch_status agent_resume(struct agent_host *h, const struct agent_resume *w, struc
 
 	if (st)
 		return st;
-	in.text = cut.started_at ? RESUME_TEXT RESUME_BEGUN : RESUME_TEXT RESUME_FRESH;
-	st = wake_person(h, w->session_key, a, &in.sender_is_owner, &in.from, err);
+	st = resume_as(a, &cut, &in, err);
 	return st ? st : agent_submit(h, &in, a, &res, err);
 }
 

@@ -214,7 +214,7 @@ ch_status batch_gather(struct lane *l, struct chan_acct *acct, struct heard *fir
 			return st == CH_E_CANCELED ? ch_fail(err, st, "the gateway stops") : st;
 	}
 	combine(ret, a);
-	ret->is_command = command || first->in.kind == CHAN_IN_COMMAND;
+	ret->is_command = command != NULL;
 	if (command)
 		ret->text = command;
 	return CH_OK;

@@ -155,6 +155,30 @@ static void write_marker(struct buf *out, const struct input_row *in, const char
 	jw_end(&w);
 }
 
+/* A turn would have marked the session; none began, and the next one reads the message all the same. */
+static ch_status mark_outside(struct recovery *r, struct sess *s, const struct input_row *in, struct ch_err *err)
+{
+	struct json *meta, *from, *list, *source;
+	bool is_foreign;
+
+	if (!in->meta || json_parse(r->arena, in->meta, strlen(in->meta), JSON_STRICT, &meta, NULL))
+		return CH_OK;
+	from = json_get(meta, "from");
+	is_foreign = !json_get_bool(meta, "senderIsOwner", true);
+	if (s->tainted_at || (!is_foreign && !json_get_bool(from, "hasOutside", false)))
+		return CH_OK;
+	list = json_new_arr(r->arena);
+	source = json_new_obj(r->arena);
+	json_set(r->arena, source, "kind", json_new_str(r->arena, from ? "channel" : "sender"));
+	if (json_get_str(from, "channel"))
+		json_set(r->arena, source, "ref", json_new_str(r->arena, json_get_str(from, "channel")));
+	json_set(r->arena, source, "at", json_new_int(r->arena, r->now_ms));
+	json_push(list, source);
+	s->tainted_at = r->now_ms;
+	sess_set_str(s, &s->taint, json_to_str(r->arena, list));
+	return sess_save(s, err);
+}
+
 static ch_status append_marker(struct recovery *r, struct sess *s, const char *window,
 			       const struct input_row *in, struct ch_err *err)
 {
@@ -205,6 +229,8 @@ static ch_status recover_input(struct recovery *r, struct input_row *in, struct 
 		st = append_user(r, s, window, in, err);
 		if (!st)
 			st = append_marker(r, s, window, in, err);
+		if (!st)
+			st = mark_outside(r, s, in, err);
 		if (st)
 			return st;
 	}

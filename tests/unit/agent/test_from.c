@@ -139,6 +139,30 @@ static void resume_body(struct fixture *f)
 	assert_int_equal(agent_resume(f->host, &w, &f->err), CH_E_NOT_FOUND);
 }
 
+static void resume_rights_body(struct fixture *f)
+{
+	struct run_channel ada = sender("42"), bob = sender("43");
+	struct agent_resume w = { .session_key = KEY, .run_id = "chan:1", .new_run_id = "chan:1:again" };
+
+	say(f, "chan:1", "bob's wish", &bob, false);
+	fx_wait_run(f, "chan:1");
+	say(f, "chan:2", "ada's word", &ada, true);
+	fx_wait_run(f, "chan:2");
+	assert_int_equal(agent_resume(f->host, &w, &f->err), CH_OK);
+	fx_wait_run(f, "chan:1:again");
+	assert_non_null(strstr(f->asked.at[2], "> bob's wish"));
+	assert_false(json_get_bool(meta_of(f, "chan:1:again"), "senderIsOwner", true));
+	assert_string_equal(json_str(json_path(meta_of(f, "chan:1:again"), "from.senderId")), "43");
+}
+
+/* Not those of the owner who wrote after him. */
+static void test_threat_confused_deputy_a_resumed_turn_has_its_own_senders_rights(void **state)
+{
+	static const struct step *const script[] = { hello, hello, hello, NULL };
+
+	fx_run(*state, script, resume_rights_body);
+}
+
 static void a_cut_turn_is_taken_up(void **state)
 {
 	static const struct step *const script[] = { hello, hello, NULL };
@@ -153,6 +177,7 @@ int main(void)
 		FX_TEST(test_threat_confused_deputy_no_sender_speaks_in_anothers_turn),
 		FX_TEST(test_threat_confused_deputy_an_event_has_the_rights_of_its_person),
 		FX_TEST(a_cut_turn_is_taken_up),
+		FX_TEST(test_threat_confused_deputy_a_resumed_turn_has_its_own_senders_rights),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
