@@ -618,6 +618,39 @@ static void test_a_disk_that_fails_doubles_nothing(void **state)
 	in_host(ONE, disk_body);
 }
 
+/* -- who waits -- */
+
+static struct { int64_t id; ch_status st; struct chan_receipt receipt; bool is_over; } waiter;
+
+static void wait_fiber(void *arg)
+{
+	waiter.st = egress_wait(out(), waiter.id, fiber_deadline(60000), scratch(), &waiter.receipt, NULL);
+	waiter.is_over = true;
+}
+
+static void waited_body(void)
+{
+	start();
+	fake_answer((struct fake_answer){ CHAN_REFUSED, .text = "chat not found", .hangs = true });
+	waiter.id = put("7", "is anybody there");
+	waiter.is_over = false;
+	fiber_spawn(loop, "waiter", FIBER_DETACHED, wait_fiber, NULL);
+	turns();
+	assert_false(waiter.is_over);
+	fake_release();
+	turns();
+	assert_true(waiter.is_over);
+	assert_int_equal(waiter.st, CH_OK);
+	assert_string_equal(waiter.receipt.state, "failed");
+	assert_string_equal(waiter.receipt.error, "chat not found");
+	assert_int_equal(notice.count, 0);       /* its answer says so */
+}
+
+static void test_who_waits_is_told_by_the_answer(void **state)
+{
+	in_host(ONE, waited_body);
+}
+
 /* -- parts -- */
 
 static void parts_body(void)
@@ -927,6 +960,7 @@ int main(void)
 		T(test_expires_after_a_day),
 		T(test_a_bad_login_loses_nothing),
 		T(test_a_disk_that_fails_doubles_nothing),
+		T(test_who_waits_is_told_by_the_answer),
 		T(test_parts_go_on_as_they_were_cut),
 		T(test_a_draft_becomes_the_message_or_is_left),
 		T(test_threat_exfiltration_a_reply_sends_files_of_the_workspace_only),
