@@ -12,7 +12,6 @@
 #include "core/str.h"
 
 #define FLAGS (MD_FLAG_PERMISSIVEAUTOLINKS | MD_FLAG_STRIKETHROUGH | MD_FLAG_TASKLISTS | MD_FLAG_NOHTMLBLOCKS)
-#define PAD 64                           /* md4c 0.4.8 looks behind the end of a text that does not end with a line */
 #define STYLES 6                         /* those that have a bit below MD_LINK */
 
 struct list { bool is_ordered; unsigned next; int width; };
@@ -623,7 +622,7 @@ static void read_plain(struct md_doc *doc, const char *s, size_t len)
 	}
 }
 
-/* s ends with a line, and PAD readable bytes behind it. */
+/* s is as md_source() makes it. */
 static int read_markdown(struct md_doc *doc, const char *s, size_t len, enum render_tables tables)
 {
 	__typeof__(&md_parse) parse = md_api_parse();
@@ -639,23 +638,25 @@ static int read_markdown(struct md_doc *doc, const char *s, size_t len, enum ren
 
 ch_status md_read(struct md_doc *doc, const char *markdown, size_t len, enum render_tables tables, struct ch_err *err)
 {
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	char *copy;
+	CH_AUTO(arena_unref) struct arena *a = NULL;
+	CH_AUTO_BUF struct buf source = { 0 };
 
 	*doc = (struct md_doc){ .runs = VEC_INIT, .blocks = VEC_INIT, .links = VEC_INIT };
-	if (!utf8_valid(markdown, len))
+	if (!utf8_valid(markdown, len)) {
+		a = arena_new(0);
 		markdown = utf8_repair(a, markdown, len, &len);
-	copy = markdown ? arena_try_alloc(a, len + 1 + PAD) : NULL;
-	if (!copy)
-		return ch_fail(err, CH_E_NOMEM, "there is no memory to show a message");
-	memcpy(copy, markdown, len);
-	memset(copy + len, 0, 1 + PAD);
-	copy[len++] = '\n';
-	buf_init(&doc->text, len * (MD_GROW + 8) + 65536);
-	if (read_markdown(doc, copy, len, tables)) {
+		if (!markdown)
+			return ch_fail(err, CH_E_NOMEM, "there is no memory to show a message");
+	}
+	buf_init(&source, len * 3 + 4096);
+	md_source(&source, markdown, len);
+	if (source.failed)
+		return buf_status(&source, err, "a message");
+	buf_init(&doc->text, source.len * (MD_GROW + 8) + 65536);
+	if (read_markdown(doc, source.data, source.len, tables)) {
 		md_doc_done(doc);
 		buf_init(&doc->text, len * 2 + 4096);
-		read_plain(doc, copy, len);
+		read_plain(doc, markdown, len);
 	}
 	return buf_status(&doc->text, err, "a message");
 }

@@ -18,6 +18,7 @@
 #define MD_GROW 16                       /* runs, cells and text that an input may become: tables fill short rows up */
 #define MD_URL_MAX 2048
 #define MD_LANG_MAX 24
+#define MD_PAD 64                        /* md4c 0.4 looks behind the end of a text that does not end with a line */
 
 enum md_style {
 	MD_BOLD = 1, MD_ITALIC = 2, MD_UNDER = 4, MD_STRIKE = 8, MD_SPOILER = 16, MD_CODE = 32, MD_LINK = 64,
@@ -75,6 +76,8 @@ void md_append(struct md_doc *doc, const char *text, size_t len, unsigned style,
 /* The block gets what was appended since it was begun. */
 void md_begin(struct md_doc *doc, struct md_block *b);
 void md_end(struct md_doc *doc, struct md_block *b);
+/* The text as it is given to md4c: it ends with a line, and MD_PAD readable bytes stand behind it. */
+void md_source(struct buf *out, const char *markdown, size_t len);
 /* A table as blocks like `like`. */
 void md_table_blocks(struct md_doc *doc, const struct md_table *t, enum render_tables mode, const struct md_block *like);
 /* "&amp;" -> "&"; 0: not one that is known. */

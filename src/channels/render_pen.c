@@ -487,6 +487,7 @@ static void put_special(struct pen *p, const char *s, size_t n, size_t atom, boo
 		put(p, s, atom);
 		return;
 	}
+	is_code |= p->open_link >= 0;    /* neither holds a mention */
 	if (atom > 1 && !is_code)
 		put(p, s, atom);
 	else if (*s == '&')

@@ -83,6 +83,8 @@ static const struct one ones[] = {
 	{ "@everyone <@&123456> <@1234567>", "@everyone &lt;@&amp;123456&gt; &lt;@1234567&gt;",
 	  "@everyone &lt;@&amp;123456&gt; &lt;@1234567&gt;", "@\xe2\x80\x8b" "everyone \\<@&123456> <@1234567>",
 	  "@everyone <@&123456> <@1234567>" },
+	{ "[<@U12345>](https://x.org)", "<a href=\"https://x.org\">&lt;@U12345&gt;</a>", "<https://x.org|&lt;@U12345&gt;>",
+	  "[\\<@U12345>](https://x.org)", "<@U12345> (https://x.org)" },
 	/* what Discord would take for a mark */
 	{ "\\# a_b_c 2 * 3 \\*x\\*", "# a_b_c 2 * 3 *x*", "# a_b_c 2 * 3 *x*", "\\# a_b_c 2 * 3 \\*x\\*", "# a_b_c 2 * 3 *x*" },
 };
@@ -115,6 +117,10 @@ static void test_tables(void **state)
 			    "• *Name*: a\n• *V*: 1\n\n• *Name*: long *name*\n• *V*: 日本");
 	assert_string_equal(render(a, table, (struct render_opts){ .flavour = CHAN_PLAIN, .tables = RENDER_TABLES_OFF }, false),
 			    "|Name|V|\n|---|---|\n|a|1|\n|long name|日本|");
+	/* as short as GitHub allows; but not what only looks like it */
+	assert_string_equal(render(a, "|a|b|\n|-|:-|\n|1|2|", (struct render_opts){ .flavour = CHAN_PLAIN }, false), "a | b\n--+--\n1 | 2");
+	assert_string_equal(render(a, "a\n|-|", (struct render_opts){ .flavour = CHAN_PLAIN }, false), "a\n|-|");
+	assert_string_equal(render(a, "```\n|a|b|\n|-|-|\n```", (struct render_opts){ .flavour = CHAN_PLAIN }, false), "|a|b|\n|-|-|");
 	assert_int_equal(render_tables_parse("bullets"), RENDER_TABLES_BULLETS);
 	assert_int_equal(render_tables_parse(NULL), RENDER_TABLES_DEFAULT);
 	assert_int_equal(render_tables_parse("x"), RENDER_TABLES_DEFAULT);
