@@ -16,6 +16,7 @@ struct making {
 	struct chan_acct *acct;
 	const struct chan_access *access;
 	const struct batch *batch;
+	const struct json *earlier;
 	struct arena *arena;
 	struct buf out;
 	bool has_outside;
@@ -142,10 +143,41 @@ static void put_row(void *arg, const struct inbox_row *r)
 
 	if (!r->payload || chan_in_read(r->payload, strlen(r->payload), l->m->arena, &in, NULL))
 		return;
+	if (l->m->earlier && in.kind == CHAN_IN_MESSAGE)
+		return;          /* the network has told it */
 	if (!chan_context_allows(l->m->acct, l->m->access, in.sender.id, false))
 		return;
 	put_event(l, &in);
 	l->count++;
+}
+
+static bool is_of_batch(const struct batch *b, const char *message_id)
+{
+	for (size_t i = 0; i < b->len; i++)
+		if (message_id && str_eq(b->at[i]->in.message_id, message_id))
+			return true;
+	return false;
+}
+
+/* {id, senderId, senderName, text, at} */
+static void put_earlier(struct lines *l)
+{
+	const char *self = chan_acct_self_id(l->m->acct);
+
+	json_each(said, l->m->earlier) {
+		const char *id = json_get_str(said, "senderId");
+		struct chan_in in = { .kind = CHAN_IN_MESSAGE, .sender = { .id = id, .name = json_get_str(said, "senderName") },
+				      .text = json_get_str(said, "text") };
+
+		if (str_empty(in.text) || is_of_batch(l->m->batch, json_get_str(said, "id")))
+			continue;
+		if (self && str_eq(id, self))
+			in.sender = (struct chan_sender){ .id = "you" };
+		else if (!chan_context_allows(l->m->acct, l->m->access, id, false))
+			continue;
+		put_said(l, &in);
+		l->count++;
+	}
 }
 
 static ch_status put_room(struct making *m, struct ch_err *err)
@@ -156,6 +188,7 @@ static ch_status put_room(struct making *m, struct ch_err *err)
 	ch_status st;
 
 	buf_init(&l.out, CONTEXT_MAX / 2);
+	put_earlier(&l);
 	st = inbox_overheard(m->g->db, first->lane, first->id, limit, m->arena, put_row, &l, err);
 	if (!st && l.count) {
 		buf_puts(&m->out, HISTORY_INTRO);
@@ -224,9 +257,10 @@ static void fill_empty_text(struct making *m, const struct chan_media_taken *med
 }
 
 ch_status context_make(struct chan_ingress *g, struct chan_acct *acct, const struct chan_access *x, const struct batch *b,
-		       const struct chan_media_taken *media, struct arena *a, struct chan_turn *turn, struct ch_err *err)
+		       const struct chan_media_taken *media, const struct json *earlier, struct arena *a, struct chan_turn *turn,
+		       struct ch_err *err)
 {
-	struct making m = { .g = g, .acct = acct, .access = x, .batch = b, .arena = a };
+	struct making m = { .g = g, .acct = acct, .access = x, .batch = b, .earlier = earlier, .arena = a };
 	ch_status st;
 
 	buf_init(&m.out, CONTEXT_MAX);

@@ -16,8 +16,12 @@
 #define CONTEXT_LINE_MAX 2000
 #define CONTEXT_QUOTE_MAX 4000
 
-/* Fills context, has_outside, and a text for a message that has none. */
+/*
+ * Fills context, has_outside, and a text for a message that has none. earlier: what the network says was said before, as
+ * chan_ops.history() tells it; NULL: what we overheard ourselves.
+ */
 CH_MUST_USE ch_status context_make(struct chan_ingress *g, struct chan_acct *acct, const struct chan_access *x, const struct batch *b,
-				   const struct chan_media_taken *media, struct arena *a, struct chan_turn *turn, struct ch_err *err);
+				   const struct chan_media_taken *media, const struct json *earlier, struct arena *a,
+				   struct chan_turn *turn, struct ch_err *err);
 
 #endif

@@ -133,6 +133,41 @@ CH_FIBER static ch_status take_media(struct chan_ingress *g, struct chan_acct *a
 	return media_in_take(acct, &b->in, first->id, workspace, a, ret, err);
 }
 
+#define EARLIER_MAX 20                   /* messages of a thread that its first turn is told */
+
+/*
+ * The first turn of a thread is told what was said there before we were asked. NULL: it is not the first, or the network does not
+ * know; only the gateway's end is a failure.
+ */
+CH_FIBER static ch_status fetch_earlier(struct chan_ingress *g, struct chan_acct *acct, const struct batch *b, struct arena *a,
+					const struct json **ret, struct ch_err *err)
+{
+	const struct chan_ops *ops = chan_acct_ops(acct);
+	const struct chan_peer *peer = &b->in.peer;
+	size_t limit = ingress_history_limit(acct);
+	struct json *list = NULL;
+	struct chan_place place;
+	struct chan_route route;
+	struct ch_err why = { 0 };
+	ch_status st;
+
+	*ret = NULL;
+	if (b->is_command || peer->kind == CHAN_DIRECT || (!peer->thread && !peer->parent) || !limit || !ops->history)
+		return CH_OK;
+	if (chan_route(chan_host_config(g->host), ops, b->at[0]->row.account, peer, &b->in.sender, a, &route, NULL) ||
+	    ingress_place(g, route.session_key, a, &place, NULL) != CH_E_NOT_FOUND)
+		return CH_OK;
+	st = ops->history(acct, peer, (int)CH_MIN(limit, EARLIER_MAX), a, &list, &why);
+	if (st == CH_E_CANCELED)
+		return ch_fail(err, st, "the gateway stops");
+	if (st)
+		log_info("channels", "%s/%s: what was said before in a thread could not be read: %s; the turn goes without it", ops->id,
+			 chan_acct_id(acct), why.text);
+	else
+		*ret = list;
+	return CH_OK;
+}
+
 ch_status ingress_turn(struct chan_ingress *g, struct chan_acct *acct, struct batch *b, struct arena *a, struct ch_err *err)
 {
 	const struct inbox_row *first = &b->at[0]->row;
@@ -141,8 +176,11 @@ ch_status ingress_turn(struct chan_ingress *g, struct chan_acct *acct, struct ba
 	struct chan_turn turn = { 0 };
 	struct handing h = { .g = g, .b = b, .route = &route };
 	const struct chan_access *x;
+	const struct json *earlier = NULL;
 	ch_status st = take_media(g, acct, b, a, &media, err);
 
+	if (!st)
+		st = fetch_earlier(g, acct, b, a, &earlier, err);
 	if (st)
 		return st;
 	/* Waiting is over: the configuration may be another one by now. */
@@ -160,7 +198,7 @@ ch_status ingress_turn(struct chan_ingress *g, struct chan_acct *acct, struct ba
 		.tools = chan_access_tools(x), .thread = route.lane, .peer_name = b->in.peer.name, .is_command = b->is_command,
 	};
 	if (!b->is_command) {
-		st = context_make(g, acct, x, b, &media, a, &turn, err);
+		st = context_make(g, acct, x, b, &media, earlier, a, &turn, err);
 		if (st)
 			return st;
 	}

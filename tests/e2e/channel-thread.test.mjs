@@ -1,0 +1,33 @@
+/* The first turn of a thread is told what was said there before it, once; later turns only what is new. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ADA, BOB, GENERAL, slackGateway } from './lib/slack.mjs';
+
+let slack, model;
+const ends = [];
+
+before(async () => {
+	({ slack, model } = await slackGateway({ after: (fn) => ends.push(fn) }));
+});
+after(async () => {
+	for (const fn of ends)
+		await fn();
+});
+
+const count = (text, what) => text.split(what).length - 1;
+
+test('what was said in a thread before we were asked', async () => {
+	const root = slack.say(BOB, GENERAL, 'the printer');
+
+	slack.say(BOB, GENERAL, 'it is on fire', { thread_ts: root.ts });
+	slack.say(ADA, GENERAL, `<@${slack.botUser}> what now? !first`, { thread_ts: root.ts });
+	await slack.sent((m) => m.text?.includes('re: first'), { what: 'the first answer' });
+	const { text } = await model.told('first');
+
+	assert.match(text, /\[Chat messages since your last reply - for context\]\n<<<outside [0-9a-f]+ from slack_room>>>/);
+	assert.equal(count(text, 'it is on fire'), 1, text);
+	assert.equal(count(text, '!first'), 1, 'the message itself is not its own context');
+	slack.say(ADA, GENERAL, `<@${slack.botUser}> and now? !second`, { thread_ts: root.ts });
+	await slack.sent((m) => m.text?.includes('re: second'), { what: 'the second answer' });
+	assert.equal(count((await model.told('second')).text, 'it is on fire'), 0, 'it is not told again');
+});
