@@ -155,6 +155,7 @@ static CH_FIBER ch_status log_in(struct chan_acct *acct, struct ch_err *err)
 
 static void forget(struct slack *s)
 {
+	s->is_running = false;
 	ch_free(CH_TAKE(s->team_id));
 	ch_free(CH_TAKE(s->bot_id));
 	ch_free(CH_TAKE(s->url));
@@ -163,8 +164,10 @@ static void forget(struct slack *s)
 
 static CH_FIBER ch_status run(struct chan_acct *acct, struct ch_err *err)
 {
-	ch_status st = log_in(acct, err);
+	ch_status st;
 
+	((struct slack *)chan_priv(acct))->is_running = true;
+	st = log_in(acct, err);
 	if (!st)
 		st = is_http(chan_acct_cfg(acct)) ? watch(acct, err) : slack_socket_run(acct, err);
 	forget(chan_priv(acct));

@@ -37,6 +37,7 @@
 extern const struct chan_ops chan_slack;
 
 struct slack {
+	bool is_running;                 /* between run()'s begin and end; else nothing is kept here: nobody would free it */
 	char *team_id, *bot_id, *url;    /* of the login, by auth.test; NULL: not yet */
 	bool is_refused;                 /* a call said so: run() looks whether the login is still good */
 	bool is_org;                     /* the login holds for several workspaces */

@@ -78,9 +78,13 @@ static const char *best_name(const struct json *user)
 
 static const char *user_keep(struct slack *s, const char *id, const char *name)
 {
-	struct map *m = room_for_one(&s->users, user_free);
-	struct slack_user *u = ch_alloc(sizeof(*u)), *before;
+	struct slack_user *u, *before;
+	struct map *m;
 
+	if (!s->is_running)
+		return NULL;
+	m = room_for_one(&s->users, user_free);
+	u = ch_alloc(sizeof(*u));
 	u->name = ch_strdup(name);
 	u->until_ms = now_mono_ms() + (name ? KNOWN_MS : UNKNOWN_MS);
 	before = map_put(m, id, u);
@@ -113,11 +117,12 @@ CH_FIBER const char *slack_user_name(struct chan_acct *acct, const char *user_id
 
 /* -- rooms -- */
 
+/* NULL: nothing is kept now. */
 static struct slack_room *room_get(struct slack *s, const char *id)
 {
 	struct slack_room *r = s->rooms ? map_find(s->rooms, id) : NULL;
 
-	if (r)
+	if (r || !s->is_running)
 		return r;
 	r = ch_alloc(sizeof(*r));
 	r->kind = CHAN_CHANNEL;
@@ -129,6 +134,8 @@ void slack_room_learn(struct slack *s, const char *room_id, enum chan_peer_kind 
 {
 	struct slack_room *r = room_get(s, room_id);
 
+	if (!r)
+		return;
 	r->kind = kind;
 	r->has_kind = true;
 }
@@ -151,14 +158,19 @@ CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char 
 	struct slack_answer answer;
 	ch_status st;
 
-	if (r->until_ms <= now_mono_ms() && now_mono_ms() < deadline_ms) {
+	*ret_name = NULL;
+	if (r && r->until_ms <= now_mono_ms() && now_mono_ms() < deadline_ms) {
 		slack_form_add(&form, "channel", room_id);
 		st = slack_call(acct, SLACK_BOT, "conversations.info", &form, deadline_ms, a, &answer, NULL);
 		r = room_get(chan_priv(acct), room_id);
+		if (!r)
+			return CHAN_CHANNEL;
 		r->until_ms = now_mono_ms() + (st ? UNKNOWN_MS : KNOWN_MS);
 		if (!st)
 			room_read(r, json_get(answer.body, "channel"));
 	}
+	if (!r)
+		return CHAN_CHANNEL;
 	*ret_name = r->name;
 	return r->kind;
 }
@@ -167,10 +179,12 @@ CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char 
 
 void slack_direct_learn(struct slack *s, const char *user_id, const char *room_id)
 {
-	struct map *m = room_for_one(&s->direct, ch_free);
-	const char *known = map_find(m, user_id);
+	struct map *m;
 
-	if (!str_eq(known, room_id))
+	if (!s->is_running)
+		return;
+	m = room_for_one(&s->direct, ch_free);
+	if (!str_eq(map_find(m, user_id), room_id))
 		ch_free(map_put(m, user_id, ch_strdup(room_id)));
 }
 
