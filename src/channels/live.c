@@ -148,12 +148,12 @@ static void turn_fiber(void *arg)
 		next = step(t);
 		if (!next)
 			continue;
-		if (t->is_over && next == LIVE_NEVER)
+		if ((t->is_over && next == LIVE_NEVER) || now_mono_ms() >= t->begun_at + LIVE_TURN_MAX_MS)
 			break;
-		/* For ever only while nothing is wanted: what is told of the run wakes us, and so does its end. */
-		if (fiber_park(next) == CH_E_CANCELED)
+		if (fiber_park(CH_MIN(next, t->begun_at + LIVE_TURN_MAX_MS)) == CH_E_CANCELED)
 			break;
 	}
+	t->is_over = t->is_closing = true;
 	live_draft_clean(t);
 	t->fiber = NULL;
 	forget(t);

@@ -155,7 +155,6 @@ static void read_draft(const struct reader *r, struct live_cfg *ret)
 	ret->shows_tools = json_get_bool(of_mode, "toolProgress", ret->draft != LIVE_DRAFT_PROGRESS);
 	ret->shows_commands = str_eq(json_get_str(of_mode, "commandText"), "raw");
 	ret->draft_min = size_at(json_get(preview, "chunk"), "minChars", 200);
-	ret->draft_max = CH_MAX(size_at(json_get(preview, "chunk"), "maxChars", 800), ret->draft_min);
 }
 
 /* -- blocks -- */

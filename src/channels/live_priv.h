@@ -13,6 +13,7 @@
 
 #define LIVE_NEVER INT64_MAX
 #define LIVE_EDIT_MS 1000                /* between two edits of a place */
+#define LIVE_TURN_MAX_MS (24 * 3600000LL)        /* a turn of whose end nothing is heard is forgotten */
 #define LIVE_TEXT_MAX (256u << 10)       /* of a reply that is looked at while it is made */
 #define LIVE_LINES_MAX 64
 #define LIVE_EMOJI_MAX 64
@@ -36,7 +37,7 @@ struct live_cfg {
 	char label[96];                  /* "": none */
 	int lines_max, line_chars;
 	bool shows_tools, shows_commands;
-	size_t draft_min, draft_max;     /* steps of LIVE_DRAFT_BLOCK, in bytes */
+	size_t draft_min;                /* steps of LIVE_DRAFT_BLOCK, in bytes */
 	bool is_reply;                   /* the first message answers the one it is for (replyToMode) */
 	bool has_blocks, blocks_at_end;
 	size_t block_min, block_max;
