@@ -16,6 +16,7 @@
 
 #define MEDIA_MAX_DEFAULT (20LL << 20)
 #define MEGABYTE (1LL << 20)
+#define FETCH_AGAIN_MS 1000
 
 /* -- taking it -- */
 
@@ -99,12 +100,21 @@ static void say(struct taking *t, const struct chan_media_in *m, const char *wha
 CH_FIBER static ch_status fetch(struct taking *t, const struct chan_media_in *m, struct buf *out, struct ch_err *err)
 {
 	const struct chan_ops *ops = chan_acct_ops(t->acct);
+	ch_status st;
 
 	if (!ops->fetch || str_empty(m->ref))
 		return ch_fail(err, CH_E_UNSUPPORTED, "files of this kind cannot be fetched");
 	if (m->size > t->max_bytes)
 		return ch_fail(err, CH_E_LIMIT, "it is too large");
 	buf_init(out, (size_t)t->max_bytes);
+	st = ops->fetch(t->acct, m, out, err);
+	if (!st || !ch_status_retryable(st))
+		return st;
+	/* Once more: a network that is busy for a moment is no reason to lose a file. */
+	st = fiber_sleep(FETCH_AGAIN_MS);
+	if (st)
+		return ch_fail(err, st, "the gateway stops");
+	buf_clear(out);
 	return ops->fetch(t->acct, m, out, err);
 }
 
