@@ -90,6 +90,13 @@ static ch_status resume(void *arg, const char *session_key, const char *run_id, 
 	return also(also_arg, e);
 }
 
+static bool is_from_channel;
+
+static bool follows_channel(void *arg, const char *session_key, const char *run_id)
+{
+	return is_from_channel;
+}
+
 static void notice(void *arg, const char *session_key, const char *text)
 {
 	notices++;
@@ -112,6 +119,7 @@ static void new_host(void)
 	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = "/nowhere", .config = config_now,
 						       .networks = fake_networks });
 	chan_host_set_up(host, &(struct chan_up){ .submit = submit, .run_end = run_end, .resume = resume, .notice = notice,
+						  .follows_channel = follows_channel,
 						  .fence = fence });
 }
 
@@ -418,6 +426,38 @@ static void test_a_silent_reply_is_an_end(void **state)
 	in_host(silent_body);
 }
 
+/* A command that ended, told in a turn of its own. */
+static void end_event(const char *run_id)
+{
+	copy(turns_taken[taken].run_id, sizeof(turns_taken[taken].run_id), run_id);
+	ends[taken++] = (struct chan_run_end){ .state = CHAN_RUN_DONE, .text = "the command ended" };
+	ingress_run_ended(chan_host_ingress(host), turns_taken[0].session_key, run_id, true);
+	pass(2000);
+}
+
+static void event_body(void)
+{
+	start();
+	say("e1", "start it");
+	end_run(0, CHAN_RUN_DONE, "started");
+	pass(2000);
+	is_from_channel = false;
+	end_event("exec:p1");
+	assert_int_equal(fake_count(FAKE_SEND), 1);      /* the last person wrote at the gateway */
+	is_from_channel = true;
+	end_event("exec:p2");
+	end_event("exec:p2");
+	assert_int_equal(fake_count(FAKE_SEND), 2);
+	assert_string_equal(fake_at(FAKE_SEND, 1)->text, "the command ended");
+	assert_string_equal(fake_at(FAKE_SEND, 1)->peer, "42");
+	assert_null(fake_at(FAKE_SEND, 1)->reply_to);
+}
+
+static void test_the_reply_of_an_event_goes_to_the_sessions_place_once(void **state)
+{
+	in_host(event_body);
+}
+
 /* Each write may fail: the message is answered all the same, and once. */
 static void fail_nth_body(void)
 {
@@ -459,6 +499,7 @@ int main(void)
 		T(test_a_reply_that_was_not_put_out_is_by_the_next_start),
 		T(test_a_message_that_another_run_took_along_ends_with_it),
 		T(test_a_silent_reply_is_an_end),
+		T(test_the_reply_of_an_event_goes_to_the_sessions_place_once),
 		T(test_failed_writes_neither_lose_nor_double_a_reply),
 	};
 
