@@ -340,6 +340,9 @@ static enum egress_next on_not_sent(struct job *j, const struct chan_sent *sent,
 	int attempts = j->row.attempts + 1;
 
 	obey_retry_after(j, sent, why);
+	/* The login is not good any more, and nobody has noticed yet: that is no fault of the message. */
+	if (why->code == CH_E_DENIED || why->code == CH_E_UNPAIRED)
+		return again(j, OUTBOX_PENDING, j->row.attempts, EGRESS_LOGIN_MS, why->text, ret_wait_ms);
 	if (!chan_acct_is_up(j->acct) || j->e->is_draining)
 		attempts = j->row.attempts;
 	if (attempts >= CHAN_TRIES)

@@ -92,11 +92,13 @@ static ch_status read_each(struct db_stmt *row, struct arena *a, void (*each)(vo
 
 /* -- taking in -- */
 
+/* What was overheard waits for nobody: rooms where we are seldom asked must not make the account deaf. */
 static ch_status check_room(struct db *db, const char *channel, const char *account, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
-	ch_status st = db_prep(db, "SELECT 1 FROM channel_inbox WHERE channel = ?1 AND account = ?2 AND ended_at = 0 "
+	ch_status st = db_prep(db, "SELECT 1 FROM channel_inbox WHERE channel = ?1 AND account = ?2 AND state = 'received' UNION ALL "
+			       "SELECT 1 FROM channel_inbox WHERE channel = ?1 AND account = ?2 AND state = 'handed' "
 			       "LIMIT 1 OFFSET ?3", &row, err);
 
 	if (st)
@@ -427,6 +429,21 @@ static ch_status drop_excess(struct db *db, const char *channel, const char *acc
 	return db_run(row, NULL, err);
 }
 
+/* Each place keeps a few; many places (threads) together keep the newest. */
+static ch_status drop_overheard(struct db *db, const char *channel, const char *account, struct ch_err *err)
+{
+	struct db_stmt *row;
+	ch_status st = db_prep(db, "DELETE FROM channel_inbox WHERE id IN (SELECT id FROM channel_inbox WHERE channel = ?1 AND "
+			       "account = ?2 AND state = 'overheard' ORDER BY id DESC LIMIT -1 OFFSET ?3)", &row, err);
+
+	if (st)
+		return st;
+	db_bind_text(row, 1, channel);
+	db_bind_text(row, 2, account);
+	db_bind_int(row, 3, INBOX_KEEP_MAX);
+	return db_run(row, NULL, err);
+}
+
 struct login { const char *channel, *account; };
 
 ch_status inbox_prune(struct db *db, int64_t now_ms, struct ch_err *err)
@@ -435,7 +452,8 @@ ch_status inbox_prune(struct db *db, int64_t now_ms, struct ch_err *err)
 	VEC(struct login) logins = VEC_INIT;
 	struct db_stmt *row;
 	bool found;
-	ch_status st = db_prep(db, "SELECT DISTINCT channel, account FROM channel_inbox WHERE ended_at > 0", &row, err);
+	ch_status st = db_prep(db, "SELECT DISTINCT channel, account FROM channel_inbox WHERE ended_at > 0 OR "
+			       "state = 'overheard'", &row, err);
 
 	if (st)
 		return st;
@@ -446,6 +464,8 @@ ch_status inbox_prune(struct db *db, int64_t now_ms, struct ch_err *err)
 		st = drop_old(db, now_ms - INBOX_KEEP_MS, err);
 	for (size_t i = 0; i < logins.len && !st; i++)
 		st = drop_excess(db, logins.at[i].channel, logins.at[i].account, err);
+	for (size_t i = 0; i < logins.len && !st; i++)
+		st = drop_overheard(db, logins.at[i].channel, logins.at[i].account, err);
 	vec_done(&logins);
 	return st;
 }

@@ -2,7 +2,7 @@
  * channels/inbox.h - what came in, durable before the platform is acknowledged: table channel_inbox.
  *
  * Key     (channel, account, event_id): a second one is not taken. Rows end as a tombstone (payload gone), kept INBOX_KEEP_MS
- *         and at most INBOX_KEEP_MAX per account.
+ *         and at most INBOX_KEEP_MAX per account; as many of what was overheard.
  * States  received -> handed (a run of the session has it) -> answered
  *         received -> answered by us (pairing code, command) | dropped (policy, with the reason) | overheard (context of a later one)
  *         any -> dead (cannot be handled; listed, can be resubmitted)
@@ -18,7 +18,7 @@
 #define INBOX_KEEP_MS (30LL * 86400000)
 #define INBOX_KEEP_MAX 20000
 #define INBOX_TRIES_MAX 5                /* starts that a row may outlive without being handled */
-#define INBOX_OPEN_MAX 50000             /* not yet ended, of an account: past it chan_deliver() refuses, the platform keeps them */
+#define INBOX_OPEN_MAX 50000             /* to be handled or answered, of an account: past it chan_deliver() refuses, the platform keeps them */
 
 enum inbox_state { INBOX_RECEIVED, INBOX_HANDED, INBOX_ANSWERED, INBOX_DROPPED, INBOX_OVERHEARD, INBOX_DEAD };
 const char *inbox_state_name(enum inbox_state s);

@@ -576,6 +576,19 @@ static void login_body(void)
 	assert_row(id, "pending");
 	pass(61000);
 	assert_row(id, "sent");
+	/* As Telegram and Discord say it (401): however often, while the account still counts as up. */
+	for (int i = 0; i < CHAN_TRIES + 2; i++)
+		fake_answer((struct fake_answer){ CHAN_NOT_SENT, .code = CH_E_DENIED, .text = "401 Unauthorized" });
+	id = put("8", "kept too");
+	for (int i = 0; i < CHAN_TRIES + 1; i++) {
+		chan_alive(chan_acct_find(host, "telegram", "default"));
+		pass(61000);
+		assert_row(id, "pending");
+	}
+	chan_alive(chan_acct_find(host, "telegram", "default"));
+	pass(61000);
+	assert_row(id, "sent");
+	assert_int_equal(notice.count, 0);
 }
 
 static void test_a_bad_login_loses_nothing(void **state)

@@ -265,6 +265,36 @@ static void test_what_was_overheard_waits_and_is_pushed_out(void **state)
 	assert_int_equal(count("state = 'overheard'"), 0);
 }
 
+/* Rows as they would come to be in time, so many that one by one would take too long. */
+static void put_rows(const char *state, int64_t n)
+{
+	struct db_stmt *row;
+
+	assert_int_equal(db_prep(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) "
+				 "INSERT INTO channel_inbox (channel, account, event_id, lane, kind, state, payload, received_at) "
+				 "SELECT 'telegram', 'default', ?2 || i, 'lane' || (i / 40), 'message', ?2, '{}', ?3 FROM n", &row,
+				 &err), CH_OK);
+	db_bind_int(row, 1, n);
+	db_bind_text(row, 2, state);
+	db_bind_int(row, 3, now_wall_ms());
+	assert_int_equal(db_run(row, NULL, &err), CH_OK);
+}
+
+static void test_threat_flood_overheard_threads_do_not_make_deaf(void **state)
+{
+	struct chan_in in[1] = { said("e1", "are you there?") };
+	size_t fresh;
+
+	put_rows("overheard", INBOX_OPEN_MAX + 1);
+	assert_int_equal(take(in, 1), 1);
+	assert_int_equal(inbox_prune(db, now_wall_ms(), &err), CH_OK);
+	assert_int_equal(count("state = 'overheard'"), INBOX_KEEP_MAX);
+	assert_int_equal(count("state = 'overheard' AND event_id = 'overheard50001'"), 1);
+	put_rows("received", INBOX_OPEN_MAX);
+	in[0].event_id = "e2";
+	assert_int_equal(inbox_append(db, NET, ACCT, in, 1, NULL, NULL, &fresh, &err), CH_E_LIMIT);
+}
+
 static void test_a_dead_letter_can_be_tried_again(void **state)
 {
 	struct chan_in in = said("e1", "one");
@@ -330,6 +360,7 @@ int main(void)
 		T(test_a_row_ends_once),
 		T(test_all_rows_of_a_run_end_together),
 		T(test_what_was_overheard_waits_and_is_pushed_out),
+		T(test_threat_flood_overheard_threads_do_not_make_deaf),
 		T(test_a_dead_letter_can_be_tried_again),
 		T(test_threat_poison_a_row_that_stops_the_program_is_put_aside),
 		T(test_ended_rows_are_forgotten_in_time),
