@@ -343,6 +343,24 @@ static void on_state(void *arg, const char *channel, const char *account)
 		hub_health_soon(gw->hub);
 }
 
+/* Says where, and nothing of who: lists are read by those who may. */
+static void on_pairing(void *arg, const char *channel, const char *account)
+{
+	struct gw *gw = arg;
+	CH_AUTO_BUF struct buf out = { 0 };
+	struct jw w = JW(&out);
+
+	if (gw->is_stopping)
+		return;
+	buf_init(&out, 4096);
+	jw_obj(&w);
+	jw_kstr(&w, "channel", channel);
+	jw_kstr(&w, "accountId", account);
+	jw_end(&w);
+	if (!out.failed)
+		gw_broadcast(gw, &(struct gw_event){ .name = "channels.pairing.changed", .payload = out.data, .len = out.len });
+}
+
 void gw_channels_join(struct gw *gw)
 {
 	chan_host_set_up(gw->channels, &(struct chan_up){
@@ -350,7 +368,7 @@ void gw_channels_join(struct gw *gw)
 		.ended_events = ended_events,
 		.notice = notice, .fence = fence, .is_command = is_command, .menu = menu, .identity = identity, .workspace = workspace,
 		.room_moved = room_moved,
-		.on_state = on_state,
+		.on_state = on_state, .on_pairing = on_pairing,
 		.press = gw_cards_press,
 	});
 }

@@ -18,6 +18,7 @@
 /* Sorted by name; a unit test checks. An event that is not here reaches nobody. */
 static const struct event_row event_table[] = {
 	{ "agent",                  GW_SCOPE_READ,    0 },
+	{ "channels.pairing.changed", GW_SCOPE_PAIRING, EVENT_HIDDEN },
 	{ "chat",                   GW_SCOPE_READ,    0 },
 	{ "chat.metadata.changed",  GW_SCOPE_READ,    0 },
 	{ "chat.send_timing",       GW_SCOPE_READ,    EVENT_HIDDEN },

@@ -116,6 +116,8 @@ void gw_render_channel_account(struct jw *w, const struct chan_acct *acct, const
 	jw_kbool(w, "running", s.is_running);
 	jw_kbool(w, "connected", chan_acct_is_up(acct));
 	jw_kbool(w, "restartPending", s.retry_at != 0);
+	if (s.retry_at)
+		jw_kint(w, "nextRetryAt", s.retry_at);
 	jw_kint(w, "reconnectAttempts", s.failures);
 	jw_kstr(w, "lifecycle", lifecycle(s.state));
 	jw_kstr(w, "state", chan_state_name(s.state));
