@@ -9,9 +9,10 @@ import type { DeviceIdentity } from '../gateway/identity.ts';
 import { isRunning } from '../chat/state.ts';
 import { AttentionController } from './attention_controller.ts';
 import { readCommands, readModels } from './catalog.ts';
+import { ChannelsController } from './channels_controller.ts';
 import { ChatController } from './chat_controller.ts';
 import type { Context } from './context.ts';
-import { fragmentFor, sessionFromFragment } from './route.ts';
+import { CHANNELS_FRAGMENT, fragmentFor, isChannelsFragment, sessionFromFragment } from './route.ts';
 import { loadOutbox, Sender } from './sender.ts';
 import { SessionController } from './session_controller.ts';
 import { initialState, type AppState } from './state.ts';
@@ -42,6 +43,7 @@ export class App implements Context {
   readonly sessions: SessionController;
   readonly chat: ChatController;
   readonly attention: AttentionController;
+  readonly channels: ChannelsController;
   private readonly local: Storage | null;
   private methods: ReadonlySet<string> = new Set();
   private nextToastId = 1;
@@ -65,6 +67,8 @@ export class App implements Context {
     );
     this.chat = new ChatController(this, this.sender, (row) => this.sessions.onRow(row));
     this.attention = new AttentionController(this);
+    this.channels = new ChannelsController(this);
+    if (isChannelsFragment(location.hash)) this.setView('channels');
   }
 
   start(): void {
@@ -98,12 +102,23 @@ export class App implements Context {
   /* Another conversation; `address` is false when the address bar already says so. */
   openSession(key: string, address = true): void {
     this.isRouted = true;
-    if (key === this.chat.key) return;
+    const wasElsewhere = this.store.get().view !== 'chat';
+    this.setView('chat');
+    if (key === this.chat.key) {
+      if (address && wasElsewhere) history.pushState(null, '', addressOf(key));
+      return;
+    }
     this.local?.setItem(LAST_SESSION, key);
     if (address) history.pushState(null, '', addressOf(key));
     void this.chat.open(key);
     this.attention.onOpened();
     void this.sessions.markRead(key);
+  }
+
+  openChannels(address = true): void {
+    if (address && !isChannelsFragment(location.hash)) history.pushState(null, '', location.pathname + location.search + CHANNELS_FRAGMENT);
+    this.setView('channels');
+    void this.channels.load();
   }
 
   /* The conversation exists for the gateway once something is said in it. */
@@ -134,7 +149,12 @@ export class App implements Context {
   /* Follows the address bar: back, forward, a pasted link. */
   onFragment(): void {
     const key = sessionFromFragment(location.hash);
-    if (key) this.openSession(key, false);
+    if (isChannelsFragment(location.hash)) this.openChannels(false);
+    else if (key) this.openSession(key, false);
+  }
+
+  private setView(view: AppState['view']): void {
+    if (this.store.get().view !== view) this.store.set((state) => ({ ...state, view }));
   }
 
   private onLink(link: Link): void {
@@ -149,16 +169,16 @@ export class App implements Context {
     const defaults = isDict(hello.snapshot.sessionDefaults) ? hello.snapshot.sessionDefaults : {};
     const mainKey = str(defaults.mainSessionKey) ?? 'agent:main:main';
     const agentId = str(defaults.defaultAgentId) ?? 'main';
-    this.store.set((state) => ({ ...state, serverVersion: hello.serverVersion, mainKey, agentId }));
+    this.store.set((state) => ({ ...state, serverVersion: hello.serverVersion, scopes: hello.scopes, mainKey, agentId }));
     if (!this.isRouted) {
       this.isRouted = true;
       this.chat.adopt(mainKey);
     }
     /* The address names what is shown, so that "back" has somewhere to go. */
-    if (!sessionFromFragment(location.hash)) history.replaceState(null, '', addressOf(this.chat.key));
+    if (!sessionFromFragment(location.hash) && !isChannelsFragment(location.hash)) history.replaceState(null, '', addressOf(this.chat.key));
     /* First to follow, then to read: what happens in between arrives twice rather than never. */
     await this.attempt('Live updates are off', () => this.wire.request('sessions.subscribe', {}));
-    await Promise.all([this.chat.onReady(), this.sessions.load(), this.attention.onReady(), this.loadCatalog(agentId)]);
+    await Promise.all([this.chat.onReady(), this.sessions.load(), this.attention.onReady(), this.channels.onReady(), this.loadCatalog(agentId)]);
     this.sender.onReady();
     void this.sessions.markRead(this.chat.key);
   }
@@ -210,6 +230,12 @@ export class App implements Context {
       case 'chat.metadata.changed':
         void this.loadCatalog(this.store.get().agentId);
         break;
+      case 'channels.pairing.changed':
+        void this.channels.loadRequests();
+        break;
+      case 'health':
+        this.channels.onHealth();
+        break;
       case 'shutdown':
         this.toast({ tone: 'info', text: 'The gateway is stopping.', next: 'The page comes back with it.' });
         break;
@@ -221,6 +247,7 @@ export class App implements Context {
   private onGap(): void {
     this.chat.onGap();
     void this.attention.onReady();
+    void this.channels.onReady();
     void this.sessions.load();
   }
 

@@ -1,5 +1,5 @@
 /*
- * app/route.ts - which conversation the address bar names: "#s=<session key>".
+ * app/route.ts - what the address bar names: a conversation, "#s=<session key>", or a view, "#v=channels".
  *
  * Links and the back button work; nothing secret is ever in it (see credentials.ts).
  */
@@ -11,4 +11,10 @@ export function sessionFromFragment(fragment: string): string | null {
 
 export function fragmentFor(sessionKey: string): string {
   return `#s=${encodeURIComponent(sessionKey).replace(/%3A/g, ':')}`;
+}
+
+export const CHANNELS_FRAGMENT = '#v=channels';
+
+export function isChannelsFragment(fragment: string): boolean {
+  return new URLSearchParams(fragment.replace(/^#/, '')).get('v') === 'channels';
 }

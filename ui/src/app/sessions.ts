@@ -3,6 +3,12 @@
  */
 import { isDict, num, str, type Dict } from '../gateway/frames.ts';
 
+/* "webchat" is this page's own kind of session. */
+export function networkOf(channel: unknown): string | undefined {
+  const id = str(channel);
+  return id && id !== 'webchat' ? id : undefined;
+}
+
 export interface SessionRow {
   key: string;
   agentId: string;
@@ -15,6 +21,9 @@ export interface SessionRow {
   isUnread: boolean;
   isActive: boolean;
   isMain: boolean;
+  /* The network that last wrote here, and whether it is a room of it. */
+  network?: string;
+  isRoom: boolean;
   provider?: string;
   model?: string;
   totalTokens?: number;
@@ -67,7 +76,10 @@ export function readSessionRow(value: unknown, old?: SessionRow): SessionRow | n
     isUnread: value.unread === true,
     isActive: value.hasActiveRun === true,
     isMain: value.isMain === true || key.split(':').slice(2).join(':') === 'main',
+    isRoom: str(value.chatType) !== undefined && value.chatType !== 'direct',
   };
+  const network = networkOf(value.channel);
+  if (network) row.network = network;
   const label = str(value.label);
   if (label) row.label = label;
   if (old && !label && !str(value.displayName) && !str(value.derivedTitle) && old.title !== NEW_CHAT) row.title = old.title;
@@ -140,6 +152,6 @@ export function groupSessions(rows: readonly SessionRow[], nowMs: number): Sessi
 
 export function matchesSearch(row: SessionRow, search: string): boolean {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = `${row.title} ${row.preview ?? ''} ${row.key}`.toLowerCase();
+  const text = `${row.title} ${row.preview ?? ''} ${row.network ?? ''} ${row.key}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }

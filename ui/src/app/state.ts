@@ -4,6 +4,9 @@
 import type { Approval } from '../attention/approvals.ts';
 import type { Progress } from '../attention/progress.ts';
 import type { Question } from '../attention/questions.ts';
+import type { Letter } from '../channels/letters.ts';
+import type { PairingRequest } from '../channels/pairing.ts';
+import type { Account } from '../channels/status.ts';
 import type { Link } from '../gateway/connection.ts';
 import { emptyChat, type Chat } from '../chat/state.ts';
 import type { OutboxItem } from '../chat/outbox.ts';
@@ -45,6 +48,17 @@ export interface Attention {
   answering: string[];
 }
 
+/* Messaging networks: what waits at their doors is always known, the rest is read while the view is open. */
+export interface Channels {
+  requests: PairingRequest[];
+  hasOwner: boolean;
+  accounts: Account[] | null;
+  letters: Letter[];
+  /* What is being acted on: "<verb> <id>" of an account, a request, a letter. */
+  busy: string[];
+  error?: string;
+}
+
 export interface AppState {
   link: Link;
   /* True once the gateway has let us in since the page was opened: from then on trouble is a banner, not a page. */
@@ -56,6 +70,11 @@ export interface AppState {
   sessions: SessionsState;
   chat: Chat;
   attention: Attention;
+  channels: Channels;
+  /* What the main part shows. */
+  view: 'chat' | 'channels';
+  /* What the gateway lets this page do. */
+  scopes: readonly string[];
   outbox: OutboxItem[];
   models: ModelChoice[];
   commands: Command[];
@@ -73,6 +92,9 @@ export function initialState(sessionKey: string, outbox: OutboxItem[]): AppState
     sessions: { rows: [], archived: null, defaults: {}, isLoaded: false },
     chat: emptyChat(sessionKey),
     attention: { approvals: [], questions: [], progress: null, answering: [] },
+    channels: { requests: [], hasOwner: true, accounts: null, letters: [], busy: [] },
+    view: 'chat',
+    scopes: [],
     outbox,
     models: [],
     commands: [],

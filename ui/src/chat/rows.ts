@@ -32,6 +32,13 @@ export interface ToolResult {
   isError: boolean;
 }
 
+/* Who wrote a message of a network, by names that they gave themselves. */
+export interface From {
+  network: string;
+  sender: string;
+  place: string;
+}
+
 export interface Row {
   id: string;
   seq: number;
@@ -41,6 +48,7 @@ export interface Row {
   /* The run that wrote it (assistant) or that it started (user): the idempotency key of the input. */
   runId?: string;
   inputKey?: string;
+  from?: From;
   provider?: string;
   model?: string;
   usage?: Usage;
@@ -106,6 +114,12 @@ function readUsage(value: unknown): Usage | undefined {
   return usage.input || usage.output || usage.cost ? usage : undefined;
 }
 
+function readFrom(value: unknown): From | undefined {
+  const network = isDict(value) ? (str(value.label) ?? str(value.channel)) : undefined;
+  if (!isDict(value) || !network) return undefined;
+  return { network, sender: str(value.senderName) ?? str(value.senderId) ?? '', place: str(value.placeName) ?? '' };
+}
+
 /* "<runId>:user" and its like name the run they belong to. */
 function runOfKey(key: string): string {
   return key.replace(/:(user|assistant|terminal-error|interrupted)$/, '');
@@ -169,6 +183,8 @@ export function readRow(value: unknown): Row | null {
     readBlocks(value.content, row);
     const key = str(value.idempotencyKey) ?? str(meta.idempotencyKey);
     if (key) row.inputKey = runOfKey(key);
+    const from = readFrom(meta.from);
+    if (from) row.from = from;
   } else if (wireRole === 'assistant') {
     row.role = 'assistant';
     readAssistant(value, meta, row);

@@ -5,7 +5,7 @@
  * Tool results are not drawn by themselves: their card shows them.
  */
 import type { OutboxItem } from './outbox.ts';
-import type { Part, Row, Usage } from './rows.ts';
+import type { From, Part, Row, Usage } from './rows.ts';
 import type { Chat, Run } from './state.ts';
 
 export type Segment = Part | { kind: 'error' | 'interrupted'; text: string };
@@ -24,7 +24,7 @@ export interface Reply {
 
 export type TimelineItem =
   | Reply
-  | { kind: 'user'; id: string; atMs: number; parts: Part[] }
+  | { kind: 'user'; id: string; atMs: number; parts: Part[]; from?: From }
   | { kind: 'queued'; id: string; atMs: number; text: string }
   | { kind: 'outbox'; id: string; atMs: number; item: OutboxItem }
   | { kind: 'notice'; id: string; atMs: number; text: string };
@@ -72,7 +72,7 @@ function rowItems(rows: readonly Row[], errors: Record<string, string>): Timelin
     if (row.role === 'user' || row.role === 'notice') {
       open = null;
       const text = row.parts.map((part) => (part.kind === 'text' ? part.text : '')).join('\n');
-      if (row.role === 'user') items.push({ kind: 'user', id: row.id, atMs: row.atMs, parts: row.parts });
+      if (row.role === 'user') items.push({ kind: 'user', id: row.id, atMs: row.atMs, parts: row.parts, ...(row.from ? { from: row.from } : {}) });
       else if (text) items.push({ kind: 'notice', id: row.id, atMs: row.atMs, text });
       continue;
     }

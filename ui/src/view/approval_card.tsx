@@ -5,28 +5,18 @@
  * that a click meant for what stood there before answers nothing; none of them has the focus by itself.
  */
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
 import type { App } from '../app/app.ts';
 import { alwaysHint, type Approval, type Decision } from '../attention/approvals.ts';
 import { visible } from '../attention/visible.ts';
+import { useCalm } from './calm.ts';
 import { CopyButton } from './copy_button.tsx';
 import { useCountdown } from './countdown.ts';
 import { timeLeft } from './format.ts';
 import { Icon } from './icons.tsx';
 
-const CALM_MS = 500;
 const LONG_LINES = 12;
 
 const LABELS: Readonly<Record<Decision, string>> = { 'allow-once': 'Allow once', 'allow-always': 'Always allow', deny: 'Deny' };
-
-function useCalm(id: string): boolean {
-  const [calm, setCalm] = useState('');
-  useEffect(() => {
-    const timer = setTimeout(() => setCalm(id), CALM_MS);
-    return () => clearTimeout(timer);
-  }, [id]);
-  return calm === id;
-}
 
 function Body({ text }: { text: string }): VNode {
   const lineCount = text.split('\n').length;

@@ -5,9 +5,13 @@ import type { VNode } from 'preact';
 import type { App } from '../app/app.ts';
 import { titleOfKey } from '../app/sessions.ts';
 import { useStore } from '../app/store.ts';
+import type { PairingRequest } from '../channels/pairing.ts';
 import { ApprovalCard } from './approval_card.tsx';
+import { PairingCard } from './pairing_card.tsx';
 import { ProgressCard } from './progress_card.tsx';
 import { QuestionCard } from './question_card.tsx';
+
+const NONE: readonly PairingRequest[] = [];
 
 /* Asked by nobody's conversation, or by the open one. */
 function isHere(sessionKey: string, openKey: string): boolean {
@@ -30,17 +34,22 @@ function Elsewhere({ app, keys }: { app: App; keys: string[] }): VNode | null {
   );
 }
 
-export function AttentionStack({ app }: { app: App }): VNode | null {
+/* `hasRequests` is false where who asks to write is shown already. */
+export function AttentionStack({ app, hasRequests = true }: { app: App; hasRequests?: boolean }): VNode | null {
   const { approvals, questions, progress, answering } = useStore(app.store, (state) => state.attention);
+  const requests = useStore(app.store, (state) => (hasRequests ? state.channels.requests : NONE));
   const openKey = useStore(app.store, (state) => state.chat.sessionKey);
   const here = approvals.filter((a) => isHere(a.sessionKey, openKey));
   const asked = questions.filter((q) => isHere(q.sessionKey, openKey));
   const others = [...approvals, ...questions].filter((x) => !isHere(x.sessionKey, openKey)).map((x) => x.sessionKey);
-  if (here.length + asked.length + others.length === 0 && !progress) return null;
+  if (here.length + asked.length + others.length + requests.length === 0 && !progress) return null;
   return (
     <div class="attention" role="region" aria-label="Waiting for you" aria-live="polite">
       <Elsewhere app={app} keys={others} />
       {progress && <ProgressCard progress={progress} />}
+      {requests.map((request) => (
+        <PairingCard key={request.id} app={app} request={request} />
+      ))}
       {here.map((approval) => (
         <ApprovalCard key={approval.id} app={app} approval={approval} isAnswering={answering.includes(approval.id)} />
       ))}

@@ -5,10 +5,11 @@ import type { VNode } from 'preact';
 import { Component } from 'preact';
 import { useState } from 'preact/hooks';
 import type { App } from '../app/app.ts';
-import type { Part } from '../chat/rows.ts';
+import type { From, Part } from '../chat/rows.ts';
 import type { Run, Tool, Tools } from '../chat/state.ts';
 import { replyText, type Reply, type Segment, type TimelineItem } from '../chat/timeline.ts';
 import { Markdown } from '../markdown/render.tsx';
+import { visible } from '../attention/visible.ts';
 import { CopyButton } from './copy_button.tsx';
 import { clock, cost, fullTime, phaseText, tokens } from './format.ts';
 import { Claw, Icon } from './icons.tsx';
@@ -123,10 +124,21 @@ function partsText(parts: readonly Part[]): string {
   return parts.flatMap((part) => (part.kind === 'text' ? [part.text] : [])).join('\n');
 }
 
-function UserView({ parts, atMs, state }: { parts: readonly Part[]; atMs: number; state?: VNode }): VNode {
+/* Names are what people call themselves: hidden characters are shown, and the network is never part of them. */
+function SaidBy({ from }: { from: From }): VNode {
+  return (
+    <p class="said-by">
+      {from.sender && <bdi class="sender">{visible(from.sender)}</bdi>}
+      <span class="badge">{from.network}</span>
+    </p>
+  );
+}
+
+function UserView({ parts, atMs, from, state }: { parts: readonly Part[]; atMs: number; from?: From | undefined; state?: VNode }): VNode {
   const text = partsText(parts);
   return (
-    <article class="said" aria-label="Your message">
+    <article class="said" aria-label={from ? `Message from ${visible(from.sender)} on ${from.network}` : 'Your message'}>
+      {from && <SaidBy from={from} />}
       <div class="bubble">
         {parts.map((part, index) => (part.kind === 'image' ? <img key={index} class="picture" src={part.url} alt="Attached picture" /> : null))}
         {text}
@@ -182,7 +194,7 @@ export class Message extends Component<MessageProps> {
     const { app, item, tools, name } = this.props;
     switch (item.kind) {
       case 'user':
-        return <UserView parts={item.parts} atMs={item.atMs} />;
+        return <UserView parts={item.parts} atMs={item.atMs} from={item.from} />;
       case 'reply':
         return <ReplyView reply={item} tools={tools} name={name} />;
       case 'queued':

@@ -11,6 +11,8 @@ import { applyTheme, readTheme, type Theme } from '../app/theme.ts';
 import { isRunning } from '../chat/state.ts';
 import { AttentionStack } from './attention.tsx';
 import { Banner } from './banner.tsx';
+import { ChannelNote } from './channel_note.tsx';
+import { ChannelsView } from './channels.tsx';
 import { Composer } from './composer.tsx';
 import { Gate } from './gate.tsx';
 import { Icon } from './icons.tsx';
@@ -19,6 +21,7 @@ import { Toasts } from './toasts.tsx';
 import { Transcript } from './transcript.tsx';
 
 function openTitle(state: AppState): string {
+  if (state.view === 'channels') return 'Channels';
   const key = state.chat.sessionKey;
   const all = [...state.sessions.rows, ...(state.sessions.archived ?? [])];
   return all.find((row) => row.key === key)?.title ?? titleOfKey(key);
@@ -51,6 +54,7 @@ function useTitle(app: App, title: string): void {
 
 function Page({ app, storage }: { app: App; storage: Storage | null }): VNode {
   const title = useStore(app.store, openTitle);
+  const view = useStore(app.store, (state) => state.view);
   const [theme, setTheme] = useState(readTheme(storage));
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const searchField = useRef<HTMLInputElement>(null);
@@ -87,9 +91,19 @@ function Page({ app, storage }: { app: App; storage: Storage | null }): VNode {
           </button>
         </header>
         <Banner app={app} />
-        <Transcript app={app} />
-        <AttentionStack app={app} />
-        <Composer app={app} />
+        {view === 'channels' ? (
+          <>
+            <ChannelsView app={app} />
+            <AttentionStack app={app} hasRequests={false} />
+          </>
+        ) : (
+          <>
+            <Transcript app={app} />
+            <AttentionStack app={app} />
+            <ChannelNote app={app} />
+            <Composer app={app} />
+          </>
+        )}
       </main>
     </div>
   );

@@ -5,6 +5,7 @@ import type { VNode } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { App } from '../app/app.ts';
 import type { SessionRow } from '../app/sessions.ts';
+import { networkName } from '../channels/names.ts';
 import { Confirm } from './confirm.tsx';
 import { Icon, type IconName } from './icons.tsx';
 import { moveFocus, useDismiss } from './popover.ts';
@@ -75,6 +76,7 @@ export function SessionItem({ app, row, isOpen, onOpen }: Props): VNode {
       ) : (
         <button type="button" class="session-main" aria-current={isOpen ? 'page' : undefined} onClick={onOpen} title={row.title}>
           <span class="session-title">{row.title}</span>
+          {row.network && <span class="badge">{networkName(row.network)}</span>}
           {row.isActive && <span class="spinner" role="img" aria-label="running" />}
           {row.isUnread && !isOpen && <span class="unread" role="img" aria-label="unread" />}
         </button>

@@ -58,6 +58,7 @@ function Archive({ app, onOpen }: { app: App; onOpen: (key: string) => void }): 
 export function Sidebar({ app, isDrawerOpen, closeDrawer, searchField, theme, setTheme }: Props): VNode {
   const sessions = useStore(app.store, (state) => state.sessions);
   const version = useStore(app.store, (state) => state.serverVersion);
+  const view = useStore(app.store, (state) => state.view);
   const [search, setSearch] = useState('');
   const found = useMemo(() => sessions.rows.filter((row) => matchesSearch(row, search)), [sessions.rows, search]);
   const groups = useMemo(() => groupSessions(found, Date.now()), [found]);
@@ -119,6 +120,17 @@ export function Sidebar({ app, isDrawerOpen, closeDrawer, searchField, theme, se
         <Archive app={app} onOpen={open} />
       </nav>
       <footer class="sidebar-foot">
+        <button
+          type="button"
+          class="link"
+          aria-current={view === 'channels' ? 'page' : undefined}
+          onClick={() => {
+            app.openChannels();
+            closeDrawer();
+          }}
+        >
+          Channels
+        </button>
         <span class="version">{version && `gateway ${version}`}</span>
         <button
           type="button"
