@@ -140,9 +140,19 @@ static void put_cards(struct gw *gw, const struct card *card, const struct card_
 
 /* -- how it ended: all cards say so -- */
 
-struct ending { struct gw *gw; char *kind, *subject, *text; };
+struct card_ending { struct gw *gw; char *kind, *subject, *text; struct fiber *fiber; struct card_ending *next; };
 
-static void ending_free(struct ending *e)
+static void ending_unlink(struct card_ending *e)
+{
+	struct card_ending **at = &e->gw->card_endings;
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	fiber_cond_broadcast(&e->gw->card_ended);
+}
+
+static void ending_free(struct card_ending *e)
 {
 	ch_free(e->kind);
 	ch_free(e->subject);
@@ -152,7 +162,7 @@ static void ending_free(struct ending *e)
 
 struct sent_card { int64_t outbox_id; const char *channel, *account, *peer; };
 
-static ch_status read_cards(const struct ending *e, struct arena *a, struct sent_card *ret, size_t cap, size_t *ret_n,
+static ch_status read_cards(const struct card_ending *e, struct arena *a, struct sent_card *ret, size_t cap, size_t *ret_n,
 			    struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
@@ -174,7 +184,7 @@ static ch_status read_cards(const struct ending *e, struct arena *a, struct sent
 	return CH_OK;
 }
 
-static CH_FIBER ch_status edit_card(const struct ending *e, const struct sent_card *c, struct arena *a, struct ch_err *err)
+static CH_FIBER ch_status edit_card(const struct card_ending *e, const struct sent_card *c, struct arena *a, struct ch_err *err)
 {
 	struct chan_egress *eg = chan_host_egress(e->gw->channels);
 	struct chan_receipt sent = { 0 };
@@ -194,7 +204,7 @@ static CH_FIBER void tell_ending(void *arg)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct sent_card cards[CARD_PLACES_MAX];
-	struct ending *e = arg;
+	struct card_ending *e = arg;
 	struct ch_err err = { 0 };
 	size_t n = 0;
 
@@ -203,18 +213,36 @@ static CH_FIBER void tell_ending(void *arg)
 	for (size_t i = 0; i < n; i++) {
 		const struct chan_ops *ops = chan_find(cards[i].channel);
 
-		if (ops && (ops->caps & CHAN_EDIT) && edit_card(e, &cards[i], a, &err))
+		if (!fiber_canceled() && ops && (ops->caps & CHAN_EDIT) && edit_card(e, &cards[i], a, &err))
 			log_info("cards", "a card on %s keeps its old text: %s", cards[i].channel, err.text);
 	}
+	ending_unlink(e);
 	ending_free(e);
 }
 
 static void end_cards(struct gw *gw, const char *kind, const char *subject, const char *text)
 {
-	struct ending *e = ch_alloc(sizeof(*e));
+	struct card_ending *e;
 
-	*e = (struct ending){ gw, ch_strdup(kind), ch_strdup(subject), ch_strdup(text) };
-	fiber_spawn(gw->loop, "card", FIBER_DETACHED, tell_ending, e);
+	if (gw->are_cards_over)
+		return;                          /* the row says how it ended; the card's buttons still tell it */
+	e = ch_alloc(sizeof(*e));
+	*e = (struct card_ending){ gw, ch_strdup(kind), ch_strdup(subject), ch_strdup(text), .next = gw->card_endings };
+	gw->card_endings = e;
+	e->fiber = fiber_spawn(gw->loop, "card", FIBER_DETACHED, tell_ending, e);
+}
+
+CH_FIBER void gw_cards_drain(struct gw *gw)
+{
+	gw->are_cards_over = true;
+	for (const struct card_ending *e = gw->card_endings; e; e = e->next)
+		fiber_cancel(e->fiber);
+	/* Without an end of its own: what is cancelled comes back at its next wait. */
+	fiber_mask(+1);
+	while (gw->card_endings)
+		if (fiber_cond_wait(&gw->card_ended, FIBER_FOREVER))
+			break;
+	fiber_mask(-1);
 }
 
 /* -- approvals -- */

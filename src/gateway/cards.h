@@ -22,6 +22,8 @@
 /* After the commit of what they tell of; must not park. */
 void gw_cards_on_approval(struct gw *gw, const struct approval *row);
 void gw_cards_on_question(struct gw *gw, const struct question *q);
+/* Cards that are being edited are left as they are, and later ones too: what edits them is freed next. */
+CH_FIBER void gw_cards_drain(struct gw *gw);
 /* Would an approval of this session reach an approver in a chat now? */
 bool gw_cards_reach(struct gw *gw, const char *session_key);
 /* struct chan_up press: arg is the gateway. */

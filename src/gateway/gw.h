@@ -14,6 +14,7 @@
 
 #include "agent/agent.h"
 #include "config/config.h"
+#include "core/fiber.h"
 #include "core/json.h"
 #include "core/map.h"
 #include "gateway/params.h"
@@ -207,6 +208,9 @@ struct gw {
 	struct gw_watch *watches;            /* gateway/watch.h */
 	struct gw_services *services;        /* gateway/services.h: approvals, processes and what else tools use */
 	struct chan_host *channels;          /* channels/host.h; the services own it */
+	struct card_ending *card_endings;         /* cards.c: those that are being edited */
+	struct fiber_cond card_ended;
+	bool are_cards_over;
 	struct gw_wizard *wizard;            /* methods/m_wizard.c; NULL: none yet */
 	char reload_error[CH_ERR_TEXT_MAX];  /* of the last reading of credentials; "": none */
 	/* Starting anew (methods/m_restart.c). */

@@ -9,6 +9,7 @@
 #include "exec/allow.h"
 #include "exec/process.h"
 #include "gateway/approval_events.h"
+#include "gateway/cards.h"
 #include "gateway/channels.h"
 #include "gateway/questions.h"
 #include "tools/exec.h"
@@ -31,6 +32,7 @@ CH_FIBER ch_status gw_services_open(struct gw *gw, struct ch_err *err)
 	ch_status st;
 
 	gw->services = ch_alloc(sizeof(*gw->services));
+	fiber_cond_init(&gw->card_ended);
 	host = &gw->services->host;
 	host->http = gw->http;
 	host->secrets = gw->secrets;
@@ -71,6 +73,7 @@ CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms)
 {
 	if (gw->channels)
 		chan_host_drain(gw->channels, deadline_ms);
+	gw_cards_drain(gw);
 	process_host_drain(gw->services->host.processes, deadline_ms);
 }
 

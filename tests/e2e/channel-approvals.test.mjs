@@ -108,6 +108,21 @@ test('another surface answers, and the card says so; a kill in between keeps the
 	assert.equal(w.tg.visible(w.owner.id).filter((m) => /made2/.test(m.text ?? '') && m.reply_markup).length, 0);
 });
 
+test('the gateway stops while a card is being edited', { timeout: 60000 }, async (t) => {
+	const w = await world(t);
+
+	w.tg.say(w.owner, w.command(1));
+	const card = await w.card(w.owner.id);
+
+	w.tg.fail('editMessageText', 'hold', { times: 99 });
+	w.tg.press(w.owner, card, w.button(card, 'Allow once'));
+	await w.tg.call('editMessageText');
+	const exit = await w.gw.proc.stop('SIGTERM', 20000);
+
+	w.tg.release();
+	assert.deepEqual(exit, { code: 0, signal: null }, w.gw.log());
+});
+
 test('a question has buttons, and takes a plain answer too', { timeout: 60000 }, async (t) => {
 	const w = await world(t);
 	const ask = (n) => `call ${JSON.stringify({ id: `call_q${n}`, name: 'ask_user', args: QUESTION })}`;
