@@ -187,6 +187,10 @@ CH_FIBER ch_status egress_reply(struct chan_egress *e, const char *agent_id, con
 		take_files(e, agent_id, &tags, a, m);
 	else
 		m->text = arena_printf(a, "%s\n\n(Files cannot be sent on %s.)", m->text ? m->text : "", ops->label);
+	if (fiber_canceled()) {          /* its files failed by that, and are no failures to tell of */
+		egress_unstage(e, m);
+		return ch_fail(err, CH_E_CANCELED, "the gateway stops");
+	}
 	prefix = egress_prefix(e, cfg, agent_id, words, a);
 	if (prefix && !str_empty(m->text) && !str_starts(m->text, prefix))
 		m->prefix = prefix;

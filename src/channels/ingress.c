@@ -220,7 +220,7 @@ CH_FIBER static ch_status settle_all_of(struct chan_ingress *g, const char *sess
 	return st;
 }
 
-struct settle_job { struct chan_ingress *g; char *session_key; };
+struct settle_job { struct chan_ingress *g; char *session_key; struct fiber *fiber; };
 
 /* A session's ends, one after the other; those of others do not wait for them. */
 static void settle_fiber(void *arg)
@@ -229,7 +229,7 @@ static void settle_fiber(void *arg)
 	struct chan_ingress *g = job->g;
 	struct ch_err err;
 
-	if (settle_all_of(g, job->session_key, false, &err)) {
+	if (settle_all_of(g, job->session_key, false, &err) && !g->is_cut) {
 		log_error("channels", "session=%s: a reply could not be queued: %s; tried again in %d ms", job->session_key, err.text,
 			  SETTLE_RETRY_MS);
 		loop_timer_start(g->settler, SETTLE_RETRY_MS);
@@ -244,15 +244,15 @@ static void settle_due(void *arg)
 {
 	struct chan_ingress *g = arg;
 
-	for (size_t i = 0; i < g->ended.len; i++) {
+	for (size_t i = 0; i < g->ended.len && !g->is_cut; i++) {
 		struct settle_job *job;
 
 		if (map_find(g->settling, g->ended.at[i].session_key))
 			continue;        /* its fiber takes this along */
 		job = ch_alloc(sizeof(*job));
-		*job = (struct settle_job){ g, ch_strdup(g->ended.at[i].session_key) };
+		*job = (struct settle_job){ g, ch_strdup(g->ended.at[i].session_key), NULL };
 		map_put(g->settling, job->session_key, job);
-		fiber_spawn(g->loop, "settle", FIBER_DETACHED, settle_fiber, job);
+		job->fiber = fiber_spawn(g->loop, "settle", FIBER_DETACHED, settle_fiber, job);
 	}
 }
 
@@ -304,25 +304,47 @@ ch_status ingress_start(struct chan_ingress *g, struct ch_err *err)
 	return inbox_lanes(g->db, a, wake_lane, g, err);
 }
 
-void ingress_drain(struct chan_ingress *g, int64_t deadline_ms)
+static void cancel_lanes(struct chan_ingress *g)
 {
 	size_t cursor = 0;
-	const char *key;
 	void *value;
 
-	g->is_draining = true;
-	settle_due(g);           /* what ended just now */
-	while (map_each(g->lanes, &cursor, &key, &value)) {
+	while (map_each(g->lanes, &cursor, NULL, &value)) {
 		const struct lane *l = value;
 
 		if (l->fiber)
 			fiber_cancel(l->fiber);
 	}
+}
+
+/* Replies that are still being made ready (a file that comes slowly): their rows stay, the next start settles them. */
+static void cut_settling(struct chan_ingress *g)
+{
+	size_t cursor = 0;
+	void *value;
+
+	g->is_cut = true;
+	while (map_each(g->settling, &cursor, NULL, &value)) {
+		const struct settle_job *job = value;
+
+		log_info("channels", "session=%s: its reply is not ready while the gateway stops; the next start sends it",
+			 job->session_key);
+		fiber_cancel(job->fiber);
+	}
+}
+
+void ingress_drain(struct chan_ingress *g, int64_t deadline_ms)
+{
+	g->is_draining = true;
+	settle_due(g);           /* what ended just now */
+	cancel_lanes(g);
 	fiber_mask(+1);          /* who waits here has no later */
-	while (g->active || map_len(g->settling))
-		if (fiber_cond_wait(&g->idle, deadline_ms))
-			break;
+	while (g->active || map_len(g->settling)) {
+		ch_status st = fiber_cond_wait(&g->idle, g->is_cut ? FIBER_FOREVER : deadline_ms);
+
+		/* What is cancelled comes back at its next wait: this ends without a deadline of its own. */
+		if (st == CH_E_TIMEOUT && !g->is_cut)
+			cut_settling(g);
+	}
 	fiber_mask(-1);
-	if (g->active)
-		log_error("channels", "%zu conversations are still being worked on while the gateway stops", g->active);
 }

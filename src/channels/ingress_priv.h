@@ -44,6 +44,7 @@ struct chan_ingress {
 	struct map *settling;            /* session key -> the job of its fiber */
 	struct loop_timer *settler;      /* starts them */
 	bool is_started, is_draining;
+	bool is_cut;                     /* the stop waits no longer: what is settled now is left to the next start */
 	bool has_handed;                 /* some row may be with a run: since the start, or handed over since */
 	size_t handled;                  /* since the last pruning */
 };

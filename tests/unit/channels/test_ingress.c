@@ -70,10 +70,14 @@ static ch_status submit(void *arg, const struct chan_turn *t, struct arena *aren
 	return CH_OK;
 }
 
+static bool is_slow;                             /* a reply takes long to be made ready */
+
 static ch_status run_end(void *arg, const char *session_key, const char *run_id, struct arena *arena, struct chan_run_end *ret,
 			 struct ch_err *e)
 {
 	*ret = (struct chan_run_end){ .state = CHAN_RUN_UNKNOWN };
+	if (is_slow && fiber_sleep(60000))
+		return ch_fail(e, CH_E_CANCELED, "stopped");
 	for (size_t i = 0; i < taken; i++)
 		if (str_eq(turns_taken[i].run_id, run_id))
 			*ret = ends[i];
@@ -391,6 +395,25 @@ static void test_a_reply_that_was_not_put_out_is_by_the_next_start(void **state)
 	in_host(left_over_body);
 }
 
+static void slow_body(void)
+{
+	start();
+	say("e1", "hello");
+	is_slow = true;
+	end_run(0, CHAN_RUN_DONE, "an answer with a large file");
+	chan_host_drain(host, now_mono_ms());
+	is_slow = false;
+	assert_int_equal(rows("handed"), 1);
+	start_again();
+	assert_int_equal(rows("answered"), 1);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+}
+
+static void test_a_stop_cuts_a_slow_reply_and_the_next_start_sends_it(void **state)
+{
+	in_host(slow_body);
+}
+
 static void absorbed_body(void)
 {
 	start();
@@ -497,6 +520,7 @@ int main(void)
 		T(test_what_is_refused_is_told_and_kept),
 		T(test_a_cut_turn_is_taken_up_once),
 		T(test_a_reply_that_was_not_put_out_is_by_the_next_start),
+		T(test_a_stop_cuts_a_slow_reply_and_the_next_start_sends_it),
 		T(test_a_message_that_another_run_took_along_ends_with_it),
 		T(test_a_silent_reply_is_an_end),
 		T(test_the_reply_of_an_event_goes_to_the_sessions_place_once),
