@@ -54,6 +54,31 @@ static void trim(struct agent_host *h)
 		forget(h, oldest);
 }
 
+/* Parsed histories of idle desks, least recently used first to go, so that memory does not follow the number of conversations. */
+static void bound_histories(struct agent_host *h)
+{
+	for (;;) {
+		struct desk *oldest = NULL;
+		size_t cursor = 0, bytes = 0;
+		const char *key;
+		void *value;
+
+		while (map_each(h->desks, &cursor, &key, &value)) {
+			struct desk *d = value;
+
+			if (desk_is_busy(d) || !d->history)
+				continue;
+			bytes += history_bytes(d->history);
+			if (!oldest || d->used_ms < oldest->used_ms)
+				oldest = d;
+		}
+		if (bytes <= DESKS_HISTORY_MAX)
+			return;
+		history_free(oldest->history);
+		oldest->history = NULL;
+	}
+}
+
 static void on_quiet(void *arg)
 {
 	desk_go(arg);
@@ -323,6 +348,7 @@ static void leave_desk(struct desk *d)
 		history_free(d->history);
 		d->history = NULL;
 	}
+	bound_histories(h);
 	host_left(h);
 }
 

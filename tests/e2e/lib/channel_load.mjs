@@ -37,7 +37,7 @@ const answered = (texts) => texts.flatMap((t) => [...t.matchAll(/\b\d+\b/g)].map
 
 /*
  * shares: conversations per network; each gets `each` messages ({irc: 10} for those that are slow). Gives figures:
- * {messages, conversations, seconds, perSecond, cpuMs, rssStart, rssMiddle, rssEnd}.
+ * {messages, conversations, seconds, perSecond, cpuMs, rssStart, rssHalf, rssEnd}.
  */
 export async function channelLoad({ shares, each, slow = {}, waveMs = 0, ms = 600000 }) {
 	const m = await model();
@@ -61,30 +61,37 @@ export async function channelLoad({ shares, each, slow = {}, waveMs = 0, ms = 60
 	}
 }
 
-async function run(gw, nets, { waveMs, ms }) {
-	const pid = gw.proc.child.pid, began = Date.now(), before = usage(pid);
-	const total = nets.reduce((n, x) => n + x.chats * x.each, 0), most = Math.max(...nets.map((n) => n.each));
-	let middle = null;
+/* Numbers from..to of each conversation are said; until all are answered. */
+async function say(nets, from, to, { waveMs, ms }) {
+	const last = (n) => Math.floor(n.each * to), first = (n) => Math.floor(n.each * from);
 
-	for (let i = 0; i < most; i++) {
-		for (const { net, chats, each } of nets)
-			for (let c = 0; c < chats && i < each; c++)
-				await net.say(c, `c${c} #${i}.`);
-		if (i === Math.floor(most / 4))
-			middle = usage(pid);
+	for (let i = 0; i < Math.max(...nets.map((n) => last(n) - first(n))); i++) {
+		for (const n of nets)
+			for (let c = 0; c < n.chats && first(n) + i < last(n); c++)
+				await n.net.say(c, `c${c} #${first(n) + i}.`);
 		await pause(waveMs);
 	}
-	const missing = () => nets.reduce((n, x) => n + Array.from({ length: x.chats }, (_, c) =>
-		x.each - new Set(answered(x.net.shown(c))).size).reduce((a, b) => a + b, 0), 0);
+	const missing = () => nets.reduce((sum, n) => sum + Array.from({ length: n.chats }, (_, c) =>
+		last(n) - new Set(answered(n.net.shown(c))).size).reduce((a, b) => a + b, 0), 0);
 
-	await until(() => missing() === 0, () => `${missing()} of ${total} messages not answered`, ms).catch((e) => {
-		throw new Error(`${missing()} of ${total} messages not answered: ${e.message}`);
+	await until(() => missing() === 0, 'every message answered', ms).catch((e) => {
+		throw new Error(`${missing()} messages were not answered: ${e.message}`);
 	});
+}
+
+async function run(gw, nets, how) {
+	const pid = gw.proc.child.pid, began = Date.now(), before = usage(pid);
+	const total = nets.reduce((n, x) => n + x.chats * x.each, 0);
+
+	await say(nets, 0, 0.5, how);
+	const half = usage(pid);
+
+	await say(nets, 0.5, 1, how);
+	const seconds = (Date.now() - began) / 1000, after = usage(pid);
+
 	for (const { net, chats, each } of nets)
 		for (let c = 0; c < chats; c++)
 			assert.deepEqual(answered(net.shown(c)), Array.from({ length: each }, (_, i) => i), `${net.name} ${c}: once each, in order`);
-	const seconds = (Date.now() - began) / 1000, after = usage(pid);
-
 	return { messages: total, conversations: nets.reduce((n, x) => n + x.chats, 0), seconds, perSecond: total / seconds,
-		cpuMs: (after.cpu - before.cpu) / total, rssStart: before.rss, rssQuarter: middle.rss, rssEnd: after.rss };
+		cpuMs: (after.cpu - before.cpu) / total, rssStart: before.rss, rssHalf: half.rss, rssEnd: after.rss };
 }
