@@ -6,6 +6,8 @@
  */
 #include "channels/slack.h"
 
+#include <string.h>
+
 #include "channels/host.h"
 #include "core/clock.h"
 #include "core/fiber.h"
@@ -58,6 +60,45 @@ static struct chan_acct *acct_of(struct chan_acct *acct, const char *team_id)
 		return acct;
 	chan_acct_each(chan_acct_host(acct), find_team, &search);
 	return search.found;
+}
+
+/* "xapp-1-<app>-…": of one app there may be several. */
+static size_t app_part(const char *token)
+{
+	size_t n = 0;
+
+	for (int dashes = 0; token[n] && dashes < 3; n++)
+		dashes += token[n] == '-';
+	return n;
+}
+
+static CH_FIBER ch_status credential(struct chan_acct *acct, struct secret **ret, bool *ret_is_http, struct ch_err *err)
+{
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = chan_cfg_ref((struct chan_cfg *)chan_acct_cfg(acct));
+
+	*ret_is_http = str_eq(chan_cfg_str(cfg, "mode"), "http");
+	return *ret_is_http ? chan_cfg_secret(cfg, "signingSecret", "SLACK_SIGNING_SECRET", ret, err)
+			    : chan_cfg_secret(cfg, "appToken", "SLACK_APP_TOKEN", ret, err);
+}
+
+/* Who may speak for one app must not speak in the workspace of another: what proves where a payload came from is the app's own. */
+static CH_FIBER ch_status is_same_app(struct chan_acct *a, struct chan_acct *b, bool *ret, struct ch_err *err)
+{
+	CH_AUTO(secret_unref) struct secret *x = NULL;
+	CH_AUTO(secret_unref) struct secret *y = NULL;
+	bool x_is_http, y_is_http;
+	ch_status st = credential(a, &x, &x_is_http, err);
+
+	if (!st)
+		st = credential(b, &y, &y_is_http, err);
+	if (st)
+		return st;
+	if (x_is_http || y_is_http)
+		*ret = x_is_http && y_is_http && secret_equal(x, secret_reveal(y));
+	else
+		*ret = app_part(secret_reveal(x)) == app_part(secret_reveal(y)) &&
+		       !strncmp(secret_reveal(x), secret_reveal(y), app_part(secret_reveal(x)));
+	return CH_OK;
 }
 
 /* -- what the decoder asks -- */
@@ -156,15 +197,19 @@ CH_FIBER ch_status slack_take(struct chan_acct *from, enum slack_source source, 
 	struct slack_known known;
 	const struct chan_cfg *cfg;
 	const struct slack *s;
+	bool is_ours = true;
 	ch_status st;
 
 	*ret_text = NULL;
 	t.acct = acct_of(from, team_id);
-	if (!t.acct) {
-		chan_acct_log(from, "an event of workspace %s, where no account is: left aside", team_id);
+	acct = t.acct ? chan_acct_ref(t.acct) : NULL;
+	st = acct && acct != from ? is_same_app(from, acct, &is_ours, err) : CH_OK;
+	if (st)
+		return st;
+	if (!acct || !is_ours) {
+		chan_acct_log(from, "an event of workspace %s, where no account of this app is: left aside", team_id);
 		return CH_OK;
 	}
-	acct = chan_acct_ref(t.acct);
 	cfg = chan_acct_cfg(acct);
 	s = chan_priv(acct);
 	known = (struct slack_known){

@@ -134,6 +134,34 @@ test('two workspaces: an event goes to the account of its workspace, whichever s
 	assert.equal(two.slack.posts.items.length, 0);
 });
 
+test('threat: what one app signs is not heard in the workspace of another', async (t) => {
+	const other = await SlackDouble.start({ teamId: 'T0TEAM002' });
+
+	other.setClock();
+	const two = await slackGateway(t, { keys: { botToken: undefined, appToken: undefined, apiRoot: undefined }, connected: false,
+		config: {}, accounts: (slack) => ({
+			lent: { mode: 'http', apiRoot: slack.apiRoot, botToken: slack.botToken, signingSecret: slack.signingSecret,
+				webhookPath: '/hooks/lent' },
+			own: { mode: 'http', apiRoot: other.apiRoot, botToken: other.botToken, signingSecret: 'another-secret-of-another-app',
+				webhookPath: '/hooks/own' },
+		}) });
+
+	t.after(() => other.stop());
+	two.slack.eventsUrl = `${two.gw.url}/hooks/lent`;
+	await until(() => two.slack.verifyUrl().catch(() => false), 'the path is there');
+	other.eventsUrl = `${two.gw.url}/hooks/own`;
+	await other.called('auth.test');
+	const forged = { type: 'message', channel: other.dm(ADA).id, channel_type: 'im', user: ADA, text: '!forged', ts: other.ts() };
+	const before = two.model.heard.length;
+
+	assert.equal((await two.slack.request(JSON.stringify(other.payloadOf(forged)))).status, 200);
+	/* What it says itself is heard, after it. */
+	two.slack.say(ADA, ADA, '!mine');
+	await two.slack.sent((m) => m.text === 're: mine');
+	assert.equal(two.model.heard.slice(before).filter((h) => h.mark === 'forged').length, 0);
+	assert.equal(other.posts.items.length, 0);
+});
+
 test('a token that is revoked while it is used: nothing is lost, a person is asked for', async () => {
 	const c = await gw.connect();
 	const state = async () => JSON.stringify(await c.call('channels.status', {}));
