@@ -108,21 +108,30 @@ static bool goes_with(const struct run *r, const struct run *other)
 	       str_eq(other->extra_system, r->extra_system) && run_overrides_equal(&other->over, &r->over);
 }
 
+/* Those of the same sender alone: others' words are not put into a message of theirs, and its answer is not told to others. */
 static void put_dropped(struct desk *d, struct run *r, struct buf *out)
 {
-	if (!d->dropped.len)
+	size_t count = 0, left = 0;
+
+	for (size_t i = 0; i < d->dropped.len; i++)
+		count += from_is_same(r->from, d->dropped.at[i]->from);
+	if (!count)
 		return;
-	buf_printf(out, "[%zu earlier message%s had to be dropped while you were busy. What they began with:\n",
-		   d->dropped.len, d->dropped.len == 1 ? "" : "s");
+	buf_printf(out, "[%zu earlier message%s had to be dropped while you were busy. What they began with:\n", count,
+		   count == 1 ? "" : "s");
 	for (size_t i = 0; i < d->dropped.len; i++) {
 		struct run *gone = d->dropped.at[i];
 
+		if (!from_is_same(r->from, gone->from)) {
+			d->dropped.at[left++] = gone;
+			continue;
+		}
 		buf_printf(out, "- %s\n", line_of(gone));
 		gone->desk = NULL;
 		vec_push(&r->merged, gone);
 	}
 	buf_puts(out, "]\n\n");
-	d->dropped.len = 0;
+	d->dropped.len = left;
 }
 
 static void put_collected(struct desk *d, struct run *r, struct buf *out)
