@@ -33,9 +33,20 @@ static void fence(struct making *m, const char *source, const char *text, size_t
 	m->has_outside = true;
 }
 
+/* A name that people choose, in a line of ours: what is in parentheses or quotes there is said by us. */
+static const char *chosen_name(struct making *m, const char *name)
+{
+	char *word = arena_strdup(m->arena, ingress_word(m->arena, name));
+
+	for (char *c = word; *c; c++)
+		if (strchr("()\"", *c))
+			*c = ' ';
+	return str_trim(m->arena, word);
+}
+
 static const char *who(struct making *m, const char *name, const char *id)
 {
-	const char *word = ingress_word(m->arena, name), *key = ingress_word(m->arena, id);
+	const char *word = chosen_name(m, name), *key = ingress_word(m->arena, id);
 
 	if (!*word || str_eq(word, key))
 		return *key ? key : "somebody";
@@ -232,7 +243,7 @@ static void put_envelope(struct making *m, const struct chan_turn *turn)
 {
 	const struct chan_in *in = &m->batch->in;
 	bool is_group = in->peer.kind != CHAN_DIRECT;
-	const char *room = ingress_word(m->arena, in->peer.name);
+	const char *room = chosen_name(m, in->peer.name);
 
 	buf_printf(&m->out, "[%s", chan_acct_ops(m->acct)->label);
 	if (is_group)
