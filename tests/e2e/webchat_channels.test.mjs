@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { Gateway } from './lib/gateway.mjs';
 import { TelegramWorld, echo } from './lib/telegram.mjs';
 import { until } from './lib/wait.mjs';
 import { launch, PHONE, say, words } from './webchat_browser.mjs';
@@ -186,4 +187,36 @@ test('what could not be delivered is shown with its reason and sent again', asyn
 	await letter.waitFor({ state: 'detached' });
 	await d.reply(shut, (m) => /re m-6/.test(m.text ?? ''));
 	await assertNoMarkup(o);
+});
+
+test('an account that is refused says why and what it needs', async () => {
+	const { page } = await enter();
+
+	await page.getByRole('button', { name: 'Channels' }).click();
+	await page.getByRole('button', { name: 'Stop Telegram' }).click();
+	d.fail('getMe', '401', { times: 3 });
+	await page.getByRole('button', { name: 'Start Telegram' }).click();
+	const row = page.locator('.channel-row', { hasText: 'needs a login' });
+
+	await row.waitFor();
+	assert.match(await row.locator('.channel-why').innerText(), /401|Unauthorized|token/i);
+	d.clearFaults();
+});
+
+test('who has no network yet is told how to add one', async () => {
+	const gw = await Gateway.start();
+
+	try {
+		const o = await browser.open();
+
+		opened.push(o);
+		await o.page.goto(`${gw.url}/#token=${gw.token}`);
+		await words.composer(o.page).waitFor();
+		assert.equal(await o.page.locator('.channel-note').count(), 0);
+		await o.page.getByRole('button', { name: 'Channels' }).press('Enter');
+		await o.page.getByText('chela channels add telegram').waitFor();
+		assert.deepEqual(o.seen.errors, []);
+	} finally {
+		await gw.stop();
+	}
 });

@@ -25,7 +25,7 @@ function Check({ words, isOn, set }: { words: string; isOn: boolean; set: (on: b
 function Facts({ request }: { request: PairingRequest }): VNode {
   const facts: [string, string][] = [
     ['id', request.senderId],
-    ['says its name is', [request.name, request.username && `@${request.username}`].filter(Boolean).join(' ')],
+    ['calls itself', [request.name, request.username && `@${request.username}`].filter(Boolean).join(' ')],
     ['account', request.accountName || (request.accountId === 'default' ? '' : request.accountId)],
     ['code', request.code],
   ];

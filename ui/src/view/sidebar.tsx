@@ -23,7 +23,7 @@ const THEME_ICONS: Record<Theme, IconName> = { system: 'system', light: 'sun', d
 const THEME_WORDS: Record<Theme, string> = { system: 'as the system', light: 'light', dark: 'dark' };
 
 function Items({ app, rows, onOpen }: { app: App; rows: readonly SessionRow[]; onOpen: (key: string) => void }): VNode {
-  const openKey = useStore(app.store, (state) => state.chat.sessionKey);
+  const openKey = useStore(app.store, (state) => (state.view === 'chat' ? state.chat.sessionKey : ''));
   return (
     <>
       {rows.map((row) => (
