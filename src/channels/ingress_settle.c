@@ -368,6 +368,8 @@ CH_FIBER static ch_status take_up(struct settling *s, const struct group *gr, st
 		st = up->resume(up->arg, s->session_key, gr->run_id, t.run_id, rename_rows, &t, &why);
 	if (st == CH_E_IO || st == CH_E_BUSY)
 		return ch_fail(err, st, "%s", why.text);
+	if (st == CH_E_CONFLICT)
+		return end_group(s, gr, NULL, false, why.text, err);     /* what is asked stands in the chat; its answer goes on */
 	if (!st) {
 		show_life_again(s, gr, t.run_id);
 		log_info("channels", "session=%s run=%s was cut by the last stop and is taken up again", s->session_key, gr->run_id);

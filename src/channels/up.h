@@ -60,7 +60,7 @@ struct chan_up {
 					 struct chan_run_end *ret, struct ch_err *err);
 	/*
 	 * The run that a restart cut is to be taken up again, once, by an event in its session whose run id is `new_run_id`; `also`
-	 * in the same transaction.
+	 * in the same transaction. CH_E_CONFLICT: it had asked a person, whose answer wakes the session by itself.
 	 */
 	CH_MUST_USE ch_status (*resume)(void *arg, const char *session_key, const char *run_id, const char *new_run_id,
 					CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *also_arg, struct ch_err *err);

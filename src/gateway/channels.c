@@ -17,8 +17,9 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/str.h"
-#include "gateway/hub.h"
 #include "gateway/cards.h"
+#include "gateway/hub.h"
+#include "gateway/services.h"
 #include "sessions/text.h"
 
 /* -- in -- */
@@ -50,12 +51,50 @@ static ch_status submit(void *arg, const struct chan_turn *t, struct arena *a, e
 	return CH_OK;
 }
 
+struct waiting { const char *session_key; int64_t since_ms; bool is_found; };
+
+static bool is_its_approval(void *arg, const struct approval *row)
+{
+	struct waiting *w = arg;
+
+	w->is_found |= row->created_at >= w->since_ms;
+	return !w->is_found;
+}
+
+static bool is_its_question(void *arg, const struct question *q)
+{
+	struct waiting *w = arg;
+
+	w->is_found |= str_eq(q->session_key, w->session_key) && q->created_at >= w->since_ms;
+	return !w->is_found;
+}
+
+/* The run had asked a person, and the answer is still to come: it wakes the session by itself. Asking again would ask twice. */
+static ch_status check_waiting(struct gw *gw, const char *session_key, const char *run_id, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct waiting w = { .session_key = session_key };
+	struct input_row in;
+	ch_status st = input_find(gw->sessions, session_key, run_id, a, &in, err);
+
+	if (st || !in.started_at)
+		return st == CH_E_NOT_FOUND ? CH_OK : st;
+	w.since_ms = in.started_at;
+	st = approval_pending(gw->services->host.approvals, session_key, is_its_approval, &w, err);
+	if (!st && !w.is_found)
+		st = question_pending(gw->services->host.questions, is_its_question, &w, err);
+	if (!st && w.is_found)
+		return ch_fail(err, CH_E_CONFLICT, "it waits for a person's answer");
+	return st;
+}
+
 static ch_status resume(void *arg, const char *session_key, const char *run_id, const char *new_run_id,
 			CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *also_arg, struct ch_err *err)
 {
 	struct gw *gw = arg;
+	ch_status st = check_waiting(gw, session_key, run_id, err);
 
-	return agent_resume(gw->agents, &(struct agent_resume){ session_key, run_id, new_run_id, also, also_arg }, err);
+	return st ? st : agent_resume(gw->agents, &(struct agent_resume){ session_key, run_id, new_run_id, also, also_arg }, err);
 }
 
 /* -- out: what became of a run -- */
