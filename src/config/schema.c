@@ -20,14 +20,14 @@
 
 static const struct config_row rows[] = {
 	NOTES("$schema"),
-	{ .path = "accessGroups", .type = CFG_ANY, .flags = CFG_HOT,
+	{ .path = "accessGroups", .type = CFG_ANY, .flags = CFG_HOT | CFG_ADVANCED,
 	  .help = "Named groups of senders for allowlists: {<name>: {type: \"message.senders\", members: {<channel>: [ids]}}}." },
 	LATER("acp"),
 #include "config/schema/agents.inc"
 #include "config/schema/approvals.inc"
 	LATER("attachments"),
 #include "config/schema/auth.inc"
-	{ .path = "bindings", .type = CFG_ANY, .flags = CFG_HOT,
+	{ .path = "bindings", .type = CFG_ANY, .flags = CFG_HOT | CFG_ADVANCED,
 	  .help = "Which agent answers where: [{agentId, match: {channel, accountId, peer: {kind, id}, guildId, teamId, roles}}]." },
 	LATER("broadcast"),
 	LATER("browser"),

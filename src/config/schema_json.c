@@ -86,7 +86,10 @@ static void put_type(struct arena *a, struct json *o, const struct config_row *r
 	case CFG_BYTES: any_of(a, o, typed(a, "string"), typed(a, "integer")); break;
 	case CFG_OBJECT:
 	case CFG_MAP: set_str(a, o, "type", "object"); break;
-	case CFG_LIST: set_str(a, o, "type", "array"); break;
+	case CFG_LIST:                           /* of words, unless a row below says what its items are */
+		set_str(a, o, "type", "array");
+		json_set(a, o, "items", typed(a, "string"));
+		break;
 	case CFG_SECRET: any_of(a, o, typed(a, "string"), reference_schema(a)); break;
 	case CFG_STR_OR_OBJ: any_of(a, o, typed(a, "string"), typed(a, "object")); break;
 	case CFG_ANY: any_of(a, o, typed(a, "string"), typed(a, "boolean")); break;
