@@ -49,6 +49,7 @@ struct chan_message {
 	const char *session_key, *run_id;        /* for notices and traces; or NULL */
 	const char *origin;              /* "reply", "notice", "tool", "send", "card": what made it */
 	const char *draft_id;            /* a message of ours that the first part replaces by an edit; or NULL */
+	bool may_attach;                 /* egress_reply(): MEDIA: lines of the text name files of the workspace; the owner's turns */
 	bool is_silent;
 	bool is_batch;                   /* answers several messages at once (replyToMode "batched") */
 	const char *prefix;              /* put in front of the text; set by egress_put() */

@@ -35,6 +35,26 @@ static void stage_one(struct chan_egress *e, const char *agent_id, struct chan_f
 			       file.path ? file.path : file.url, err.text);
 }
 
+static void add_line(struct arena *a, struct chan_message *m, const char *line)
+{
+	m->text = arena_printf(a, "%s%s%s", m->text ? m->text : "", str_empty(m->text) ? "" : "\n\n", line);
+}
+
+/*
+ * A MEDIA: line of a reply. No policy has looked at it, as it does at the message tool: so no address is fetched for one (an
+ * injected text could carry what it knows into it), and only the owner is sent files this way.
+ */
+static void take_line(struct chan_egress *e, const char *agent_id, const char *where, bool as_voice, struct arena *a,
+		      struct chan_message *m, struct chan_file *files, size_t *count)
+{
+	if (is_address(where))
+		add_line(a, m, where);
+	else if (!m->may_attach)
+		add_line(a, m, "(A file was not sent: that takes the owner, or the message tool.)");
+	else
+		stage_one(e, agent_id, (struct chan_file){ .path = where, .as_voice = as_voice }, a, m, files, count);
+}
+
 static void take_files(struct chan_egress *e, const char *agent_id, const struct render_tags *tags, struct arena *a,
 		       struct chan_message *m)
 {
@@ -47,13 +67,8 @@ static void take_files(struct chan_egress *e, const char *agent_id, const struct
 	m->file_count = 0;
 	for (size_t i = 0; i < given_count && i < most; i++)
 		stage_one(e, agent_id, given[i], a, m, files, &count);
-	for (size_t i = 0; i < tags->media_count && given_count + i < most; i++) {
-		const char *where = tags->media[i];
-		struct chan_file f = { .path = is_address(where) ? NULL : where, .url = is_address(where) ? where : NULL,
-				       .as_voice = tags->as_voice };
-
-		stage_one(e, agent_id, f, a, m, files, &count);
-	}
+	for (size_t i = 0; i < tags->media_count && given_count + i < most; i++)
+		take_line(e, agent_id, tags->media[i], tags->as_voice, a, m, files, &count);
 	m->files = files;
 	m->file_count = count;
 }

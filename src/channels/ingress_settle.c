@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "channels/access.h"
 #include "channels/egress.h"
 #include "channels/live.h"
 #include "core/clock.h"
@@ -189,6 +190,7 @@ CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *run_id, co
 		return CH_OK;
 	}
 	w->m.reply_to = w->at.message_id;
+	w->m.may_attach = chan_is_owner_id(chan_host_config(g->host), w->at.channel, w->at.sender_id);
 	add_files(a, media, &w->m);
 	st = egress_reply(chan_host_egress(g->host), agent_of(w->m.session_key, a), NULL, a, &w->m, &w->is_silent, &why);
 	if (!st && w->is_silent)

