@@ -83,8 +83,15 @@ const struct slash_command cmd_status = {
 
 static ch_status do_whoami(struct run *r, const char *args, struct buf *out, struct ch_err *err)
 {
-	buf_printf(out, "You are the owner of this gateway, writing by `%s` in session `%s` of agent `%s`.",
-		   r->channel ? r->channel : "unknown", r->session_key, r->agent_id);
+	const struct run_channel *from = r->from;
+
+	if (from)
+		buf_printf(out, "You are `%s:%s`%s, writing on account `%s`", from->channel, from->sender_id ? from->sender_id : "unknown",
+			   r->sender_is_owner ? ", the owner of this gateway" : ", a guest of this gateway",
+			   from->account ? from->account : "default");
+	else
+		buf_printf(out, "You are the owner of this gateway, writing by `%s`", r->channel ? r->channel : "unknown");
+	buf_printf(out, " in session `%s` of agent `%s`.", r->session_key, r->agent_id);
 	return CH_OK;
 }
 
