@@ -197,7 +197,7 @@ void acct_set_state(struct chan_acct *acct, enum chan_state state, const char *d
 	chan_acct_log(acct, "%s%s%s", chan_state_name(state), detail ? ": " : "", detail ? detail : "");
 	log_debug("channels", "%s/%s is %s", acct->ops->id, acct->id, chan_state_name(state));
 	if (is_up(state) && !was_up && !acct->is_gone)
-		egress_wake(h->egress, acct->ops->id, acct->id);
+		egress_came_up(h->egress, acct->ops->id, acct->id);
 	if (!acct->is_gone && h->up.on_state)
 		h->up.on_state(h->up.arg, acct->ops->id, acct->id);
 }

@@ -206,6 +206,16 @@ void egress_wake(struct chan_egress *e, const char *channel, const char *account
 	vec_done(&lanes);
 }
 
+void egress_came_up(struct chan_egress *e, const char *channel, const char *account)
+{
+	struct ch_err err = { 0 };
+
+	if (e->is_started && !e->is_draining && outbox_due_now(e->db, channel, account, &err))
+		log_warn("channels", "chan=%s account=%s the outbox could not be written: %s; what waits goes at its time", channel,
+			 account, err.text);
+	egress_wake(e, channel, account);
+}
+
 /* -- putting -- */
 
 static ch_status check_buttons(const struct chan_ops *ops, const struct chan_message *m, struct ch_err *err)

@@ -66,7 +66,9 @@ struct chan_egress *egress_new(struct chan_host *h);
 void egress_free(struct chan_egress *e);
 CH_FIBER CH_MUST_USE ch_status egress_start(struct chan_egress *e, struct ch_err *err);
 CH_FIBER void egress_drain(struct chan_egress *e, int64_t deadline_ms);
-/* The account came up, or its keys changed. */
+/* The account has logged in: what waited for that, or for a next try, goes at once. */
+void egress_came_up(struct chan_egress *e, const char *channel, const char *account);
+/* Something was put, or the account's keys changed. */
 void egress_wake(struct chan_egress *e, const char *channel, const char *account);
 
 /*

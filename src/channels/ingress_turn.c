@@ -135,6 +135,18 @@ CH_FIBER static ch_status take_media(struct chan_ingress *g, struct chan_acct *a
 
 #define EARLIER_MAX 20                   /* messages of a thread that its first turn is told */
 
+/* What was said before the message; what came since is a message of its own, with an answer of its own. */
+static struct json *before_message(const struct json *list, const struct chan_in *in, int64_t received_at, struct arena *a)
+{
+	int64_t until_ms = in->at_ms ? in->at_ms : received_at;
+	struct json *kept = json_new_arr(a);
+
+	json_each(row, list)
+		if (json_get_int(row, "at", 0) < until_ms && !str_eq(json_get_str(row, "id"), in->message_id))
+			json_push(kept, json_clone(a, row));
+	return kept;
+}
+
 /*
  * The first turn of a thread is told what was said there before we were asked. NULL: it is not the first, or the network does not
  * know; only the gateway's end is a failure.
@@ -164,7 +176,7 @@ CH_FIBER static ch_status fetch_earlier(struct chan_ingress *g, struct chan_acct
 		log_info("channels", "%s/%s: what was said before in a thread could not be read: %s; the turn goes without it", ops->id,
 			 chan_acct_id(acct), why.text);
 	else
-		*ret = list;
+		*ret = before_message(list, &b->at[0]->in, b->at[0]->row.received_at, a);
 	return CH_OK;
 }
 

@@ -277,6 +277,19 @@ ch_status outbox_sent(struct db *db, const struct outbox_row *row, const char *m
 	return db_run(s, NULL, err);
 }
 
+ch_status outbox_due_now(struct db *db, const char *channel, const char *account, struct ch_err *err)
+{
+	struct db_stmt *s;
+	ch_status st = db_prep(db, "UPDATE channel_outbox SET next_at = 0 WHERE channel = ?1 AND account = ?2 AND state = 'pending' "
+				   "AND next_at > 0", &s, err);
+
+	if (st)
+		return st;
+	db_bind_text(s, 1, channel);
+	db_bind_text(s, 2, account);
+	return db_run(s, NULL, err);
+}
+
 ch_status outbox_again(struct db *db, int64_t id, enum outbox_state state, int attempts, int64_t next_at, const char *error,
 		       struct ch_err *err)
 {

@@ -63,6 +63,8 @@ CH_MUST_USE ch_status outbox_sent(struct db *db, const struct outbox_row *row, c
 /* Again at next_at: PENDING when it is known not to be out, SENDING when it may be. */
 CH_MUST_USE ch_status outbox_again(struct db *db, int64_t id, enum outbox_state state, int attempts, int64_t next_at,
 				   const char *error, struct ch_err *err);
+/* Pending ones wait no longer: what they waited for may be over. */
+CH_MUST_USE ch_status outbox_due_now(struct db *db, const char *channel, const char *account, struct ch_err *err);
 CH_MUST_USE ch_status outbox_end(struct db *db, int64_t id, enum outbox_state state, const char *error, int64_t now_ms,
 				 struct ch_err *err);
 

@@ -112,7 +112,7 @@ test('slash commands are answered to the person alone', async () => {
 	const { item } = await slack.answers.find((a) => a.user === ADA, { what: 'an answer to the command' });
 
 	assert.equal(item.body.response_type, 'ephemeral');
-	assert.match(item.body.text, /writing by `slack`/);
+	assert.match(item.body.text, /You are `slack:U0ADA0001`/);
 	slack.slash(ADA, GENERAL, '/chela', 'words !slash');
 	assert.equal((await slack.answers.find((a) => a.body.text === 're: slash')).item.body.response_type, 'ephemeral');
 	slack.slash(ADA, GENERAL, '/other');
