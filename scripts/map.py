@@ -18,11 +18,11 @@ FOLDERS = [
     ("src/config", "the configuration"), ("src/sessions", "keys, rows, transcripts, inputs, lanes"),
     ("src/models", "language models"), ("src/secrets", "the store of credentials"),
     ("src/approvals", "what waits for a person"), ("src/exec", "commands: read, bound, sandboxed, run"), ("src/web", "pages, searches, endpoints"),
-    ("src/tools", "what an agent can do"), ("src/agent", "turns"),
+    ("src/channels", "messaging networks and what they have in common"), ("src/tools", "what an agent can do"), ("src/agent", "turns"),
     ("src/gateway", "protocol v4"), ("src/gateway/methods", "the RPC methods, a family per file"),
     ("src/http_api", "the HTTP surface"), ("src/cli", "the command line"), ("ui", "the web page"),
     ("ui/src", "its start"), ("ui/src/gateway", "the connection, the way in"), ("ui/src/chat", "the conversation, pure"),
-    ("ui/src/app", "state and controllers"), ("ui/src/markdown", "text of models, made safe"), ("ui/src/view", "components"), ("scripts", "build and test helpers"), ("bench", "the benchmark"),
+    ("ui/src/app", "state and controllers"), ("ui/src/attention", "what waits for a person"), ("ui/src/channels", "networks"), ("ui/src/markdown", "text of models, made safe"), ("ui/src/view", "components"), ("scripts", "build and test helpers"), ("bench", "the benchmark"),
 ]
 
 
@@ -58,7 +58,17 @@ def rows(folder):
     return out
 
 
+def check_folders():
+    """A folder that nobody named here would be missing from the map without a word."""
+    files = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "src/*.c", "ui/src/*.ts", "ui/src/*.tsx"],
+                           capture_output=True, text=True, check=True).stdout.split()
+    missing = {os.path.dirname(f) for f in files if os.path.isfile(f)} - {folder for folder, _ in FOLDERS}
+    if missing:
+        sys.exit(f"scripts/map.py: FOLDERS does not name {', '.join(sorted(missing))}")
+
+
 def build():
+    check_folders()
     parts = []
     for folder, what in FOLDERS:
         lines = rows(folder) if os.path.isdir(folder) else []

@@ -11,23 +11,6 @@
 #include "approvals/approval.h"
 #include "core/str.h"
 
-/* Longer than any run of backticks within. */
-static void put_block(struct buf *out, const char *text)
-{
-	size_t longest = 2, run = 0;
-
-	for (const char *p = text; *p; p++) {
-		run = *p == '`' ? run + 1 : 0;
-		longest = CH_MAX(longest, run);
-	}
-	for (size_t i = 0; i <= longest; i++)
-		buf_putc(out, '`');
-	buf_printf(out, "\n%s\n", text);
-	for (size_t i = 0; i <= longest; i++)
-		buf_putc(out, '`');
-	buf_putc(out, '\n');
-}
-
 static void put_choices(struct buf *out, unsigned decisions)
 {
 	for (unsigned d = APPROVAL_ALLOW_ONCE; d <= APPROVAL_DENY; d <<= 1)
@@ -45,9 +28,9 @@ static bool put_pending(void *arg, const struct approval *row)
 	s->count++;
 	buf_printf(s->out, "\n**%s**%s%s\n", row->kind == APPROVAL_EXEC ? "Command" : json_str_or(json_get(p, "title"), "Action"),
 		   json_get_str(p, "warningText") ? " - " : "", json_str_or(json_get(p, "warningText"), ""));
-	put_block(s->out, json_str_or(json_get(p, row->kind == APPROVAL_EXEC ? "commandText" : "description"), ""));
+	buf_put_block(s->out, json_str_or(json_get(p, row->kind == APPROVAL_EXEC ? "commandText" : "description"), ""));
 	if (json_get_str(p, "detail"))
-		put_block(s->out, json_get_str(p, "detail"));
+		buf_put_block(s->out, json_get_str(p, "detail"));
 	buf_printf(s->out, "`/approve %s ", row->id);
 	put_choices(s->out, row->decisions);
 	buf_puts(s->out, "`\n");

@@ -93,6 +93,18 @@ const struct slash_command *command_find(const char *name)
 	return NULL;
 }
 
+bool slash_is_command(const char *text, const struct config *c)
+{
+	CH_AUTO(arena_unref) struct arena *a = NULL;
+	const struct slash_command *cmd;
+
+	if (text[0] != '/')
+		return false;
+	a = arena_new(0);
+	cmd = command_find(arena_strndup(a, text + 1, strcspn(text + 1, " \t\r\n:@")));
+	return cmd && slash_is_listed(cmd, c);
+}
+
 const struct slash_command *command_parse(const struct config *c, const char *text, struct arena *a,
 					  const char **ret_args)
 {

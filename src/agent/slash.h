@@ -45,5 +45,7 @@ struct slash_command {
 const struct slash_command *const *slash_commands(size_t *ret_count);
 /* Is it there for users by this configuration? */
 bool slash_is_listed(const struct slash_command *cmd, const struct config *c);
+/* Does the text begin with one that is there, "/name", "/name:…" or "/name@bot"? */
+bool slash_is_command(const char *text, const struct config *c);
 
 #endif

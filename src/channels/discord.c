@@ -140,12 +140,7 @@ static ch_status take_token(struct discord *d, struct ch_err *err)
 
 static void free_values(struct map *m)
 {
-	size_t cursor = 0;
-	const char *key;
-	void *value;
-
-	while (m && map_each(m, &cursor, &key, &value))
-		ch_free(value);
+	map_clear(m, ch_free);
 	map_free(m);
 }
 

@@ -93,24 +93,12 @@ struct discord_rate *discord_rate_new(void)
 	return r;
 }
 
-static void free_values(struct map *m)
-{
-	size_t cursor = 0;
-	const char *key;
-	void *value;
-
-	while (map_each(m, &cursor, &key, &value)) {
-		map_take(m, key);
-		ch_free(value);
-	}
-}
-
 void discord_rate_free(struct discord_rate *r)
 {
 	if (!r)
 		return;
-	free_values(r->names);
-	free_values(r->buckets);
+	map_clear(r->names, ch_free);
+	map_clear(r->buckets, ch_free);
 	map_free(r->names);
 	map_free(r->buckets);
 	ch_free(r);
@@ -171,7 +159,7 @@ static void make_room(struct discord_rate *r, int64_t now_ms)
 	void *value;
 
 	if (map_len(r->names) >= DISCORD_RATE_BUCKETS_MAX)
-		free_values(r->names);
+		map_clear(r->names, ch_free);
 	if (map_len(r->buckets) < DISCORD_RATE_BUCKETS_MAX)
 		return;
 	while (map_each(r->buckets, &cursor, &key, &value)) {
@@ -181,7 +169,7 @@ static void make_room(struct discord_rate *r, int64_t now_ms)
 		}
 	}
 	if (map_len(r->buckets) >= DISCORD_RATE_BUCKETS_MAX)
-		free_values(r->buckets);
+		map_clear(r->buckets, ch_free);
 }
 
 static struct bucket *bucket_of(struct discord_rate *r, const struct discord_route *rt, const char *bucket, int64_t now_ms)

@@ -23,22 +23,10 @@ static void copy(char *dst, size_t cap, const char *src)
 	dst[n] = 0;
 }
 
-static void forget_all(struct map *m)
-{
-	size_t cursor = 0;
-	const char *key;
-	void *value;
-
-	while (map_each(m, &cursor, &key, &value)) {
-		map_take(m, key);
-		ch_free(value);
-	}
-}
-
 static void keep(struct map *m, const char *key, void *value)
 {
 	if (map_len(m) >= DISCORD_ROOMS_MAX)
-		forget_all(m);
+		map_clear(m, ch_free);
 	ch_free(map_put(m, key, value));
 }
 

@@ -415,26 +415,19 @@ static ch_status drop_old(struct db *db, int64_t before_ms, struct ch_err *err)
 	return db_run(row, NULL, err);
 }
 
-static ch_status drop_excess(struct db *db, const char *channel, const char *account, struct ch_err *err)
+/*
+ * Tombstones, and what was overheard: each room keeps a few of those, and many rooms (threads) together the newest. Of either an
+ * account keeps INBOX_KEEP_MAX.
+ */
+static const char *const drop_ended = "DELETE FROM channel_inbox WHERE id IN (SELECT id FROM channel_inbox WHERE channel = ?1 AND "
+				      "account = ?2 AND ended_at > 0 ORDER BY ended_at DESC, id DESC LIMIT -1 OFFSET ?3)";
+static const char *const drop_overheard = "DELETE FROM channel_inbox WHERE id IN (SELECT id FROM channel_inbox WHERE channel = ?1 AND "
+					  "account = ?2 AND state = 'overheard' ORDER BY id DESC LIMIT -1 OFFSET ?3)";
+
+static ch_status drop_excess(struct db *db, const char *sql, const char *channel, const char *account, struct ch_err *err)
 {
 	struct db_stmt *row;
-	ch_status st = db_prep(db, "DELETE FROM channel_inbox WHERE id IN (SELECT id FROM channel_inbox WHERE channel = ?1 AND "
-			       "account = ?2 AND ended_at > 0 ORDER BY ended_at DESC, id DESC LIMIT -1 OFFSET ?3)", &row, err);
-
-	if (st)
-		return st;
-	db_bind_text(row, 1, channel);
-	db_bind_text(row, 2, account);
-	db_bind_int(row, 3, INBOX_KEEP_MAX);
-	return db_run(row, NULL, err);
-}
-
-/* Each place keeps a few; many places (threads) together keep the newest. */
-static ch_status drop_overheard(struct db *db, const char *channel, const char *account, struct ch_err *err)
-{
-	struct db_stmt *row;
-	ch_status st = db_prep(db, "DELETE FROM channel_inbox WHERE id IN (SELECT id FROM channel_inbox WHERE channel = ?1 AND "
-			       "account = ?2 AND state = 'overheard' ORDER BY id DESC LIMIT -1 OFFSET ?3)", &row, err);
+	ch_status st = db_prep(db, sql, &row, err);
 
 	if (st)
 		return st;
@@ -462,10 +455,11 @@ ch_status inbox_prune(struct db *db, int64_t now_ms, struct ch_err *err)
 	db_done(row);
 	if (!st)
 		st = drop_old(db, now_ms - INBOX_KEEP_MS, err);
-	for (size_t i = 0; i < logins.len && !st; i++)
-		st = drop_excess(db, logins.at[i].channel, logins.at[i].account, err);
-	for (size_t i = 0; i < logins.len && !st; i++)
-		st = drop_overheard(db, logins.at[i].channel, logins.at[i].account, err);
+	for (size_t i = 0; i < logins.len && !st; i++) {
+		st = drop_excess(db, drop_ended, logins.at[i].channel, logins.at[i].account, err);
+		if (!st)
+			st = drop_excess(db, drop_overheard, logins.at[i].channel, logins.at[i].account, err);
+	}
 	vec_done(&logins);
 	return st;
 }

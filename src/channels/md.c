@@ -385,7 +385,7 @@ static void open_item(struct reader *r, const MD_BLOCK_LI_DETAIL *d)
 	r->depth++;
 	r->has_marker = true;
 	r->number = l->next;
-	r->marker = d->is_task ? (d->task_mark == ' ' ? MD_TODO : MD_DONE) : l->is_ordered ? MD_NUMBER : MD_BULLET;
+	r->marker = d->is_task ? (d->task_mark == ' ' ? MD_TASK_OPEN : MD_TASK_DONE) : l->is_ordered ? MD_NUMBER : MD_BULLET;
 	l->next += l->next < 999999999;
 }
 

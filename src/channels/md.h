@@ -41,7 +41,7 @@ struct md_link {
 };
 
 enum md_kind { MD_PARA, MD_HEADING, MD_CODE_BLOCK, MD_RULE };
-enum md_marker { MD_NO_MARKER, MD_BULLET, MD_NUMBER, MD_TODO, MD_DONE };
+enum md_marker { MD_NO_MARKER, MD_BULLET, MD_NUMBER, MD_TASK_OPEN, MD_TASK_DONE };
 
 struct md_block {
 	enum md_kind kind;

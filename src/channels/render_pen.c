@@ -270,10 +270,10 @@ static void put_marker(struct pen *p, const struct md_block *b)
 		buf_printf(&digits, "%u. ", b->number);
 		puts_mark(p, buf_str(&digits));
 		break;
-	case MD_TODO:
+	case MD_TASK_OPEN:
 		puts_mark(p, "☐ ");
 		break;
-	case MD_DONE:
+	case MD_TASK_DONE:
 		puts_mark(p, "☑ ");
 		break;
 	}

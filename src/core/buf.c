@@ -149,3 +149,19 @@ char *buf_take(struct buf *b, size_t *ret_len)
 	*b = (struct buf){ .max_bytes = b->max_bytes };
 	return data;
 }
+
+void buf_put_block(struct buf *b, const char *text)
+{
+	size_t longest = 2, run = 0;
+
+	for (const char *p = text; *p; p++) {
+		run = *p == '`' ? run + 1 : 0;
+		longest = CH_MAX(longest, run);
+	}
+	for (size_t i = 0; i <= longest; i++)
+		buf_putc(b, '`');
+	buf_printf(b, "\n%s\n", text);
+	for (size_t i = 0; i <= longest; i++)
+		buf_putc(b, '`');
+	buf_putc(b, '\n');
+}

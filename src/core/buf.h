@@ -33,6 +33,8 @@ void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) CH_PRINTF(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) CH_PRINTF(2, 0);
+/* The text as a code block of Markdown, between fences longer than any within, so that it cannot leave them. */
+void buf_put_block(struct buf *b, const char *text);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 void buf_truncate(struct buf *b, size_t len);

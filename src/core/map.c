@@ -162,3 +162,15 @@ bool map_each(const struct map *m, size_t *cursor, const char **ret_key, void **
 	}
 	return false;
 }
+
+void map_clear(struct map *m, void (*drop)(void *value))
+{
+	size_t cursor = 0;
+	const char *key;
+	void *value;
+
+	while (m && map_each(m, &cursor, &key, &value)) {
+		map_take(m, key);
+		drop(value);
+	}
+}

@@ -22,6 +22,8 @@ void *map_find(const struct map *m, const char *key);
 void *map_put(struct map *m, const char *key, void *value);
 /* Gives the value taken out, or NULL. */
 void *map_take(struct map *m, const char *key);
+/* Empties it; each value is given to drop. NULL is fine. */
+void map_clear(struct map *m, void (*drop)(void *value));
 size_t map_len(const struct map *m);
 /* *cursor starts at 0; false at the end. */
 bool map_each(const struct map *m, size_t *cursor, const char **ret_key, void **ret_value);

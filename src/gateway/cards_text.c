@@ -10,23 +10,6 @@
 
 #define CARD_TEXT_MAX (512u << 10)
 
-/* A fence longer than any run of backticks within, so that what is shown cannot leave it. */
-static void put_block(struct buf *out, const char *text)
-{
-	size_t longest = 2, run = 0;
-
-	for (const char *p = text; *p; p++) {
-		run = *p == '`' ? run + 1 : 0;
-		longest = CH_MAX(longest, run);
-	}
-	for (size_t i = 0; i <= longest; i++)
-		buf_putc(out, '`');
-	buf_printf(out, "\n%s\n", text);
-	for (size_t i = 0; i <= longest; i++)
-		buf_putc(out, '`');
-	buf_putc(out, '\n');
-}
-
 static const char *take(struct arena *a, struct buf *out)
 {
 	return arena_strndup(a, buf_str(out), out->len);
@@ -40,12 +23,12 @@ static void put_subject(struct buf *out, const struct approval *row)
 
 	buf_printf(out, "**%s**\n", is_exec ? "Run this command?" : json_str_or(json_get(p, "title"), "Allow this?"));
 	if (is_exec) {
-		put_block(out, json_str_or(json_get(p, "commandText"), ""));
+		buf_put_block(out, json_str_or(json_get(p, "commandText"), ""));
 		buf_printf(out, "In `%s`\n", json_str_or(json_get(row->request, "cwd"), "?"));
 	} else {
 		buf_printf(out, "%s\n", json_str_or(json_get(p, "description"), ""));
 		if (!str_empty(json_get_str(p, "detail")))
-			put_block(out, json_get_str(p, "detail"));
+			buf_put_block(out, json_get_str(p, "detail"));
 	}
 	if (!str_empty(warning))
 		buf_printf(out, "⚠️ %s\n", warning);

@@ -300,32 +300,9 @@ static void fence(void *arg, struct buf *out, const char *source, const char *te
 	fence_put(out, source, text, len);
 }
 
-static bool is_named(const struct slash_command *c, const char *name)
-{
-	if (str_ieq(c->name, name))
-		return true;
-	for (const char *const *alias = c->aliases; alias && *alias; alias++)
-		if (str_ieq(*alias, name))
-			return true;
-	return false;
-}
-
 static bool is_command(void *arg, const char *text)
 {
-	CH_AUTO(arena_unref) struct arena *a = NULL;
-	const struct slash_command *const *all;
-	const char *name;
-	size_t n;
-
-	if (!text || text[0] != '/')
-		return false;
-	a = arena_new(0);
-	name = arena_strndup(a, text + 1, strcspn(text + 1, " \t\r\n:@"));
-	all = slash_commands(&n);
-	for (size_t i = 0; i < n; i++)
-		if (is_named(all[i], name) && slash_is_listed(all[i], gw_config(arg)))
-			return true;
-	return false;
+	return text && slash_is_command(text, gw_config(arg));
 }
 
 static void identity(void *arg, const char *agent_id, struct arena *a, const char **ret_name, const char **ret_emoji)
