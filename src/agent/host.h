@@ -15,7 +15,6 @@
 #include "tools/tool.h"
 
 #define DESKS_IDLE_MAX 32                /* kept without runs, least recently used first to go */
-#define DESKS_HISTORY_MAX (6u << 20)     /* bytes of their parsed histories together; read again when needed */
 #define DESK_HISTORY_IDLE_MAX (64u << 10)       /* bytes of parsed history kept without a run */
 #define WINDOW_UNKNOWN 128000            /* tokens, of a model that does not say */
 #define WINDOW_RESERVE 20000             /* of the window, for the reply; a quarter at most */

@@ -131,6 +131,18 @@ static void test_take(void **state)
 	buf_done(&b);
 }
 
+static void test_a_block_cannot_be_left(void **state)
+{
+	CH_AUTO_BUF struct buf b = { 0 };
+
+	buf_init(&b, 1000);
+	buf_put_block(&b, "ls");
+	assert_string_equal(buf_str(&b), "```\nls\n```\n");
+	buf_clear(&b);
+	buf_put_block(&b, "a\n````\nb `c`");
+	assert_string_equal(buf_str(&b), "`````\na\n````\nb `c`\n`````\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_refused_append_changes_nothing),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_take),
+		cmocka_unit_test(test_a_block_cannot_be_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

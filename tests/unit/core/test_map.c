@@ -112,6 +112,33 @@ static void test_against_a_model(void **state)
 	}
 }
 
+static int dropped;
+
+static void drop(void *value)
+{
+	dropped++;
+	ch_free(value);
+}
+
+static void test_clear_gives_every_value_once(void **state)
+{
+	CH_AUTO(map_free) struct map *m = map_new();
+	char key[16];
+
+	for (int round = 1; round <= 2; round++) {
+		for (int i = 0; i < 100; i++) {
+			snprintf(key, sizeof(key), "%d", i);
+			assert_null(map_put(m, key, ch_alloc(8)));
+		}
+		map_clear(m, drop);
+		assert_int_equal(map_len(m), 0);
+		assert_null(map_find(m, "7"));
+		assert_int_equal(dropped, 100 * round);
+	}
+	map_clear(NULL, drop);
+	assert_int_equal(dropped, 200);
+}
+
 static void test_hash(void **state)
 {
 	static const char bytes[] = "0123456789abcdef";
@@ -132,6 +159,7 @@ int main(void)
 		cmocka_unit_test(test_keys_are_copied),
 		cmocka_unit_test(test_order_and_removal_while_walking),
 		cmocka_unit_test(test_against_a_model),
+		cmocka_unit_test(test_clear_gives_every_value_once),
 		cmocka_unit_test(test_hash),
 	};
 
