@@ -5,13 +5,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { once } from 'node:events';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Obedient, callTool } from './lib/exec.mjs';
 import { textOf } from './lib/client.mjs';
+import { filesBelow } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { tempDir } from './lib/proc.mjs';
 import { until } from './lib/wait.mjs';
@@ -94,17 +95,13 @@ async function setup(t) {
 const found = (bytes, all) => Object.entries(all).filter(([, value]) => bytes.includes(value) ||
 	bytes.includes(Buffer.from(value).toString('base64').replace(/=+$/, '').slice(0, -2))).map(([name]) => name);
 
-function filesBelow(dir) {
-	return readdirSync(dir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => path.join(e.parentPath, e.name));
-}
-
 /* What stands in the configuration as text stands in its file, and in the copies that are kept of it. */
 const isConfig = (file) => /^chela\.json/.test(path.basename(file)) || /last-good|config-backups/.test(file);
 
 function assertNoFile(gw, all) {
-	for (const file of filesBelow(gw.dir))
+	for (const [file, bytes] of filesBelow(gw.dir))
 		if (!isConfig(file))
-			assert.deepEqual(found(readFileSync(file, 'latin1'), all), [], `${path.relative(gw.dir, file)} holds a secret`);
+			assert.deepEqual(found(bytes, all), [], `${path.relative(gw.dir, file)} holds a secret`);
 }
 
 function assertNoneSaid(places, all) {

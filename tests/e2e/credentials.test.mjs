@@ -4,12 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
+import { filesBelow, isDatabase } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { CHELA } from './lib/peers.mjs';
 import { Proc, run } from './lib/proc.mjs';
@@ -70,21 +71,10 @@ const ok = (call) => call.text('fine').end();
 const limited = (call) => call.fail(429, 'rate limit reached', HOUR);
 const wrong = (call) => call.fail(401, 'Incorrect API key provided');
 
-function assertNowhere(gw, secrets, dir = gw.state) {
-	for (const name of readdirSync(dir)) {
-		const file = path.join(dir, name);
-
-		if (statSync(file).isDirectory()) {
-			assertNowhere(gw, secrets, file);
-		} else if (!name.startsWith('chela.sqlite')) {
-			const text = readFileSync(file, 'latin1');
-
-			for (const s of secrets)
-				assert.ok(!text.includes(s), `${file} holds a key`);
-		}
-	}
-	for (const s of secrets)
-		assert.ok(!(gw.proc.stdout + gw.proc.stderr).includes(s), 'the output holds a key');
+function assertNowhere(gw, secrets) {
+	for (const [place, text] of [...filesBelow(gw.state).filter(([file]) => !isDatabase(file)), ['the output', gw.proc.stdout + gw.proc.stderr]])
+		for (const s of secrets)
+			assert.ok(!text.includes(s), `${place} holds a key`);
 }
 
 test('a key that is kept while the gateway runs is used at once, and seen nowhere', async (t) => {
@@ -140,8 +130,8 @@ test('no key in argv, nothing shown at the prompt', async (t) => {
 
 /* Neither the tables nor what was written before a row changed: every byte of the database and its log. */
 function assertNotInDatabase(gw, secret) {
-	for (const name of readdirSync(gw.state).filter((n) => n.startsWith('chela.sqlite')))
-		assert.ok(!readFileSync(path.join(gw.state, name), 'latin1').includes(secret), `${name} holds a key`);
+	for (const [file, bytes] of filesBelow(gw.state).filter(([name]) => isDatabase(name)))
+		assert.ok(!bytes.includes(secret), `${file} holds a key`);
 }
 
 test('what a provider repeats of a key when it fails is neither written nor told', async (t) => {

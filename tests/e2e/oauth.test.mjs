@@ -3,11 +3,10 @@
  * callback, by pasting, by a device's code; refreshing, and what is left after a kill.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
+import { filesBelow, isDatabase } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { Browser, Oidc } from './lib/oidc.mjs';
 import { CHELA } from './lib/peers.mjs';
@@ -87,17 +86,8 @@ async function turn(gw, model, words = 'hello') {
 }
 
 /* No file but the database, no output and no answer holds a token. */
-function assertNowhere(gw, dir, secrets, seen = []) {
-	for (const name of readdirSync(dir)) {
-		const file = path.join(dir, name);
-
-		if (statSync(file).isDirectory())
-			assertNowhere(gw, file, secrets);
-		else if (!name.startsWith('chela.sqlite'))
-			seen.push([file, readFileSync(file, 'latin1')]);
-	}
-	seen.push(['output', gw.proc.stdout + gw.proc.stderr]);
-	for (const [where, text] of seen)
+function assertNowhere(gw, secrets) {
+	for (const [where, text] of [...filesBelow(gw.state).filter(([file]) => !isDatabase(file)), ['the output', gw.proc.stdout + gw.proc.stderr]])
 		for (const s of secrets)
 			assert.ok(!text.includes(s), `${where} holds a token`);
 }
@@ -125,7 +115,7 @@ test('signing in by the browser, and using it', async (t) => {
 	assert.deepEqual([acme.profiles[0].profileId, acme.profiles[0].type, acme.profiles[0].source], [row.id, 'oauth', 'saved']);
 	assert.ok(acme.expiry.remainingMs > 3500000);
 	assert.ok(!JSON.stringify(status).includes(token));
-	assertNowhere(gw, gw.state, [token]);
+	assertNowhere(gw, [token]);
 	/* Signing out takes it away. */
 	assert.deepEqual((await c.call('models.authLogout', { provider: 'acme' })).removedProfiles, [row.id]);
 	assert.equal((await c.turn(KEY, 'too late').then((e) => e.state)), 'error');
@@ -220,7 +210,7 @@ test('refreshing: rotated, once for all who ask', async (t) => {
 	const seen = await oidc.set();
 
 	assert.deepEqual([seen.grants, seen.errors], [['refresh_token', 'refresh_token'], []]);
-	assertNowhere(gw, gw.state, [first]);
+	assertNowhere(gw, [first]);
 	await c.close();
 });
 

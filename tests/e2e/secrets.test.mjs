@@ -3,11 +3,11 @@
  * values seen nowhere: not on disk, on the wire, in argv, in an environment, in a log or in a conversation.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
+import { filesBelow } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
 
 const KEY = 'agent:main:main';
@@ -29,17 +29,9 @@ async function setup(t) {
 	return { gw, double };
 }
 
-function filesBelow(dir) {
-	return readdirSync(dir).flatMap((name) => {
-		const file = path.join(dir, name);
-
-		return statSync(file).isDirectory() ? filesBelow(file) : [file];
-	});
-}
-
 /* Every byte that the gateway has on disk, its output, its argv and its environment. */
 function assertNowhere(gw, secrets) {
-	const places = filesBelow(gw.state).map((f) => [f, readFileSync(f, 'latin1')]);
+	const places = filesBelow(gw.state);
 
 	places.push(['the output', gw.proc.stdout + gw.proc.stderr]);
 	for (const name of ['cmdline', 'environ'])

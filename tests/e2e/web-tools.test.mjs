@@ -3,11 +3,10 @@
  * double; a server on loopback stands for the web and for the search services.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { WebDouble } from '../doubles/web.mjs';
+import { filesBelow } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
 
 let gw, c, model, web, turns = 0;
@@ -199,7 +198,6 @@ test('secrets of endpoints and services are nowhere but on the wire', async () =
 		for (const text of shown)
 			assert.ok(!text.includes(secret), secret.slice(0, 5));
 	/* Of the environment only: not in any file of the state either. */
-	for (const entry of readdirSync(gw.state, { recursive: true, withFileTypes: true }))
-		if (entry.isFile())
-			assert.ok(!readFileSync(path.join(entry.parentPath, entry.name)).includes(web.keys.api), entry.name);
+	for (const [file, bytes] of filesBelow(gw.state))
+		assert.ok(!bytes.includes(web.keys.api), file);
 });
