@@ -2,8 +2,8 @@
  * core/err.c - filling in a struct ch_err, and what each status means.
  *
  * Texts are formatted aside first, so that arguments may point into the error
- * being written; then they are cut at a UTF-8 boundary, and control bytes
- * become spaces because the text ends up in log lines.
+ * being written; then what is not UTF-8 is left out, and control bytes become
+ * spaces because the text ends up in log lines and frames.
  */
 #include "core/err.h"
 
@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/str.h"
 
 static const struct status_row {
 	const char *wire;
@@ -52,20 +54,16 @@ static size_t status_index(ch_status st)
 	return i;
 }
 
-/* Ends text before a character that the cut at its end may have split. */
-static void cut_at_character(char *text, size_t len)
+/* Leaves out what is not UTF-8: half a character, where the end or a "%.40s" cut it, and foreign bytes. */
+static size_t drop_broken(char *text, size_t len)
 {
-	size_t start = len, need;
-	unsigned char lead;
+	size_t kept = utf8_valid_prefix(text, len);
 
-	while (start > 0 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-		start--;
-	if (start == 0)
-		return;
-	lead = (unsigned char)text[start - 1];
-	need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-	if (len - (start - 1) < need)
-		text[start - 1] = '\0';
+	for (size_t from = kept + 1, good; from <= len; from += good + 1, kept += good) {
+		good = utf8_valid_prefix(text + from, len - from);
+		memmove(text + kept, text + from, good);
+	}
+	return kept;
 }
 
 static void set_text(struct ch_err *err, const char *text, size_t full_len)
@@ -73,9 +71,7 @@ static void set_text(struct ch_err *err, const char *text, size_t full_len)
 	size_t len = CH_MIN(full_len, sizeof(err->text) - 1);
 
 	memcpy(err->text, text, len);
-	err->text[len] = '\0';
-	if (full_len > len)
-		cut_at_character(err->text, len);
+	err->text[drop_broken(err->text, len)] = '\0';
 	for (char *p = err->text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = ' ';

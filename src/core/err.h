@@ -44,7 +44,7 @@ typedef enum ch_status { CH_STATUS_MAP(X) } ch_status;
 struct ch_err {
 	ch_status code;
 	int retry_after_ms;            /* 0 when unknown */
-	char text[CH_ERR_TEXT_MAX];    /* always terminated; cut at a UTF-8 boundary */
+	char text[CH_ERR_TEXT_MAX];    /* always terminated and UTF-8 */
 };
 
 /* Fills err (when not NULL) and returns code. */

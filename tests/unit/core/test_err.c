@@ -77,6 +77,19 @@ static void test_cut_at_character(void **state)
 	}
 }
 
+/* A precision counts bytes, a foreign name need not be text at all. */
+static void test_what_is_not_utf8_is_left_out(void **state)
+{
+	struct ch_err err;
+
+	(void)!ch_fail(&err, CH_E_INVALID, "'%.3s' is '%.5s'", "ä€", "a\xff\xfe" "b\xe2\x82");
+	assert_string_equal(err.text, "'ä' is 'ab'");
+	(void)!ch_wrap(&err, "%.2s", "🐢");
+	assert_string_equal(err.text, ": 'ä' is 'ab'");
+	(void)!ch_fail(&err, CH_E_INVALID, "\x80");
+	assert_string_equal(err.text, "");
+}
+
 static void test_statuses(void **state)
 {
 	static const struct {
@@ -111,6 +124,7 @@ int main(void)
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_control_bytes_become_spaces),
 		cmocka_unit_test(test_cut_at_character),
+		cmocka_unit_test(test_what_is_not_utf8_is_left_out),
 		cmocka_unit_test(test_statuses),
 	};
 
