@@ -255,6 +255,21 @@ void gw_send_event(struct gw_conn *c, const struct gw_event *ev)
 		deliver(c, row, ev);
 }
 
+static bool hears(struct gw_conn *c, const struct event_row *row, gw_event_filter filter, void *arg)
+{
+	return c->phase == CONN_OPEN && may_see(c, row) && (!filter || filter(c, arg));
+}
+
+bool gw_is_heard(struct gw *gw, const char *name, gw_event_filter filter, void *filter_arg)
+{
+	const struct event_row *row = event_find(name);
+	struct gw_conn *c = row ? gw->hub->head : NULL;
+
+	while (c && !hears(c, row, filter, filter_arg))
+		c = c->next;
+	return c != NULL;
+}
+
 void gw_broadcast(struct gw *gw, const struct gw_event *ev)
 {
 	const struct event_row *row = event_find(ev->name);
@@ -267,8 +282,7 @@ void gw_broadcast(struct gw *gw, const struct gw_event *ev)
 	/* A delivery may close its own connection, never another one. */
 	for (struct gw_conn *c = gw->hub->head; c; c = next) {
 		next = c->next;
-		if (c->phase == CONN_OPEN && may_see(c, row) &&
-		    (!ev->filter || ev->filter(c, ev->filter_arg)))
+		if (hears(c, row, ev->filter, ev->filter_arg))
 			deliver(c, row, ev);
 	}
 }

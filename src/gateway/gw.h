@@ -118,7 +118,6 @@ ch_status gw_fail_details(struct gw_call *call, struct ch_err *err, ch_status co
 
 /* -- who is connected (gateway/conn.h has the rest) -- */
 const char *gw_conn_id(const struct gw_conn *c);
-unsigned gw_conn_scopes(const struct gw_conn *c);
 bool gw_conn_has(const struct gw_conn *c,
 		 unsigned scope); /* with the implications admin => all, write => read */
 bool gw_conn_has_cap(const struct gw_conn *c, const char *cap);
@@ -156,6 +155,8 @@ struct gw_event {
 	gw_event_filter filter; void *filter_arg;
 };
 void gw_broadcast(struct gw *gw, const struct gw_event *ev);
+/* Would a broadcast reach anybody? Asked before a payload is rendered that grows with a reply or a session. */
+bool gw_is_heard(struct gw *gw, const char *name, gw_event_filter filter, void *filter_arg);
 void gw_send_event(struct gw_conn *c, const struct gw_event *ev);
 /* Names for features.events, NULL-ended. */
 const char *const *gw_event_names(void);

@@ -8,7 +8,8 @@
  *	session.message      subscribers of the session, or of all sessions
  *	sessions.changed     subscribers of sessions
  *
- * Each payload is rendered once.
+ * Each payload is rendered once, and not at all when nobody would hear it: then a person of a network talks to the agent, and
+ * no page is open.
  */
 #include <string.h>
 
@@ -131,10 +132,14 @@ static void on_agent(struct gw *gw, const struct run_event *ev, struct audience 
 {
 	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
+	bool is_tool = str_eq(ev->stream, "tool");
 
+	if (is_tool ? !gw_is_heard(gw, "agent", hears_tools, who) && !gw_is_heard(gw, "session.tool", hears_tools_as_session, who)
+		    : !gw_is_heard(gw, "agent", hears_run, who))
+		return;
 	buf_init(&payload, EVENT_MAX);
 	render_agent(&w, ev, gw);
-	if (str_eq(ev->stream, "tool")) {
+	if (is_tool) {
 		tell(gw, "agent", &payload, hears_tools, who);
 		tell(gw, "session.tool", &payload, hears_tools_as_session, who);
 		return;
@@ -202,6 +207,8 @@ static void on_chat(struct gw *gw, const struct run_event *ev, struct audience *
 	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
+	if (!gw_is_heard(gw, "chat", hears_run, who))
+		return;
 	buf_init(&payload, EVENT_MAX);
 	render_chat(&w, ev);
 	struct gw_event frame = { .name = "chat", .payload = buf_str(&payload), .len = payload.len, .filter = hears_run,
@@ -239,7 +246,7 @@ static void on_row(struct gw *gw, const struct run_event *ev, struct audience *w
 	struct jw w = JW(&payload);
 	bool is_user = str_eq(ev->entry->role, "user");
 
-	if (!ev->sess || !ev->entry->seq)
+	if (!ev->sess || !ev->entry->seq || !gw_is_heard(gw, "session.message", hears_messages, who))
 		return;
 	buf_init(&payload, EVENT_MAX);
 	jw_obj(&w);
@@ -260,11 +267,13 @@ static void on_row(struct gw *gw, const struct run_event *ev, struct audience *w
 	tell(gw, "session.message", &payload, hears_messages, who);
 }
 
-void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const char *phase, const char *run_id)
+static void tell_changed(struct gw *gw, struct sess *s, const char *reason, const char *phase, const char *run_id)
 {
 	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
+	if (!gw_is_heard(gw, "sessions.changed", hears_sessions, NULL))
+		return;
 	buf_init(&payload, EVENT_MAX);
 	jw_obj(&w);
 	jw_kstr(&w, "sessionKey", s->key);
@@ -282,6 +291,11 @@ void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const
 	}
 	jw_end(&w);
 	tell(gw, "sessions.changed", &payload, hears_sessions, NULL);
+}
+
+void gw_session_changed(struct gw *gw, struct sess *s, const char *reason, const char *phase, const char *run_id)
+{
+	tell_changed(gw, s, reason, phase, run_id);
 	gw_watch_tell(gw, s->key);
 }
 
@@ -303,6 +317,8 @@ static void on_timing(struct gw *gw, const struct run_event *ev, struct audience
 	CH_AUTO_BUF struct buf payload = { 0 };
 	struct jw w = JW(&payload);
 
+	if (!gw_is_heard(gw, "chat.send_timing", hears_timing, who))
+		return;
 	buf_init(&payload, EVENT_MAX);
 	jw_obj(&w);
 	jw_kstr(&w, "runId", ev->run_id);
