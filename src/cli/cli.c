@@ -14,6 +14,7 @@
 #include "core/fiber.h"
 #include "core/file.h"
 #include "core/str.h"
+#include "store/db.h"
 
 static const struct cli_opt common_opts[] = {
 	{ "json", 0, NULL, "one JSON document on stdout" },
@@ -79,6 +80,68 @@ static void print_opts(const struct cli_opt *opts)
 	}
 }
 
+/* "channels status" belongs to the families "channels" and no other; "models auth order set" to three. */
+static bool is_of(const struct cli_command *cmd, const char *family)
+{
+	size_t len = strlen(family);
+
+	return strncmp(cmd->name, family, len) == 0 && cmd->name[len] == ' ';
+}
+
+static bool is_family(const char *words)
+{
+	size_t n;
+	const struct cli_command *const *all = cli_commands(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (is_of(all[i], words))
+			return true;
+	return false;
+}
+
+/* family NULL: the commands of one word. */
+static void print_commands(const char *family)
+{
+	size_t n, width = 0;
+	const struct cli_command *const *all = cli_commands(&n);
+
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < n; i++) {
+			if (family ? !is_of(all[i], family) : word_count(all[i]) > 1)
+				continue;
+			if (pass)
+				printf("  %-*s  %s\n", (int)width, all[i]->name, all[i]->summary);
+			width = CH_MAX(width, strlen(all[i]->name));
+		}
+}
+
+/* "  models        status, list, set, …": a line per family, its second words once each. */
+static void print_families(void)
+{
+	size_t n;
+	const struct cli_command *const *all = cli_commands(&n);
+	const char *first = "", *second = "";
+	size_t first_len = 0, second_len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *space = strchr(all[i]->name, ' '), *word = space ? space + 1 : NULL;
+		size_t len = word ? strcspn(word, " ") : 0;
+
+		if (!word)
+			continue;
+		if (first_len != (size_t)(space - all[i]->name) || memcmp(first, all[i]->name, first_len) != 0) {
+			first = all[i]->name;
+			first_len = (size_t)(space - first);
+			printf("%s  %-12.*s  %.*s", *second ? "\n" : "", (int)first_len, first, (int)len, word);
+		} else if (len != second_len || memcmp(second, word, len) != 0) {
+			printf(", %.*s", (int)len, word);
+		}
+		second = word;
+		second_len = len;
+	}
+	printf("\n");
+}
+
 static void print_command_help(const struct cli_command *cmd)
 {
 	printf("%s\n\nUsage: chela %s%s%s [options]\n\nOptions:\n", cmd->summary, cmd->name, cmd->args ? " " : "",
@@ -87,26 +150,24 @@ static void print_command_help(const struct cli_command *cmd)
 	print_opts(common_opts);
 	if (cmd->examples)
 		printf("\nExamples:\n%s", cmd->examples);
+	if (is_family(cmd->name)) {
+		printf("\nMore:\n");
+		print_commands(cmd->name);
+	}
 }
 
 static void print_help(const char *family)
 {
-	size_t n;
-	const struct cli_command *const *all = cli_commands(&n);
-
-	if (!family)
-		printf("chela %s - your own AI gateway\n\nUsage: chela <command> [options]\n\nCommands:\n", CHELA_VERSION);
-	else
+	if (family) {
 		printf("Usage: chela %s <command> [options]\n\nCommands:\n", family);
-	for (size_t i = 0; i < n; i++) {
-		size_t len = family ? strlen(family) : 0;
-
-		if (family && (strncmp(all[i]->name, family, len) != 0 || all[i]->name[len] != ' '))
-			continue;
-		printf("  %-27s %s\n", all[i]->name, all[i]->summary);
+		print_commands(family);
+		return;
 	}
-	if (!family)
-		printf("\nGlobal:\n  --version          print the version\n  --help             this text; also after a command\n"
+	printf("chela %s - your own AI gateway\n\nUsage: chela <command> [options]\n\nCommands:\n", CHELA_VERSION);
+	print_commands(NULL);
+	printf("\nFamilies (more about one: chela channels --help):\n");
+	print_families();
+	printf("\nGlobal:\n  --version          print the version\n  --help             this text; also after a command or a family\n"
 		       "\nExamples:\n  chela gateway run          start the gateway\n"
 		       "  chela dashboard            print the page's URL\n"
 		       "  chela agent -m \"hello\"     one turn, answer on stdout\n"
@@ -147,6 +208,13 @@ const char *cli_opt(const struct cli *c, const char *name)
 bool cli_flag(const struct cli *c, const char *name)
 {
 	return cli_opt(c, name) != NULL;
+}
+
+ch_status cli_opt_not_blank(struct cli *c, const char *name, struct ch_err *err)
+{
+	const char *value = cli_opt(c, name);
+
+	return value && !*str_trim(c->arena, value) ? ch_fail(err, CH_E_INVALID, "--%s must not be blank", name) : CH_OK;
 }
 
 size_t cli_opt_all(const struct cli *c, const char *name, const char **ret, size_t cap)
@@ -293,6 +361,26 @@ ch_status cli_config(struct cli *c, struct config **ret, struct ch_err *err)
 	return CH_OK;
 }
 
+ch_status cli_config_store(struct cli *c, struct config_store **ret, struct ch_err *err)
+{
+	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir, .passive = true };
+
+	return config_store_open(c->loop, &opts, ret, err);
+}
+
+ch_status cli_state_db(struct cli *c, struct db **ret, bool *ret_is_beside, struct ch_err *err)
+{
+	const char *path = arena_printf(c->arena, "%s/chela.sqlite", c->state_dir);
+	ch_status st = db_open(path, DB_CREATE | DB_LOCK, ret, err);
+	bool is_beside = st == CH_E_BUSY;
+
+	if (is_beside)
+		st = db_open(path, DB_BESIDE, ret, err);
+	if (ret_is_beside)
+		*ret_is_beside = is_beside;
+	return st;
+}
+
 /* -- running -- */
 
 struct job {
@@ -353,18 +441,6 @@ static int run(struct cli *c, int argc, char **argv)
 	if (c->loop)
 		loop_free(c->loop);
 	return code;
-}
-
-static bool is_family(const char *words)
-{
-	size_t n, len = strlen(words);
-	const struct cli_command *const *all = cli_commands(&n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(all[i]->name, words, len) == 0 && all[i]->name[len] == ' ')
-			return true;
-	}
-	return false;
 }
 
 static int unknown_word(const char *word)

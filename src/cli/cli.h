@@ -15,6 +15,8 @@
 #include "core/json.h"
 #include "core/loop.h"
 
+struct db;
+
 #define CLI_OPTS_MAX 24
 #define CLI_ARGS_MAX 64
 #define CLI_TIMEOUT_MS 10000
@@ -60,6 +62,8 @@ int cli_main(int argc, char **argv);
 /* The value of an option ("" for a switch), or NULL when it was not given. */
 const char *cli_opt(const struct cli *c, const char *name);
 bool cli_flag(const struct cli *c, const char *name);
+/* CH_E_INVALID when it was given and is blank: an empty variable of a script must not mean "any". */
+CH_MUST_USE ch_status cli_opt_not_blank(struct cli *c, const char *name, struct ch_err *err);
 /* All values of an option that may be given several times, in order; how many (at most cap). */
 size_t cli_opt_all(const struct cli *c, const char *name, const char **ret, size_t cap);
 CH_MUST_USE ch_status cli_opt_int(const struct cli *c, const char *name, int64_t def, int64_t min, int64_t max,
@@ -67,6 +71,10 @@ CH_MUST_USE ch_status cli_opt_int(const struct cli *c, const char *name, int64_t
 
 /* The configuration as the gateway would read it; a missing file is all defaults, a broken one is an error. */
 CH_MUST_USE ch_status cli_config(struct cli *c, struct config **ret, struct ch_err *err);
+/* The same for one who writes: follows includes, keeps comments, does not watch. */
+CH_MUST_USE ch_status cli_config_store(struct cli *c, struct config_store **ret, struct ch_err *err);
+/* The state's database for writing; beside a gateway that runs, then *ret_is_beside (which may be NULL). */
+CH_MUST_USE ch_status cli_state_db(struct cli *c, struct db **ret, bool *ret_is_beside, struct ch_err *err);
 /* The lines of a file, a pipe or a terminal, for a fiber. CH_E_EOF at the end; the line is on the heap (ch_free). */
 CH_FIBER CH_MUST_USE ch_status cli_read_line(struct cli *c, char **ret_line, struct ch_err *err);
 
@@ -78,6 +86,8 @@ void cli_print(const char *fmt, ...) CH_PRINTF(1, 2);
 void cli_print_json(const struct json *v);                       /* one document, indented, newline */
 /* Text from outside for a terminal: control bytes are shown, not sent. On the arena. */
 const char *cli_safe(struct arena *a, const char *s);
+const char *cli_text(struct cli *c, const struct json *v, const char *name);     /* a member, made safe; "" when there is none */
+const char *cli_span(struct arena *a, int64_t ms);               /* "3m", the largest unit that is whole */
 const char *cli_ago(struct arena *a, int64_t wall_ms);           /* "3m ago", "-" for 0 */
 enum cli_style { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_GREEN, CLI_YELLOW, CLI_RED, CLI_CYAN };
 const char *cli_on(const struct cli *c, enum cli_style s);       /* "" without colour */
@@ -85,14 +95,15 @@ const char *cli_off(const struct cli *c);
 /* A table: rows of cells, widths from the content. */
 struct cli_table;
 struct cli_table *cli_table_new(struct arena *a, const char *const *headings, size_t columns);
-void cli_table_row(struct cli_table *t, const char *const *cells);
+void cli_table_row(struct cli_table *t, const char *const *cells);    /* text from outside is made safe */
+void cli_table_paint(struct cli_table *t, size_t column, enum cli_style s);      /* a cell of the row added last */
 void cli_table_print(const struct cli *c, const struct cli_table *t);
 
 /* Rows, one family per file. */
 extern const struct cli_command cli_gateway_run, cli_gateway_status, cli_gateway_call, cli_gateway_stop;
 extern const struct cli_command cli_setup, cli_onboard;
 extern const struct cli_command cli_sandbox_explain, cli_sandbox_list;
-extern const struct cli_command cli_status, cli_health, cli_agent, cli_chat, cli_sessions;
+extern const struct cli_command cli_status, cli_health, cli_doctor, cli_agent, cli_chat, cli_sessions;
 extern const struct cli_command cli_config_get, cli_config_set, cli_config_unset, cli_config_file, cli_config_validate;
 extern const struct cli_command cli_devices_list, cli_devices_approve, cli_devices_reject, cli_devices_revoke;
 extern const struct cli_command cli_devices_join_code, cli_devices_setup_code;

@@ -10,14 +10,6 @@
 #include "cli/rpc.h"
 #include "core/str.h"
 
-static ch_status open_store(struct cli *c, struct config_store **ret, struct ch_err *err)
-{
-	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir, .passive = true };
-
-	return config_store_open(c->loop, &opts, ret, err);
-}
-CH_AUTO_DEFINE(config_store_close, struct config_store)
-
 /* -- list -- */
 
 static struct json *to_json(struct arena *a, const struct agent_info *i)
@@ -99,7 +91,7 @@ static ch_status run_add(struct cli *c, struct ch_err *err)
 	CH_AUTO(config_store_close) struct config_store *store = NULL;
 	struct agent_change change = change_of(c);
 	const struct agent_info *made;
-	ch_status st = open_store(c, &store, err);
+	ch_status st = cli_config_store(c, &store, err);
 
 	change.name = c->args[0];
 	if (!st)
@@ -131,7 +123,7 @@ static ch_status run_set_identity(struct cli *c, struct ch_err *err)
 	CH_AUTO(config_store_close) struct config_store *store = NULL;
 	struct agent_change change = change_of(c);
 	const char *id;
-	ch_status st = open_store(c, &store, err);
+	ch_status st = cli_config_store(c, &store, err);
 
 	if (st)
 		return st;

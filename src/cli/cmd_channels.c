@@ -14,15 +14,6 @@
 
 /* ---- what they share ---- */
 
-static ch_status not_blank(struct cli *c, const char *name, struct ch_err *err)
-{
-	const char *value = cli_opt(c, name);
-
-	if (value && !*str_trim(c->arena, value))
-		return ch_fail(err, CH_E_INVALID, "--%s must not be blank", name);
-	return CH_OK;
-}
-
 static ch_status no_network(const char *name, struct ch_err *err)
 {
 	char known[128] = "";
@@ -38,10 +29,10 @@ static ch_status no_network(const char *name, struct ch_err *err)
 ch_status cli_channel_opts(struct cli *c, bool is_needed, const struct chan_ops **ret_ops, const char **ret_account, struct ch_err *err)
 {
 	const char *channel = cli_opt(c, "channel");
-	ch_status st = not_blank(c, "channel", err);
+	ch_status st = cli_opt_not_blank(c, "channel", err);
 
 	if (!st)
-		st = not_blank(c, "account", err);
+		st = cli_opt_not_blank(c, "account", err);
 	if (st)
 		return st;
 	if (!channel && c->arg_count && c->command->args && str_eq(c->command->args, "[channel]"))
@@ -62,11 +53,6 @@ struct json *cli_channel_params(struct cli *c, const struct chan_ops *ops, const
 	if (account)
 		json_set(c->arena, params, "accountId", json_new_str(c->arena, account));
 	return params;
-}
-
-static const char *text(struct cli *c, const struct json *row, const char *name)
-{
-	return cli_safe(c->arena, json_str_or(json_get(row, name), ""));
 }
 
 /* ---- list: the configuration's accounts, without a gateway ---- */
@@ -123,7 +109,7 @@ static void print_inventory(struct cli *c, const struct json *channels)
 		json_each(a, json_get(channel, "accounts")) {
 			const char *problem = json_get_str(a, "problem");
 
-			cli_table_row(t, (const char *const[]){ channel->key, text(c, a, "accountId"), text(c, a, "name"),
+			cli_table_row(t, (const char *const[]){ channel->key, cli_text(c, a, "accountId"), cli_text(c, a, "name"),
 								json_get_bool(a, "enabled", true) ? "yes" : "no",
 								problem ? cli_safe(c->arena, problem) : "yes" });
 		}
@@ -162,12 +148,9 @@ const struct cli_command cli_channels_list = {
 
 /* ---- status ---- */
 
-static const char *state_of(struct cli *c, const struct json *a)
+static enum cli_style style_of(const char *state)
 {
-	const char *state = text(c, a, "state");
-	enum cli_style style = str_eq(state, "connected") ? CLI_GREEN : str_eq(state, "stopped") ? CLI_DIM : CLI_YELLOW;
-
-	return arena_printf(c->arena, "%s%s%s", cli_on(c, style), state, cli_off(c));
+	return str_eq(state, "connected") ? CLI_GREEN : str_eq(state, "stopped") ? CLI_DIM : CLI_YELLOW;
 }
 
 static const char *probe_of(struct cli *c, const struct json *a)
@@ -178,9 +161,9 @@ static const char *probe_of(struct cli *c, const struct json *a)
 	if (!p)
 		return "";
 	if (!json_get_bool(p, "ok", false))
-		return arena_printf(c->arena, "probe failed: %s", text(c, p, "error"));
+		return arena_printf(c->arena, "probe failed: %s", cli_text(c, p, "error"));
 	return arena_printf(c->arena, "works%s%s%s", *name ? " as " : "", cli_safe(c->arena, name),
-			    json_get_str(p, "warning") ? arena_printf(c->arena, "; %s", text(c, p, "warning")) : "");
+			    json_get_str(p, "warning") ? arena_printf(c->arena, "; %s", cli_text(c, p, "warning")) : "");
 }
 
 /* The one thing to know about it. */
@@ -194,7 +177,7 @@ static const char *note_of(struct cli *c, const struct json *a)
 		return "not enabled";
 	if (json_get_bool(a, "stoppedByPerson", false))
 		return "stopped by hand: chela channels start";
-	return *text(c, a, "detail") ? text(c, a, "detail") : text(c, a, "lastError");
+	return *cli_text(c, a, "detail") ? cli_text(c, a, "detail") : cli_text(c, a, "lastError");
 }
 
 static void print_status(struct cli *c, const struct json *reply)
@@ -203,11 +186,15 @@ static void print_status(struct cli *c, const struct json *reply)
 	struct cli_table *t = cli_table_new(c->arena, headings, CH_ARRAY_LEN(headings));
 
 	json_each(channel, json_get(reply, "channelAccounts"))
-		json_each(a, channel)
-			cli_table_row(t, (const char *const[]){ channel->key, text(c, a, "accountId"), state_of(c, a),
+		json_each(a, channel) {
+			const char *state = cli_text(c, a, "state");
+
+			cli_table_row(t, (const char *const[]){ channel->key, cli_text(c, a, "accountId"), state,
 								cli_ago(c->arena, json_get_int(a, "lastInboundAt", 0)),
 								cli_ago(c->arena, json_get_int(a, "lastOutboundAt", 0)),
 								note_of(c, a) });
+			cli_table_paint(t, 2, style_of(state));
+		}
 	cli_table_print(c, t);
 }
 
@@ -278,10 +265,10 @@ static CH_FIBER ch_status run_start(struct cli *c, struct ch_err *err)
 		return st;
 	why = json_str_or(json_path(reply, "outcome.reason"), "");
 	if (json_get_bool(reply, "started", false))
-		cli_print("%s %s %s\n", text(c, reply, "channel"), text(c, reply, "accountId"),
+		cli_print("%s %s %s\n", cli_text(c, reply, "channel"), cli_text(c, reply, "accountId"),
 			  str_eq(why, "task-owned") ? "was running" : "is starting: chela channels status");
 	else
-		return ch_fail(err, CH_E_CONFLICT, "%s %s was not started: %s", text(c, reply, "channel"), text(c, reply, "accountId"),
+		return ch_fail(err, CH_E_CONFLICT, "%s %s was not started: %s", cli_text(c, reply, "channel"), cli_text(c, reply, "accountId"),
 			       cli_safe(c->arena, why));
 	return CH_OK;
 }
@@ -301,7 +288,7 @@ static CH_FIBER ch_status run_stop(struct cli *c, struct ch_err *err)
 	ch_status st = call_for_account(c, "channels.stop", &reply, err);
 
 	if (!st && !c->json)
-		cli_print("%s %s is stopped, and stays so until it is started\n", text(c, reply, "channel"), text(c, reply, "accountId"));
+		cli_print("%s %s is stopped, and stays so until it is started\n", cli_text(c, reply, "channel"), cli_text(c, reply, "accountId"));
 	return st;
 }
 
@@ -321,7 +308,7 @@ static CH_FIBER ch_status run_logout(struct cli *c, struct ch_err *err)
 
 	if (st || c->json)
 		return st;
-	cli_print("%s %s is logged out\n", text(c, reply, "channel"), text(c, reply, "accountId"));
+	cli_print("%s %s is logged out\n", cli_text(c, reply, "channel"), cli_text(c, reply, "accountId"));
 	if (!json_get_bool(reply, "cleared", false))
 		cli_print("There was no credential in the configuration to take out; one in the environment stays in force.\n");
 	return CH_OK;
@@ -375,7 +362,7 @@ static CH_FIBER ch_status run_logs(struct cli *c, struct ch_err *err)
 		if (skip-- > 0)
 			continue;
 		clock_iso(json_get_int(line, "ts", 0), when);
-		cli_print("%s %s/%s %s\n", when, text(c, line, "channel"), text(c, line, "accountId"), text(c, line, "text"));
+		cli_print("%s %s/%s %s\n", when, cli_text(c, line, "channel"), cli_text(c, line, "accountId"), cli_text(c, line, "text"));
 	}
 	if (!json_len(lines))
 		cli_print("Nothing happened since the gateway was started.\n");
@@ -399,10 +386,10 @@ static void print_letters(struct cli *c, const struct json *letters)
 		const char *words = json_str_or(json_get(l, "text"), "");
 		size_t n = utf8_cut(words, strlen(words), 80);
 
-		cli_print("%s%s%s  %s/%s  %s  %lld tries, %s\n", cli_on(c, CLI_BOLD), text(c, l, "id"), cli_off(c), text(c, l, "channel"),
-			  text(c, l, "accountId"), cli_safe(c->arena, json_str_or(json_path(l, "peer.id"), "")),
+		cli_print("%s%s%s  %s/%s  %s  %lld tries, %s\n", cli_on(c, CLI_BOLD), cli_text(c, l, "id"), cli_off(c), cli_text(c, l, "channel"),
+			  cli_text(c, l, "accountId"), cli_safe(c->arena, json_str_or(json_path(l, "peer.id"), "")),
 			  (long long)json_get_int(l, "attempts", 0), cli_ago(c->arena, json_get_int(l, "failedAt", 0)));
-		cli_print("  %s\n", text(c, l, "reason"));
+		cli_print("  %s\n", cli_text(c, l, "reason"));
 		if (n)
 			cli_print("  | %s%s\n", cli_safe(c->arena, arena_strndup(c->arena, words, n)), words[n] ? " …" : "");
 	}

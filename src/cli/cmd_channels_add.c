@@ -31,14 +31,6 @@ static const struct field fields[] = {
 	{ "telegram", "token", "botToken", "TELEGRAM_BOT_TOKEN", "Token of the bot, from @BotFather: ", true },
 };
 
-static ch_status open_store(struct cli *c, struct config_store **ret, struct ch_err *err)
-{
-	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir, .passive = true };
-
-	return config_store_open(c->loop, &opts, ret, err);
-}
-CH_AUTO_DEFINE(config_store_close, struct config_store)
-
 /* ---- what is asked for ---- */
 
 static ch_status from_file(struct cli *c, const char *path, const char **ret, struct ch_err *err)
@@ -186,7 +178,7 @@ static CH_FIBER ch_status write_account(struct cli *c, bool is_login, struct ch_
 	ch_status st = cli_channel_opts(c, true, &ops, &account, err);
 
 	if (!st)
-		st = open_store(c, &store, err);
+		st = cli_config_store(c, &store, err);
 	if (st)
 		return st;
 	account = account ? account : CHAN_DEFAULT_ACCOUNT;
@@ -286,7 +278,7 @@ static ch_status run_remove(struct cli *c, struct ch_err *err)
 	ch_status st = cli_channel_opts(c, true, &ops, &account, err);
 
 	if (!st)
-		st = open_store(c, &store, err);
+		st = cli_config_store(c, &store, err);
 	if (st)
 		return st;
 	account = account ? account : CHAN_DEFAULT_ACCOUNT;

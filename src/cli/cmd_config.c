@@ -8,14 +8,6 @@
 #include "cli/cli.h"
 #include "core/str.h"
 
-static ch_status open_store(struct cli *c, struct config_store **ret, struct ch_err *err)
-{
-	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir, .passive = true };
-
-	return config_store_open(c->loop, &opts, ret, err);
-}
-CH_AUTO_DEFINE(config_store_close, struct config_store)
-
 static ch_status run_get(struct cli *c, struct ch_err *err)
 {
 	CH_AUTO(config_unref) struct config *cfg = NULL;
@@ -87,7 +79,7 @@ static ch_status run_set(struct cli *c, struct ch_err *err)
 	if (row && (row->type == CFG_STR || row->type == CFG_SECRET || row->type == CFG_ENUM) && !json_str(value) &&
 	    !json_is(value, JSON_OBJ) && !json_is(value, JSON_NULL))
 		value = json_new_str(c->arena, c->args[1]);
-	st = open_store(c, &store, err);
+	st = cli_config_store(c, &store, err);
 	if (!st)
 		st = config_write_set(store, c->args[0], value, NULL, err);
 	if (!st)
@@ -113,7 +105,7 @@ const struct cli_command cli_config_set = {
 static ch_status run_unset(struct cli *c, struct ch_err *err)
 {
 	CH_AUTO(config_store_close) struct config_store *store = NULL;
-	ch_status st = open_store(c, &store, err);
+	ch_status st = cli_config_store(c, &store, err);
 
 	if (!st)
 		st = config_write_unset(store, c->args[0], NULL, err);
@@ -174,7 +166,7 @@ static ch_status run_validate(struct cli *c, struct ch_err *err)
 	struct findings f = { .c = c, .list = json_new_arr(c->arena) };
 	struct json *doc = json_new_obj(c->arena);
 	size_t n;
-	ch_status st = open_store(c, &store, err);
+	ch_status st = cli_config_store(c, &store, err);
 
 	if (st)
 		return st;

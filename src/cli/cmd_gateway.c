@@ -104,7 +104,7 @@ static void print_welcome(struct cli *c, struct gw *gw)
 		  has_token ? "#token=" : "", has_token ? secret_reveal(secret) : "", cli_off(c));
 	if (model_resolve(gw->models, NULL, NULL, c->arena, &model, &source, &err) == CH_OK)
 		cli_print("  model   %s%s\n", model.ref,
-			  str_eq(source, "offline") ? "  (built in, no network; set ANTHROPIC_API_KEY or OPENAI_API_KEY, or run Ollama)"
+			  str_eq(source, "offline") ? "  (built in, no network; a real one: chela setup)"
 			  : str_eq(source, "environment") ? "  (from the key in the environment)"
 			  : str_eq(source, "ollama") ? "  (the Ollama on this machine)" : "");
 	cli_print("  state   %s\n  stop    Ctrl+C\n", c->state_dir);

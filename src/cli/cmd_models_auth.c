@@ -33,17 +33,6 @@ ch_status cli_auth_owner(struct cli *c, const struct config *cfg, const char **r
 	return CH_OK;
 }
 
-ch_status cli_auth_db(struct cli *c, struct db **ret, struct ch_err *err)
-{
-	const char *path = arena_printf(c->arena, "%s/chela.sqlite", c->state_dir);
-	struct ch_err why = { .text = "" };
-	ch_status st = db_open(path, DB_CREATE | DB_LOCK, ret, &why);
-
-	if (st == CH_E_BUSY)
-		return db_open(path, DB_BESIDE, ret, err);
-	return st ? ch_fail(err, st, "%s", why.text) : CH_OK;
-}
-
 ch_status cli_auth_provider(struct cli *c, const char **ret, struct ch_err *err)
 {
 	const char *given = cli_opt(c, "provider");
@@ -102,7 +91,7 @@ static ch_status work_begin(struct cli *c, struct work *w, int needs, struct ch_
 /* Late, so that the lock is not held while a person thinks. */
 static ch_status work_open(struct cli *c, struct work *w, struct ch_err *err)
 {
-	return cli_auth_db(c, &w->db, err);
+	return cli_state_db(c, &w->db, NULL, err);
 }
 
 /* ---- list ---- */

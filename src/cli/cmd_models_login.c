@@ -116,7 +116,7 @@ static CH_FIBER ch_status keep(struct cli *c, const struct config *cfg, const st
 	ch_status st = cli_auth_owner(c, cfg, &owner, err);
 
 	if (!st)
-		st = cli_auth_db(c, &db, err);
+		st = cli_state_db(c, &db, NULL, err);
 	if (!st)
 		st = oauth_save(db, s, owner, cli_opt(c, "profile-id"), t, c->arena, &id, err);
 	if (!st && !t->refresh)

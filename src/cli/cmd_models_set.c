@@ -24,12 +24,11 @@ static struct config *current(void *arg)
 
 ch_status cli_models_begin(struct cli *c, bool with_db, struct cli_models *ret, struct ch_err *err)
 {
-	struct config_store_opts opts = { .path = c->config_path, .state_dir = c->state_dir, .passive = true };
 	struct models_opts mo = { .config = current };
-	ch_status st = config_store_open(c->loop, &opts, &ret->store, err);
+	ch_status st = cli_config_store(c, &ret->store, err);
 
 	if (!st && with_db)
-		st = cli_auth_db(c, &ret->db, err);
+		st = cli_state_db(c, &ret->db, NULL, err);
 	if (st)
 		return st;
 	ret->config = config_store_current(ret->store);

@@ -14,26 +14,11 @@ static void put(struct cli *c, struct json *params, const char *name, const char
 		json_set(c->arena, params, name, json_new_str(c->arena, value));
 }
 
-static const char *text(struct cli *c, const struct json *row, const char *name)
-{
-	return cli_safe(c->arena, json_str_or(json_get(row, name), ""));
-}
-
-/* --account and --channel may not be blank: an empty variable of a script must not mean "any". */
-static ch_status check_blank(struct cli *c, const char *name, struct ch_err *err)
-{
-	const char *value = cli_opt(c, name);
-
-	if (value && !*str_trim(c->arena, value))
-		return ch_fail(err, CH_E_INVALID, "--%s must not be blank", name);
-	return CH_OK;
-}
-
 static ch_status check_opts(struct cli *c, struct ch_err *err)
 {
-	ch_status st = check_blank(c, "account", err);
+	ch_status st = cli_opt_not_blank(c, "account", err);
 
-	return st ? st : check_blank(c, "channel", err);
+	return st ? st : cli_opt_not_blank(c, "channel", err);
 }
 
 static CH_FIBER ch_status load_state(struct cli *c, const char *channel, struct json **ret, struct ch_err *err)
@@ -49,7 +34,7 @@ static CH_FIBER ch_status load_state(struct cli *c, const char *channel, struct 
 
 static const char *who(struct cli *c, const struct json *row)
 {
-	const char *name = text(c, row, "name"), *username = text(c, row, "username");
+	const char *name = cli_text(c, row, "name"), *username = cli_text(c, row, "username");
 
 	return !*username ? name : arena_printf(c->arena, "%s%s@%s", name, *name ? " " : "", username);
 }
@@ -61,7 +46,7 @@ static void print_requests(struct cli *c, const struct json *requests)
 
 	json_each(r, requests) {
 		const char *const cells[] = {
-			text(c, r, "code"), text(c, r, "channel"), text(c, r, "accountId"), text(c, r, "senderId"), who(c, r),
+			cli_text(c, r, "code"), cli_text(c, r, "channel"), cli_text(c, r, "accountId"), cli_text(c, r, "senderId"), who(c, r),
 			cli_ago(c->arena, json_get_int(r, "createdAtMs", 0)),
 		};
 
@@ -132,7 +117,7 @@ static CH_FIBER ch_status run_grants(struct cli *c, struct ch_err *err)
 	}
 	json_each(g, json_get(state, "grants")) {
 		const char *const cells[] = {
-			text(c, g, "channel"), text(c, g, "accountId"), text(c, g, "senderId"), text(c, g, "name"),
+			cli_text(c, g, "channel"), cli_text(c, g, "accountId"), cli_text(c, g, "senderId"), cli_text(c, g, "name"),
 			cli_ago(c->arena, json_get_int(g, "grantedAtMs", 0)),
 		};
 
@@ -214,10 +199,10 @@ static CH_FIBER ch_status run_approve(struct cli *c, struct ch_err *err)
 		cli_print_json(reply);
 		return CH_OK;
 	}
-	told = text(c, reply, "notification");
-	owner = text(c, reply, "commandOwnerBootstrap");
-	cli_print("%s may write to the agent on %s (%s) now, in direct messages.\n", text(c, reply, "senderId"),
-		  text(c, reply, "channel"), text(c, reply, "accountId"));
+	told = cli_text(c, reply, "notification");
+	owner = cli_text(c, reply, "commandOwnerBootstrap");
+	cli_print("%s may write to the agent on %s (%s) now, in direct messages.\n", cli_text(c, reply, "senderId"),
+		  cli_text(c, reply, "channel"), cli_text(c, reply, "accountId"));
 	if (str_eq(owner, "configured"))
 		cli_print("As the first one approved they are the owner: may use owner commands and answer approvals "
 			  "(commands.ownerAllowFrom).\n");
@@ -256,7 +241,7 @@ static CH_FIBER ch_status run_dismiss(struct cli *c, struct ch_err *err)
 	if (c->json)
 		cli_print_json(reply);
 	else
-		cli_print("The request of %s is gone; they may ask again.\n", text(c, reply, "senderId"));
+		cli_print("The request of %s is gone; they may ask again.\n", cli_text(c, reply, "senderId"));
 	return CH_OK;
 }
 
@@ -275,7 +260,7 @@ const struct cli_command cli_pairing_dismiss = {
 static CH_FIBER ch_status run_revoke(struct cli *c, struct ch_err *err)
 {
 	struct json *params = json_new_obj(c->arena), *reply;
-	ch_status st = check_blank(c, "account", err);
+	ch_status st = cli_opt_not_blank(c, "account", err);
 
 	if (st)
 		return st;
@@ -289,7 +274,7 @@ static CH_FIBER ch_status run_revoke(struct cli *c, struct ch_err *err)
 		cli_print_json(reply);
 	else
 		cli_print("%s must pair again on %s. Lists of the configuration (allowFrom) are not touched.\n",
-			  text(c, reply, "senderId"), text(c, reply, "channel"));
+			  cli_text(c, reply, "senderId"), cli_text(c, reply, "channel"));
 	return CH_OK;
 }
 

@@ -32,13 +32,8 @@ static void work_done(struct work *w)
 
 static ch_status work_open(struct cli *c, struct work *w, struct ch_err *err)
 {
-	const char *path = arena_printf(c->arena, "%s/chela.sqlite", c->state_dir);
-	ch_status st = db_open(path, DB_CREATE | DB_LOCK, &w->db, err);
+	ch_status st = cli_state_db(c, &w->db, &w->is_beside, err);
 
-	if (st == CH_E_BUSY) {
-		w->is_beside = true;
-		st = db_open(path, DB_BESIDE, &w->db, err);
-	}
 	return st ? st : secret_store_open(w->db, c->state_dir, &w->store, err);
 }
 

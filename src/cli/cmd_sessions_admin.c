@@ -12,11 +12,6 @@
 #define EXPORT_MAX (256u << 20)
 #define PAGE_MESSAGES 200
 
-static const char *text(struct cli *c, const struct json *v, const char *name)
-{
-	return cli_safe(c->arena, json_str_or(json_get(v, name), ""));
-}
-
 static struct json *key_params(struct cli *c, const char *member)
 {
 	struct json *params = json_new_obj(c->arena);
@@ -49,7 +44,7 @@ static CH_FIBER ch_status run_rename(struct cli *c, struct ch_err *err)
 	json_set(c->arena, params, "label", *label ? json_new_str(c->arena, label) : json_new_null(c->arena));
 	st = ask(c, "write", "sessions.patch", params, &reply, &done, err);
 	if (!done)
-		cli_print("%s is now called %s\n", text(c, reply, "key"), *label ? cli_safe(c->arena, label) : "by its title again");
+		cli_print("%s is now called %s\n", cli_text(c, reply, "key"), *label ? cli_safe(c->arena, label) : "by its title again");
 	return st;
 }
 
@@ -72,7 +67,7 @@ static CH_FIBER ch_status run_archive(struct cli *c, struct ch_err *err)
 	json_set(c->arena, params, "archived", json_new_bool(c->arena, !restore));
 	st = ask(c, "write", "sessions.patch", params, &reply, &done, err);
 	if (!done)
-		cli_print("%s %s\n", restore ? "restored" : "archived", text(c, reply, "key"));
+		cli_print("%s %s\n", restore ? "restored" : "archived", cli_text(c, reply, "key"));
 	return st;
 }
 
@@ -95,9 +90,9 @@ static CH_FIBER ch_status run_compact(struct cli *c, struct ch_err *err)
 	if (done)
 		return st;
 	if (json_get_bool(reply, "compacted", false))
-		cli_print("compacted %s\n", text(c, reply, "key"));
+		cli_print("compacted %s\n", cli_text(c, reply, "key"));
 	else
-		cli_print("%s was not compacted: %s\n", text(c, reply, "key"), text(c, reply, "reason"));
+		cli_print("%s was not compacted: %s\n", cli_text(c, reply, "key"), cli_text(c, reply, "reason"));
 	return CH_OK;
 }
 
@@ -142,7 +137,7 @@ static CH_FIBER ch_status run_delete(struct cli *c, struct ch_err *err)
 	json_set(c->arena, params, "deleteTranscript", json_new_bool(c->arena, true));
 	st = ask(c, "admin", "sessions.delete", params, &reply, &done, err);
 	if (!done)
-		cli_print(json_get_bool(reply, "deleted", false) ? "deleted %s\n" : "there is no session %s\n", text(c, reply, "key"));
+		cli_print(json_get_bool(reply, "deleted", false) ? "deleted %s\n" : "there is no session %s\n", cli_text(c, reply, "key"));
 	return st;
 }
 
@@ -160,7 +155,7 @@ const struct cli_command cli_sessions_delete = {
 
 static void print_summary(struct cli *c, const struct json *s)
 {
-	cli_print("%s: %lld sessions, %lld archived by age, %lld by number, %lld rows of jobs deleted%s\n", text(c, s, "agentId"),
+	cli_print("%s: %lld sessions, %lld archived by age, %lld by number, %lld rows of jobs deleted%s\n", cli_text(c, s, "agentId"),
 		  (long long)json_get_int(s, "beforeCount", 0), (long long)json_get_int(s, "archived", 0),
 		  (long long)json_get_int(s, "capArchived", 0), (long long)json_get_int(s, "pruned", 0),
 		  json_get_bool(s, "applied", false) ? "" : " (not done: session.maintenance.mode is warn; --enforce)");

@@ -56,10 +56,23 @@ static void print_recent(struct cli *c, const struct json *sessions)
 	}
 }
 
+static void print_networks(struct cli *c, const struct json *status)
+{
+	const char *heading = "networks";
+
+	json_each(channel, json_get(status, "channelAccounts"))
+		json_each(a, channel) {
+			cli_print("%s%-8s%s  %s %s %s\n", cli_on(c, CLI_BOLD), heading, cli_off(c), cli_safe(c->arena, channel->key),
+				  cli_safe(c->arena, json_str_or(json_get(a, "accountId"), "-")),
+				  cli_safe(c->arena, json_str_or(json_get(a, "state"), "-")));
+			heading = "";
+		}
+}
+
 static CH_FIBER ch_status run_status(struct cli *c, struct ch_err *err)
 {
 	CH_AUTO(rpc_close) struct rpc *r = NULL;
-	struct json *status, *sessions, *models;
+	struct json *status, *sessions, *models, *networks;
 	const char *url;
 	ch_status st = rpc_open(c, "read", NULL, &r, err);
 
@@ -76,27 +89,30 @@ static CH_FIBER ch_status run_status(struct cli *c, struct ch_err *err)
 		st = rpc_call(r, "sessions.list", "{\"limit\":5}", &sessions, err);
 	if (!st)
 		st = rpc_call(r, "models.list", NULL, &models, err);
+	if (!st)
+		st = rpc_call(r, "channels.status", NULL, &networks, err);
 	if (st)
 		return st;
 	const struct json *snapshot = json_get(rpc_hello(r), "snapshot");
 	const struct json *defaults = json_get(sessions, "defaults");
 
-	cli_print("%sgateway%s   chela %s, up %llds\n", cli_on(c, CLI_BOLD), cli_off(c),
+	cli_print("%sgateway%s   chela %s, up %s\n", cli_on(c, CLI_BOLD), cli_off(c),
 		  cli_safe(c->arena, json_get_str(json_get(rpc_hello(r), "server"), "version")),
-		  (long long)(json_get_int(snapshot, "uptimeMs", 0) / 1000));
+		  cli_span(c->arena, json_get_int(snapshot, "uptimeMs", 0)));
 	cli_print("%saddress%s   %s (connected in %lld ms)\n", cli_on(c, CLI_BOLD), cli_off(c), url, (long long)rpc_connect_ms(r));
 	cli_print("%smodel%s     %s/%s (%zu known)\n", cli_on(c, CLI_BOLD), cli_off(c),
 		  cli_safe(c->arena, json_str_or(json_get(defaults, "modelProvider"), "-")),
 		  cli_safe(c->arena, json_str_or(json_get(defaults, "model"), "-")), json_len(json_get(models, "models")));
 	cli_print("%ssessions%s  %lld\n", cli_on(c, CLI_BOLD), cli_off(c), (long long)json_get_int(sessions, "totalCount", 0));
 	cli_print("%sstate%s     %s\n", cli_on(c, CLI_BOLD), cli_off(c), c->state_dir);
+	print_networks(c, networks);
 	print_recent(c, sessions);
 	return CH_OK;
 }
 
 const struct cli_command cli_status = {
 	.name = "status",
-	.summary = "gateway, model and recent sessions at a glance",
+	.summary = "gateway, model, networks and recent sessions at a glance",
 	.run = run_status,
 };
 

@@ -13,9 +13,6 @@
 
 /* Whose credentials --agent means: "" the shared ones (also for the default agent). */
 CH_MUST_USE ch_status cli_auth_owner(struct cli *c, const struct config *cfg, const char **ret, struct ch_err *err);
-/* For writing; beside a running gateway when there is one. */
-CH_MUST_USE ch_status cli_auth_db(struct cli *c, struct db **ret, struct ch_err *err);
-CH_AUTO_DEFINE(db_close, struct db)
 /* --provider in lower case; CH_E_INVALID when it is missing. */
 CH_MUST_USE ch_status cli_auth_provider(struct cli *c, const char **ret, struct ch_err *err);
 /* One line that a terminal does not show; from a pipe it is just read. Trimmed; wiped with the secret. */

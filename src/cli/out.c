@@ -65,27 +65,37 @@ const char *cli_safe(struct arena *a, const char *s)
 	return arena_strdup(a, buf_str(&out));
 }
 
+const char *cli_text(struct cli *c, const struct json *v, const char *name)
+{
+	return cli_safe(c->arena, json_str_or(json_get(v, name), ""));
+}
+
+const char *cli_span(struct arena *a, int64_t ms)
+{
+	int64_t s = CH_MAX(ms, 0) / 1000;
+
+	if (s < 60)
+		return arena_printf(a, "%llds", (long long)s);
+	if (s < 3600)
+		return arena_printf(a, "%lldm", (long long)(s / 60));
+	if (s < 86400)
+		return arena_printf(a, "%lldh", (long long)(s / 3600));
+	return arena_printf(a, "%lldd", (long long)(s / 86400));
+}
+
 const char *cli_ago(struct arena *a, int64_t wall_ms)
 {
-	int64_t s = (now_wall_ms() - wall_ms) / 1000;
-
-	if (!wall_ms)
-		return "-";
-	if (s < 60)
-		return arena_printf(a, "%llds ago", (long long)CH_MAX(s, 0));
-	if (s < 3600)
-		return arena_printf(a, "%lldm ago", (long long)(s / 60));
-	if (s < 86400)
-		return arena_printf(a, "%lldh ago", (long long)(s / 3600));
-	return arena_printf(a, "%lldd ago", (long long)(s / 86400));
+	return wall_ms ? arena_printf(a, "%s ago", cli_span(a, now_wall_ms() - wall_ms)) : "-";
 }
 
 #define TABLE_COLUMNS_MAX 12
 #define TABLE_CELL_MAX 64               /* the id of a device is whole, so that it can be copied */
+#define TABLE_LAST_MAX 240              /* of the last column: nothing stands behind it, and it tells why */
 
 struct row {
 	struct row *next;
 	const char *cells[TABLE_COLUMNS_MAX];
+	enum cli_style styles[TABLE_COLUMNS_MAX];
 };
 
 struct cli_table {
@@ -111,10 +121,10 @@ static void add_row(struct cli_table *t, const char *const *cells)
 
 	for (size_t i = 0; i < t->columns; i++) {
 		const char *text = cli_safe(t->arena, cells[i] ? cells[i] : "-");
-		size_t w = text_width(text);
+		size_t w = text_width(text), most = i + 1 < t->columns ? TABLE_CELL_MAX : TABLE_LAST_MAX;
 
-		if (w > TABLE_CELL_MAX) {
-			size_t cut = utf8_cut(text, strlen(text), TABLE_CELL_MAX - 1);
+		if (w > most) {
+			size_t cut = utf8_cut(text, strlen(text), most - 1);
 
 			text = arena_printf(t->arena, "%.*s\xe2\x80\xa6", (int)cut, text);
 			w = text_width(text);
@@ -143,12 +153,19 @@ void cli_table_row(struct cli_table *t, const char *const *cells)
 	add_row(t, cells);
 }
 
+void cli_table_paint(struct cli_table *t, size_t column, enum cli_style s)
+{
+	CH_CONTAINER_OF(t->end, struct row, next)->styles[column] = s;
+}
+
 void cli_table_print(const struct cli *c, const struct cli_table *t)
 {
 	for (const struct row *r = t->first; r; r = r->next) {
 		fputs(r == t->first ? cli_on(c, CLI_BOLD) : "", stdout);
 		for (size_t i = 0; i < t->columns; i++) {
+			fputs(cli_on(c, r->styles[i]), stdout);
 			fputs(r->cells[i], stdout);
+			fputs(r->styles[i] ? cli_off(c) : "", stdout);
 			if (i + 1 < t->columns)
 				printf("%*s", (int)(t->width[i] - text_width(r->cells[i]) + 2), "");
 		}

@@ -277,14 +277,6 @@ ch_status rpc_call(struct rpc *r, const char *method, const char *params_json, s
 	return rpc_call_until(r, method, params_json, fiber_deadline(r->c->timeout_ms), ret, err);
 }
 
-ch_status rpc_again(struct rpc *r, int64_t deadline_ms, struct json **ret, struct ch_err *err)
-{
-	char id[24];
-
-	snprintf(id, sizeof(id), "%u", r->last_id);
-	return read_reply(r, id, deadline_ms, ret, err);
-}
-
 ch_status rpc_event(struct rpc *r, int64_t deadline_ms, struct json **ret, struct ch_err *err)
 {
 	drop_event(r);
@@ -394,11 +386,6 @@ void rpc_close(struct rpc *r)
 	vec_done(&r->events);
 	drop_event(r);
 	ch_free(r);
-}
-
-const struct json *rpc_error(const struct rpc *r)
-{
-	return r->error;
 }
 
 const struct json *rpc_hello(const struct rpc *r)

@@ -21,12 +21,8 @@ CH_FIBER CH_MUST_USE ch_status rpc_call(struct rpc *r, const char *method, const
 /* As rpc_call(), for a method that waits: as long as its caller says. */
 CH_FIBER CH_MUST_USE ch_status rpc_call_until(struct rpc *r, const char *method, const char *params_json, int64_t deadline_ms,
 					      struct json **ret, struct ch_err *err);
-/* Waits for a second reply of the last call (`agent`). */
-CH_FIBER CH_MUST_USE ch_status rpc_again(struct rpc *r, int64_t deadline_ms, struct json **ret, struct ch_err *err);
 /* The next event ({event, payload, seq}); on an arena of its own that ends with the next call. */
 CH_FIBER CH_MUST_USE ch_status rpc_event(struct rpc *r, int64_t deadline_ms, struct json **ret, struct ch_err *err);
-/* The error object of the last refused call, or NULL. */
-const struct json *rpc_error(const struct rpc *r);
 const struct json *rpc_hello(const struct rpc *r);
 bool rpc_is_open(const struct rpc *r);
 int64_t rpc_connect_ms(const struct rpc *r);

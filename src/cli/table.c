@@ -12,6 +12,7 @@ static const struct cli_command *const commands[] = {
 	&cli_gateway_stop,
 	&cli_status,
 	&cli_health,
+	&cli_doctor,
 	&cli_dashboard,
 	&cli_agent,
 	&cli_chat,

@@ -148,6 +148,7 @@ struct config_store_opts {
 /* Loads; a broken file falls back to the last good copy or to defaults, and says so in the issues. Never fails for the file's content. */
 CH_MUST_USE ch_status config_store_open(struct loop *l, const struct config_store_opts *opts, struct config_store **ret, struct ch_err *err);
 void config_store_close(struct config_store *s);
+CH_AUTO_DEFINE(config_store_close, struct config_store)
 struct config *config_store_current(struct config_store *s);     /* borrowed */
 const char *config_store_path(const struct config_store *s);
 /* Issues of the file as it is on disk now (may be worse than the current snapshot's). */

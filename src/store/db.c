@@ -99,8 +99,6 @@ static ch_status take_lock(struct db *db, struct ch_err *err)
 	return lock_take(dir, &db->lock, err);
 }
 
-CH_AUTO_DEFINE(db_close, struct db)
-
 ch_status db_open(const char *path, int flags, struct db **ret, struct ch_err *err)
 {
 	bool in_memory = str_eq(path, ":memory:");

@@ -32,6 +32,7 @@ enum db_open_flags {
 /* path "<state>/chela.sqlite", or ":memory:" for tests. Migrates to the newest schema unless read-only or beside. */
 CH_MUST_USE ch_status db_open(const char *path, int flags, struct db **ret, struct ch_err *err);
 void db_close(struct db *db);                    /* NULL is fine; marks a clean shutdown */
+CH_AUTO_DEFINE(db_close, struct db)
 /* Gives up the pages that are only kept for speed; they are read again when needed. */
 void db_shrink(struct db *db);
 int db_schema_version(struct db *db);

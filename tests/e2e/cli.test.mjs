@@ -3,7 +3,7 @@
  * errors with the next step on stderr, and how fast it is.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
@@ -117,6 +117,85 @@ test('without a gateway each verb says how to start one', async () => {
 	} finally {
 		removeDir(dir);
 	}
+});
+
+const checks = (r) => Object.fromEntries(JSON.parse(r.stdout).checks.map((x) => [x.check, x]));
+
+gatewayTest('doctor looks at all that can be wrong', {
+	gateway: { config: { channels: { telegram: { botToken: '123456:nobody-has-this-token-1234567890', apiRoot: 'http://127.0.0.1:9' } } } },
+}, async (gw) => {
+	let r;
+
+	await until(async () => (r = await gw.cli(['doctor', '--json'])).code === 1, 'the network to be seen as down');
+	const seen = checks(r);
+
+	assert.equal(JSON.parse(r.stdout).ok, false);
+	for (const name of ['configuration', 'state', 'database', 'gateway'])
+		assert.equal(seen[name].status, 'ok', JSON.stringify(seen[name]));
+	assert.ok(seen.sandbox);
+	assert.deepEqual([seen.model.status, seen.model.next], ['note', 'chela setup']);
+	assert.equal(seen['telegram default'].status, 'bad');
+	assert.match(seen['telegram default'].next, /^chela channels logs --channel telegram --account default$/);
+	const text = await gw.cli(['doctor']);
+
+	assert.equal(text.code, 1);
+	assert.match(text.stdout, /^ok {4}database {14}sound/m);
+	assert.match(text.stdout, /^bad {3}telegram default {6}.*\n {28}-> chela channels logs/m);
+	ok(await gw.cli(['config', 'set', 'channels.telegram.enabled', 'false']));
+	await until(async () => (r = await gw.cli(['doctor'])).code === 0, 'nothing to be wrong any more');
+	assert.match(r.stdout, /Nothing is wrong\.\n$/);
+});
+
+test('doctor works without a gateway, and changes nothing', async () => {
+	const dir = tempDir('doctor');
+	const state = path.join(dir, 'state');
+	const env = cleanEnv({ HOME: dir, CHELA_STATE_DIR: state, CHELA_GATEWAY_PORT: String(await freePort()) });
+	const doctor = () => run(CHELA, ['doctor', '--json'], { env, cwd: dir });
+
+	try {
+		let r = await doctor();
+
+		assert.equal(r.code, 0, r.stdout);
+		assert.deepEqual(readdirSync(dir), []);
+		assert.match(checks(r).gateway.message, /chela gateway run/);
+		mkdirSync(state);
+		chmodSync(state, 0o755);
+		writeFileSync(path.join(state, 'chela.sqlite'), 'this is no database at all, though it is long enough to be one. '.repeat(40));
+		r = await doctor();
+		assert.equal(r.code, 1);
+		assert.equal(checks(r).database.status, 'bad');
+		assert.deepEqual([checks(r).state.status, checks(r).state.next], ['bad', `chmod 700 ${state}`]);
+		assert.deepEqual(readdirSync(state), ['chela.sqlite']);
+		writeFileSync(path.join(state, 'chela.json'), '{ gateway: { port: "no" } }');
+		r = await doctor();
+		assert.deepEqual([checks(r).configuration.status, checks(r).configuration.next], ['bad', 'chela config validate']);
+		assert.match(checks(r).configuration.message, /gateway\.port/);
+	} finally {
+		removeDir(dir);
+	}
+});
+
+test('every command that a page or a message names is there', async () => {
+	const root = path.join(import.meta.dirname, '../..');
+	const help = async (...family) => ok(await run(CHELA, [...family, '--help'], {})).stdout;
+	const rows = (text) => [...text.matchAll(/^ {2}([a-z][a-z -]*?) {2,}\S/gm)].map((m) => m[1]);
+	const top = await help(), families = rows(top.split('Families')[1].split('Global')[0]);
+	const names = [...rows(top.split('Families')[0]), ...(await Promise.all(families.map((f) => help(f)))).flatMap(rows)];
+	const files = ['README.md', 'CONTRIBUTING.md', ...['docs', 'src', 'ui/src'].flatMap((d) =>
+		readdirSync(path.join(root, d), { recursive: true }).map((f) => path.join(d, f)).filter((f) => /\.(md|c|h|inc|sql|tsx?)$/.test(f)))];
+	const named = /(?:`|"|: |\(|^ {2,}|\\n {2})(?:build\/)?chela ([a-z][a-z-]*(?: [a-z][a-z-]*)*)(?=["`'),;.\\]| [-<["'A-Z$]|  |$)/gm;
+	const is = (words) => words.some((_, i) => names.includes(words.slice(0, words.length - i).join(' '))) ||
+		names.some((n) => n.startsWith(`${words.join(' ')} `));
+	let count = 0;
+
+	assert.ok(names.length > 80, `${names.length}`);
+	for (const f of files) {
+		for (const m of readFileSync(path.join(root, f), 'utf8').matchAll(named)) {
+			count++;
+			assert.ok(is(m[1].split(' ')), `${f}: there is no command 'chela ${m[1]}'`);
+		}
+	}
+	assert.ok(count > 200, `${count} were looked at`);
 });
 
 gatewayTest('config set and unset keep comments, order and what they do not know', async (gw) => {

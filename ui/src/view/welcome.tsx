@@ -18,8 +18,8 @@ export function Welcome({ app }: { app: App }): VNode {
       <h2>Talk to {name}</h2>
       {model.startsWith('offline/') ? (
         <p>
-          Answers come from <code>{model}</code>, a small built-in model that follows rules and uses real tools. For a real one, start the
-          gateway with <code>ANTHROPIC_API_KEY</code> or <code>OPENAI_API_KEY</code> set, or run Ollama beside it.
+          Answers come from <code>{model}</code>, a small built-in model that follows rules and uses real tools. For a real one, run{' '}
+          <code>chela setup</code> on the gateway's machine.
         </p>
       ) : (
         <p>What you say here stays between you, your gateway and the model you chose.</p>
