@@ -191,9 +191,6 @@ CH_MUST_USE ch_status agent_submit(struct agent_host *h, const struct run_input 
 /* Aborts one run (run_id) or everything queued and running in the session. ids: NULL-ended on the arena. */
 CH_MUST_USE ch_status agent_abort(struct agent_host *h, const char *session_key, const char *run_id, const char *origin,
 				  struct arena *a, const char *const **ret_run_ids, struct ch_err *err);
-/* Cancels what waits in the session; what runs goes on. */
-CH_MUST_USE ch_status agent_clear_queued(struct agent_host *h, const char *session_key, const char *origin, struct arena *a,
-					 const char *const **ret_run_ids, struct ch_err *err);
 
 /*
  * Waits until the run ended (CH_OK, *ret filled on the arena) or the deadline (CH_E_TIMEOUT). CH_E_NOT_FOUND: never heard of it.

@@ -332,17 +332,6 @@ static ch_status clear_queued(struct desk *d, const char *origin, struct arena *
 	return CH_OK;
 }
 
-ch_status agent_clear_queued(struct agent_host *h, const char *session_key, const char *origin, struct arena *a,
-			     const char *const **ret_run_ids, struct ch_err *err)
-{
-	struct desk *d = desk_find(h, session_key);
-	const char **ids = id_list(d, a);
-	size_t n = 0;
-
-	*ret_run_ids = ids;
-	return d ? clear_queued(d, origin, a, ids, &n, err) : CH_OK;
-}
-
 ch_status agent_abort(struct agent_host *h, const char *session_key, const char *run_id, const char *origin,
 		      struct arena *a, const char *const **ret_run_ids, struct ch_err *err)
 {

@@ -53,7 +53,7 @@ void wake_put_origin(struct jw *w, const struct run_origin *o)
 	jw_end(w);
 }
 
-const struct run_origin *wake_origin_read(struct arena *a, const struct json *meta)
+static const struct run_origin *origin_read(struct arena *a, const struct json *meta)
 {
 	const struct json *o = json_get(meta, INPUT_ORIGIN);
 	const struct run_origin read = {
@@ -253,7 +253,7 @@ static ch_status read_again(struct arena *a, const struct input_row *row, struct
 		.queue_mode = json_get_str(options, "queueMode"), .model = json_get_str(options, "model"),
 		.thinking = json_get_str(options, "thinking"), .timeout_ms = json_get_int(options, "timeoutMs", 0),
 		.sender_is_owner = json_get_bool(meta, "senderIsOwner", false), .is_plain = true,
-		.origin = wake_origin_read(a, meta), .from = from_read(a, meta),
+		.origin = origin_read(a, meta), .from = from_read(a, meta),
 	};
 	return ret->origin && ret->text ? CH_OK : ch_fail(err, CH_E_INVALID, "the input is no event");
 }

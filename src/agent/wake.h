@@ -48,9 +48,8 @@ CH_MUST_USE ch_status wake_person(struct agent_host *h, const char *session_key,
 				  const struct run_channel **ret_from, struct ch_err *err);
 /* On the arena; NULL stays NULL. */
 const struct run_origin *wake_origin_copy(struct arena *a, const struct run_origin *o);
-/* The member INPUT_ORIGIN of an input's meta, into an open object; and what is in one. */
+/* The member INPUT_ORIGIN of an input's meta, into an open object. */
 void wake_put_origin(struct jw *w, const struct run_origin *o);
-const struct run_origin *wake_origin_read(struct arena *a, const struct json *meta);
 /* How long the session's next event has to wait; <= 0: not at all. */
 int64_t wake_held_ms(const struct desk *d);
 /* A turn for an event begins. */

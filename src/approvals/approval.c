@@ -455,23 +455,6 @@ ch_status approval_cancel(struct approvals *ap, const char *id, const char *reas
 	return end(ap, id, &(struct ending){ .status = APPROVAL_CANCELLED, .reason = reason, .is_durable = true }, a, &row, err);
 }
 
-ch_status approval_cancel_run(struct approvals *ap, const char *run_id, const char *reason, struct ch_err *err)
-{
-	APPROVAL_AUTO_IDS struct approval_ids ids = { VEC_INIT };
-	struct db_stmt *s;
-	ch_status st;
-
-	st = db_prep(ap->db, "SELECT id FROM approvals WHERE run_id = ?1 AND (status = 'pending' OR "
-		     "(status = 'allowed' AND claimed_at = 0))", &s, err);
-	if (st)
-		return st;
-	db_bind_text(s, 1, run_id);
-	st = approval_ids_load(s, &ids, err);
-	for (size_t i = 0; !st && i < ids.list.len; i++)
-		st = approval_cancel(ap, ids.list.at[i], reason, err);
-	return st;
-}
-
 /* -- carrying out -- */
 
 ch_status approval_claim(struct approvals *ap, const char *id, struct ch_err *err)

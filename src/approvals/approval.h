@@ -114,8 +114,6 @@ CH_FIBER CH_MUST_USE ch_status approval_watch(struct approvals *ap, const char *
 					      struct approval *ret, struct ch_err *err);
 /* One that is allowed and not claimed is given up by this: nothing will carry it out. */
 CH_MUST_USE ch_status approval_cancel(struct approvals *ap, const char *id, const char *reason, struct ch_err *err);
-/* All pending ones of a run. */
-CH_MUST_USE ch_status approval_cancel_run(struct approvals *ap, const char *run_id, const char *reason, struct ch_err *err);
 /* allowed -> claimed, once. CH_E_CONFLICT: it was claimed before, or is not allowed. */
 CH_MUST_USE ch_status approval_claim(struct approvals *ap, const char *id, struct ch_err *err);
 /* What was claimed is over. */

@@ -22,7 +22,7 @@ struct chan_access {
 	const char *reason;
 	const char *sender;              /* normal form; NULL: it has none */
 	const char *text, *prompt;
-	const struct json *tools, *skills;
+	const struct json *tools;
 	bool is_owner, may_command, was_mentioned, is_group;
 };
 
@@ -317,7 +317,6 @@ static void take_settings(struct judging *j)
 {
 	j->x->prompt = copy_text(room_get(&j->room, "systemPrompt"), j->arena);
 	j->x->tools = copy_json(room_tools(&j->room, j->env->ops, j->x->sender, j->arena), j->arena);
-	j->x->skills = copy_json(room_get(&j->room, "skills"), j->arena);
 }
 
 static const struct chan_access *judge_direct(struct judging *j)
@@ -450,11 +449,6 @@ const char *chan_access_prompt(const struct chan_access *x)
 const struct json *chan_access_tools(const struct chan_access *x)
 {
 	return x->tools;
-}
-
-const struct json *chan_access_skills(const struct chan_access *x)
-{
-	return x->skills;
 }
 
 const char *chan_access_text(const struct chan_access *x)

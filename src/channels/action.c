@@ -17,7 +17,8 @@ static const struct { const char *name; enum chan_action_kind kind; unsigned cap
 	{ "edit", ACTION_EDIT, CHAN_EDIT }, { "delete", ACTION_DELETE, CHAN_DELETE }, { "read", ACTION_READ, CHAN_HISTORY },
 };
 
-const char *chan_action_names(const struct chan_ops *ops, struct arena *a)
+/* "send, react, …": what the network can do. */
+static const char *action_names(const struct chan_ops *ops, struct arena *a)
 {
 	const char *list = NULL;
 
@@ -323,7 +324,7 @@ static ch_status find_kind(const struct chan_action_in *in, struct arena *a, str
 			return CH_OK;
 		}
 	return ch_fail(err, CH_E_UNSUPPORTED, "Message action %s not supported for channel %s; it can: %s", log_quote(in->action), ops->id,
-		       chan_action_names(ops, a));
+		       action_names(ops, a));
 }
 
 ch_status chan_action_read(struct chan_host *h, const struct chan_action_in *in, struct arena *a, struct chan_action *ret,

@@ -44,7 +44,5 @@ CH_MUST_USE ch_status chan_action_read(struct chan_host *h, const struct chan_ac
  */
 CH_FIBER CH_MUST_USE ch_status chan_action_run(struct chan_host *h, const struct chan_action *x, struct arena *a, struct json **ret,
 					       struct ch_err *err);
-/* "send, react, …": what the network can do. */
-const char *chan_action_names(const struct chan_ops *ops, struct arena *a);
 
 #endif

@@ -209,7 +209,7 @@ struct chan_menu { const char *name, *description; };
 
 enum chan_cap {
 	CHAN_EDIT = 1, CHAN_DELETE = 2, CHAN_REACT = 4, CHAN_TYPING = 8, CHAN_MEDIA = 16, CHAN_THREADS = 32, CHAN_POLL = 64,
-	CHAN_BUTTONS = 128, CHAN_HISTORY = 256, CHAN_DIRECTORY = 512, CHAN_REPLY = 1024, CHAN_GROUPS = 2048,
+	CHAN_BUTTONS = 128, CHAN_HISTORY = 256, CHAN_REPLY = 1024, CHAN_GROUPS = 2048,
 	CHAN_IDEMPOTENT = 4096,          /* a send repeated with the same key shows once */
 	CHAN_NATIVE_COMMANDS = 8192,
 	CHAN_LOCATION = 16384,

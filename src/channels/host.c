@@ -153,11 +153,6 @@ struct chan_live *chan_host_live(const struct chan_host *h)
 
 /* -- networks and accounts -- */
 
-const struct chan_ops *const *chan_host_networks(const struct chan_host *h)
-{
-	return h->networks;
-}
-
 const struct chan_ops *chan_host_network(const struct chan_host *h, const char *id)
 {
 	for (size_t i = 0; h->networks[i]; i++)

@@ -61,8 +61,7 @@ struct chan_egress *chan_host_egress(const struct chan_host *h);
 struct chan_pairing *chan_host_pairing(const struct chan_host *h);
 struct chan_gate *chan_host_gate(const struct chan_host *h);     /* chan_gate_new() with the pairing, freed with it */
 struct chan_live *chan_host_live(const struct chan_host *h);
-/* The networks of this host, NULL-ended; one by its id, or NULL. Use these where there is a host, not chan_find(). */
-const struct chan_ops *const *chan_host_networks(const struct chan_host *h);
+/* A network of this host, or NULL. Use this where there is a host, not chan_find(). */
 const struct chan_ops *chan_host_network(const struct chan_host *h, const char *id);
 
 /* -- accounts -- */

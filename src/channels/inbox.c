@@ -23,12 +23,6 @@ static const char *const states[] = {
 	[INBOX_DROPPED] = "dropped", [INBOX_OVERHEARD] = "overheard", [INBOX_DEAD] = "dead",
 };
 
-const char *inbox_state_name(enum inbox_state s)
-{
-	CH_BUG_ON((size_t)s >= CH_ARRAY_LEN(states));
-	return states[s];
-}
-
 /* The table admits no others. */
 static enum inbox_state state_of(const char *name)
 {
@@ -344,18 +338,6 @@ ch_status inbox_end(struct db *db, int64_t id, enum inbox_state state, const cha
 	bind_end(row, state, reason);
 	st = db_run(row, &changes, err);
 	return st || changes ? st : ch_fail(err, CH_E_CONFLICT, "message %lld has ended already", (long long)id);
-}
-
-ch_status inbox_end_run(struct db *db, const char *run_id, enum inbox_state state, const char *reason, struct ch_err *err)
-{
-	struct db_stmt *row;
-	ch_status st = db_prep(db, "UPDATE channel_inbox SET " END_COLUMNS " WHERE run_id = ?1 AND state = 'handed'", &row, err);
-
-	if (st)
-		return st;
-	db_bind_text(row, 1, run_id);
-	bind_end(row, state, reason);
-	return db_run(row, NULL, err);
 }
 
 ch_status inbox_rename_run(struct db *db, const char *run_id, const char *new_run_id, struct ch_err *err)

@@ -21,7 +21,6 @@
 #define INBOX_OPEN_MAX 50000             /* to be handled or answered, of an account: past it chan_deliver() refuses, the platform keeps them */
 
 enum inbox_state { INBOX_RECEIVED, INBOX_HANDED, INBOX_ANSWERED, INBOX_DROPPED, INBOX_OVERHEARD, INBOX_DEAD };
-const char *inbox_state_name(enum inbox_state s);
 
 struct inbox_row {
 	int64_t id;
@@ -79,8 +78,6 @@ CH_MUST_USE ch_status inbox_handed(struct db *db, const char *run_id, struct are
 /* Within the caller's transaction, if one is open. */
 CH_MUST_USE ch_status inbox_hand(struct db *db, int64_t id, const char *session_key, const char *run_id, struct ch_err *err);
 CH_MUST_USE ch_status inbox_end(struct db *db, int64_t id, enum inbox_state state, const char *reason, struct ch_err *err);
-/* All rows that a run has. */
-CH_MUST_USE ch_status inbox_end_run(struct db *db, const char *run_id, enum inbox_state state, const char *reason, struct ch_err *err);
 CH_MUST_USE ch_status inbox_dead(struct db *db, const char *channel, const char *account, size_t limit, struct arena *a,
 				 void (*each)(void *arg, const struct inbox_row *r), void *arg, struct ch_err *err);
 /* A dead one is RECEIVED again. CH_E_CONFLICT: it is not dead, or its payload is gone. */

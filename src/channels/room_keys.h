@@ -2,7 +2,7 @@
  * channels/room_keys.h - where a network's configuration keeps its rooms, and what it says of who may speak in them.
  *
  * Part of a network's row (channels/channel.h, which includes it). NULL words are the first of each comment. A room's entry:
- * {enabled, requireMention, ignoreOtherMentions, <senders>, roles, groupPolicy, tools, toolsBySender, skills, systemPrompt,
+ * {enabled, requireMention, ignoreOtherMentions, <senders>, roles, groupPolicy, tools, toolsBySender, systemPrompt,
  * allowBots, botLoopProtection}.
  */
 #ifndef CH_CHANNELS_ROOM_KEYS_H

@@ -29,7 +29,6 @@
 #define TG_BATCH 100                     /* the API's most */
 #define TG_ANSWER_MAX ((size_t)16 << 20) /* of a JSON answer */
 #define TG_DOWNLOAD_MAX ((int64_t)20 << 20)      /* the cloud API's; a server of one's own (apiRoot) has none */
-#define TG_UPLOAD_MAX ((int64_t)50 << 20)
 #define TG_PHOTO_MAX ((size_t)10 << 20)  /* larger pictures go as documents */
 #define TG_COMMANDS_MAX 100
 #define TG_GENERAL_TOPIC "1"

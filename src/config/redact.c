@@ -57,7 +57,8 @@ void redact_child(const struct redact_at *parent, const char *name, struct redac
 	ret->is_secret = below_secret || place_is_secret(ret, name);
 }
 
-void redact_find(const char *path, struct redact_at *ret)
+/* The place that a path leads to. */
+static void find_place(const char *path, struct redact_at *ret)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct config_path p;
@@ -73,7 +74,7 @@ bool config_path_is_secret(const char *path)
 {
 	struct redact_at at;
 
-	redact_find(path, &at);
+	find_place(path, &at);
 	return at.is_secret;
 }
 
@@ -126,7 +127,7 @@ struct json *config_redact_at(struct arena *a, const struct json *part, const ch
 {
 	struct redact_at at;
 
-	redact_find(path, &at);
+	find_place(path, &at);
 	return redacted(a, part, &at);
 }
 

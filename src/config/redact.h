@@ -19,8 +19,6 @@ struct redact_at {
 void redact_root(struct redact_at *ret);
 /* The place of a member (name) or an item (name NULL). */
 void redact_child(const struct redact_at *parent, const char *name, struct redact_at *ret);
-/* The place that a path leads to. */
-void redact_find(const char *path, struct redact_at *ret);
 /* An object {source, provider, id}. */
 bool redact_is_reference(const struct json *v);
 /* This scalar, standing at a secret place, must not be shown. */

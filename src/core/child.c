@@ -621,12 +621,6 @@ void child_close_stdin(struct child *c)
 		unwatch(&c->in);
 }
 
-void child_resize(struct child *c, int columns, int rows)
-{
-	if (c->has_tty && c->out.fd >= 0)
-		set_size(c->out.fd, columns, rows);
-}
-
 void child_pause(struct child *c, bool paused)
 {
 	if (c->is_paused == paused)

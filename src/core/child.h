@@ -53,7 +53,6 @@ CH_MUST_USE ch_status child_write(struct child *c, const char *data, size_t len,
 /* Can it still be written to? */
 bool child_reads(const struct child *c);
 void child_close_stdin(struct child *c);         /* a terminal gets its end-of-file character */
-void child_resize(struct child *c, int columns, int rows);
 void child_pause(struct child *c, bool paused);
 /* To the whole group; with a guard to all that it started. */
 void child_signal(struct child *c, int signo);

@@ -334,12 +334,6 @@ void fiber_cancel(struct fiber *f)
 		make_ready(f);
 }
 
-void fiber_cancel_all(struct loop *l)
-{
-	for (struct fiber *f = l->sched.live; f; f = f->live_next)
-		fiber_cancel(f);
-}
-
 bool fiber_canceled(void)
 {
 	CH_BUG_ON(!current);

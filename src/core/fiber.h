@@ -54,8 +54,6 @@ CH_FIBER CH_MUST_USE ch_status fiber_join(struct fiber *f, int64_t deadline_ms);
 void fiber_detach(struct fiber *f);
 /* now_mono_ms() + ms, saturating. */
 int64_t fiber_deadline(int64_t ms);
-/* Cancels all fibers of the loop, for shutting down; those waiting masked notice later. */
-void fiber_cancel_all(struct loop *l);
 /* Gives back the caller's stack memory below its own frame: for a fiber about to wait long after deep work. */
 void fiber_trim(void);
 /* Called before each switch away; for the "no transaction open" assertion. */

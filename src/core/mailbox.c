@@ -12,7 +12,6 @@ struct mailbox {
 	void **ring;               /* item i is ring[(head + i) % size] */
 	size_t size, head, len;    /* len <= size <= cap */
 	size_t cap;
-	bool is_closed;
 	struct fiber_cond readers;
 	void (*drop)(void *item);
 };
@@ -53,7 +52,7 @@ static void grow(struct mailbox *m)
 
 bool mailbox_post(struct mailbox *m, void *item)
 {
-	if (m->is_closed || m->len == m->cap)
+	if (m->len == m->cap)
 		return false;
 	if (m->len == m->size)
 		grow(m);
@@ -63,24 +62,11 @@ bool mailbox_post(struct mailbox *m, void *item)
 	return true;
 }
 
-void mailbox_close(struct mailbox *m)
-{
-	m->is_closed = true;
-	fiber_cond_broadcast(&m->readers);
-}
-
-size_t mailbox_len(const struct mailbox *m)
-{
-	return m->len;
-}
-
 ch_status mailbox_take(struct mailbox *m, int64_t deadline_ms, void **ret_item)
 {
 	ch_status st;
 
 	while (!m->len) {
-		if (m->is_closed)
-			return CH_E_EOF;
 		st = fiber_cond_wait(&m->readers, deadline_ms);
 		if (st)
 			return st;

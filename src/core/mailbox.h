@@ -16,9 +16,6 @@ struct mailbox;
 struct mailbox *mailbox_new(size_t cap, void (*drop)(void *item));
 void mailbox_free(struct mailbox *m);
 bool mailbox_post(struct mailbox *m, void *item);
-/* No more posts; readers get CH_E_EOF once it is empty. */
-void mailbox_close(struct mailbox *m);
-size_t mailbox_len(const struct mailbox *m);
 CH_FIBER CH_MUST_USE ch_status mailbox_take(struct mailbox *m, int64_t deadline_ms, void **ret_item);
 
 #endif

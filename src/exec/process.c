@@ -75,7 +75,7 @@ static void forget(struct process *p)
 
 static int64_t forget_at(const struct process *p)
 {
-	return p->ended_at + (p->keep_ms ? p->keep_ms : p->host->keep_ms);
+	return p->ended_at + (p->keep_ms ? p->keep_ms : PROCESS_KEEP_MS);
 }
 
 static void prune(void *arg)
@@ -204,16 +204,6 @@ static void on_child_output(void *arg, enum child_stream s, const char *data, si
 void process_text(const struct process *p, uint64_t from, size_t max, struct arena *a, struct process_text *ret)
 {
 	ring_text(&p->output, from, max, p->state != PROCESS_RUNNING, a, ret);
-}
-
-const char *process_output(const struct process *p, uint64_t from, size_t max, struct arena *a, size_t *ret_len, uint64_t *ret_from)
-{
-	struct process_text t;
-
-	process_text(p, from, max, a, &t);
-	*ret_len = t.len;
-	*ret_from = t.from;
-	return t.text;
 }
 
 void process_lines(const struct process *p, size_t first, size_t count, struct arena *a, struct process_text *ret, size_t *ret_lines)
@@ -415,7 +405,6 @@ struct process_host *process_host_new(struct loop *l)
 	struct process_host *h = ch_alloc(sizeof(*h));
 
 	h->loop = l;
-	h->keep_ms = PROCESS_KEEP_MS;
 	h->prune = loop_timer_new(l, prune, h);
 	fiber_cond_init(&h->ended);
 	return h;
@@ -435,12 +424,6 @@ void process_host_free(struct process_host *h)
 void process_host_set_ops(struct process_host *h, const struct process_ops *ops)
 {
 	h->ops = *ops;
-}
-
-void process_host_set_keep(struct process_host *h, int64_t ms)
-{
-	h->keep_ms = ms;
-	prune(h);
 }
 
 static void await_none(struct process_host *h, int64_t deadline_ms)

@@ -40,7 +40,7 @@ struct process_start {
 	const char *host;                /* "sandbox", "gateway" */
 	int64_t timeout_ms;              /* 0: none */
 	bool is_tainted;                 /* its output is not the owner's word */
-	int64_t keep_ms;                 /* how long it is kept once ended; 0: as the host was told */
+	int64_t keep_ms;                 /* how long it is kept once ended; 0: PROCESS_KEEP_MS */
 	bool is_quiet;                   /* its end is not told */
 	bool tells_empty_success;        /* it is, also when it succeeded without a word */
 };
@@ -72,8 +72,6 @@ struct process_ops { void *arg; void (*on_done)(void *arg, const struct process_
 struct process_host *process_host_new(struct loop *l);
 void process_host_free(struct process_host *h);
 void process_host_set_ops(struct process_host *h, const struct process_ops *ops);
-/* How long ended ones are kept. */
-void process_host_set_keep(struct process_host *h, int64_t ms);
 /* SIGTERM to all, SIGKILL at the deadline, until none is left. Nothing starts from now on: CH_E_CANCELED. */
 CH_FIBER void process_host_drain(struct process_host *h, int64_t deadline_ms);
 
@@ -88,7 +86,6 @@ CH_FIBER CH_MUST_USE ch_status process_wait(struct process *p, uint64_t since, i
 void process_background(struct process *p);
 void process_info(const struct process *p, struct process_info *ret);
 /* Up to max bytes from the offset; *ret_from says where they really begin. On the arena, valid UTF-8. */
-const char *process_output(const struct process *p, uint64_t from, size_t max, struct arena *a, size_t *ret_len, uint64_t *ret_from);
 void process_text(const struct process *p, uint64_t from, size_t max, struct arena *a, struct process_text *ret);
 /* Some of what is kept, by lines counted from 0; *ret_lines: how many there are. */
 void process_lines(const struct process *p, size_t first, size_t count, struct arena *a, struct process_text *ret, size_t *ret_lines);

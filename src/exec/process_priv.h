@@ -34,7 +34,6 @@ void ring_lines(const struct process_ring *r, size_t first, size_t count, struct
 struct process_host {
 	struct loop *loop;
 	struct process_ops ops;
-	int64_t keep_ms;
 	VEC(struct process *) all;       /* oldest first */
 	size_t running;
 	bool is_drained;                 /* nothing starts any more */

@@ -51,7 +51,7 @@ static void handshake_free(struct conn_handshake *hs)
 	ch_free(hs);
 }
 
-void conn_client_free(struct conn_client *client)
+static void client_free(struct conn_client *client)
 {
 	if (!client)
 		return;
@@ -83,7 +83,7 @@ void conn_unref(struct gw_conn *c)
 	event_drop_held(c);
 	vec_done(&c->held);
 	handshake_free(c->hs);
-	conn_client_free(c->client);
+	client_free(c->client);
 	map_free(c->message_keys);
 	ch_free(c->watched);
 	if (c->ws)
@@ -261,11 +261,6 @@ void conn_replay(struct gw_conn *c)
 const char *gw_conn_id(const struct gw_conn *c)
 {
 	return c->id;
-}
-
-unsigned gw_conn_scopes(const struct gw_conn *c)
-{
-	return c->client ? c->client->scopes.bits : 0;
 }
 
 bool gw_conn_has(const struct gw_conn *c, unsigned scope)

@@ -102,7 +102,6 @@ void conn_close(struct gw_conn *c, uint16_t code, const char *reason);
 void conn_open(struct gw_conn *c, struct conn_client *client);
 void conn_replay(struct gw_conn *c);
 void conn_peer_done(struct conn_peer *p);
-void conn_client_free(struct conn_client *client);
 /* Refreshes over_soft_since_ms, closes past the limits; false when it is closed now. */
 bool conn_check_queue(struct gw_conn *c, int64_t now_ms);
 

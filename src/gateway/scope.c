@@ -30,7 +30,8 @@ unsigned scope_find(const char *name, size_t len)
 	return 0;
 }
 
-unsigned scope_expand(unsigned bits)
+/* With what they imply. */
+static unsigned expand(unsigned bits)
 {
 	if (bits & GW_SCOPE_ADMIN)
 		return SCOPE_ALL;
@@ -45,12 +46,12 @@ unsigned scope_expand(unsigned bits)
 
 bool scope_allows(unsigned granted, unsigned needed)
 {
-	return (needed & ~scope_expand(granted)) == 0;
+	return (needed & ~expand(granted)) == 0;
 }
 
 unsigned scope_missing(unsigned granted, unsigned needed)
 {
-	unsigned missing = needed & ~scope_expand(granted);
+	unsigned missing = needed & ~expand(granted);
 
 	return missing & -missing;
 }

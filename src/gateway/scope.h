@@ -22,8 +22,6 @@ struct scope_list {
 
 const char *scope_name(unsigned scope);                /* of one bit: "operator.read" */
 unsigned scope_find(const char *name, size_t len);     /* 0: unknown */
-/* With what they imply. */
-unsigned scope_expand(unsigned bits);
 /* Is every bit of `needed` covered by `granted` or its implications? */
 bool scope_allows(unsigned granted, unsigned needed);
 /* The lowest bit of `needed` that is not covered; 0: none. */

@@ -28,11 +28,6 @@ static const struct type_row *row_of(int status)
 	return row;
 }
 
-const char *api_openai_type(int status)
-{
-	return row_of(status)->openai;
-}
-
 static void write_openai(struct buf *out, int status, const char *message, const char *code)
 {
 	struct jw w = JW(out);

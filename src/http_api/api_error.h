@@ -18,7 +18,5 @@ void api_error_reply(struct http_call *call, const struct api_style *style, int 
 int api_status_of(ch_status st);
 /* Answers with err's text. */
 void api_error_fail(struct http_call *call, const struct api_style *style, ch_status st, const struct ch_err *err);
-/* The kind of error that OpenAI's clients expect with a status. */
-const char *api_openai_type(int status);
 
 #endif

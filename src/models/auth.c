@@ -340,14 +340,13 @@ void auth_report(struct models *m, const struct auth_lease *l, const char *model
 
 enum ask { ASK_FREE, ASK_ANY };
 
-static bool has(struct models *m, const struct auth_want *want, enum ask ask, int64_t *ret_until)
+static bool has(struct models *m, const struct auth_want *want, enum ask ask)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	const struct config *cfg = catalog_config(m);
 	struct auth_candidates all = { 0 };
 	struct ch_err err = { .text = "" };
 
-	*ret_until = INT64_MAX;
 	if (auth_candidates_find(m, cfg, want, a, &all, &err)) {
 		log_warn("models", "the credentials of %s cannot be read (%s); taken for missing",
 			 want->provider, err.text);
@@ -358,27 +357,15 @@ static bool has(struct models *m, const struct auth_want *want, enum ask ask, in
 		return true;
 	if (!all.len || all.at[0].unusable)
 		return false;
-	*ret_until = all.at[0].health.blocked_until;
 	return ask == ASK_ANY || auth_candidate_is_free(&all.at[0]);
 }
 
 bool auth_has_usable(struct models *m, const struct auth_want *want)
 {
-	int64_t until;
-
-	return has(m, want, ASK_FREE, &until);
+	return has(m, want, ASK_FREE);
 }
 
 bool auth_has_any(struct models *m, const char *provider, const char *agent_id)
 {
-	int64_t until;
-
-	return has(m, &(struct auth_want){ .provider = provider, .agent_id = agent_id }, ASK_ANY, &until);
-}
-
-int64_t auth_blocked_until(struct models *m, const char *provider, const char *model)
-{
-	int64_t until;
-
-	return has(m, &(struct auth_want){ .provider = provider, .model = model }, ASK_FREE, &until) ? 0 : until;
+	return has(m, &(struct auth_want){ .provider = provider, .agent_id = agent_id }, ASK_ANY);
 }

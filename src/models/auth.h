@@ -55,7 +55,5 @@ bool auth_has_any(struct models *m, const char *provider, const char *agent_id);
 CH_FIBER void auth_drain(struct models *m, int64_t deadline_ms);
 /* The session begins anew: it may go out with another credential. */
 void auth_session_forget(struct models *m, const char *session_key);
-/* Until when (wall ms) no credential of the provider may be used for the model; 0: one can be used now. */
-int64_t auth_blocked_until(struct models *m, const char *provider, const char *model);
 
 #endif

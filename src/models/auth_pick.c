@@ -294,7 +294,7 @@ static int order(const struct auth_candidate *a, const struct auth_candidate *b)
 }
 
 /* Stable, so that keys outside the store stay as they were found; there are only ever a few. */
-void auth_candidates_sort(struct auth_candidates *list)
+static void candidates_sort(struct auth_candidates *list)
 {
 	for (size_t i = 1; i < list->len; i++) {
 		struct auth_candidate c = list->at[i];
@@ -337,7 +337,7 @@ ch_status auth_candidates_find(struct models *m, const struct config *cfg, const
 		ret->at = arena_alloc(a, (g.list.len + 1) * sizeof(*ret->at));
 		if (g.list.len)
 			memcpy(ret->at, g.list.at, g.list.len * sizeof(*ret->at));
-		auth_candidates_sort(ret);
+		candidates_sort(ret);
 	}
 	vec_done(&g.list);
 	return st;

@@ -45,6 +45,5 @@ bool auth_wants_refresh(const struct auth_profile *p, int64_t now_wall);
 CH_MUST_USE ch_status auth_order_effective(struct models *m, const struct config *cfg, struct arena *a,
 					   const char *agent_id, const char *provider, const struct json **ret,
 					   bool *ret_stored, struct ch_err *err);
-void auth_candidates_sort(struct auth_candidates *list);
 
 #endif

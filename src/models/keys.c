@@ -131,14 +131,6 @@ const char *key_follow_name(const char *text)
 	return str_empty(value) ? text : value;
 }
 
-const char *key_from_env(const struct model_endpoint *e)
-{
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	struct env_key *keys;
-
-	return e && key_env_list(a, e->id, &keys) ? keys[0].at : NULL;
-}
-
 void key_hint(const char *provider, char *ret_text, size_t cap)
 {
 	const struct model_endpoint *e = model_endpoint_find(provider);

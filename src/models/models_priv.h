@@ -79,8 +79,6 @@ const struct builtin_model *builtin_models(size_t *ret_count);
 void auth_state_free(struct auth_state *s);
 /* Without asking anybody: is there one, or is none needed? */
 bool key_is_there(struct models *m, const char *provider);
-/* The endpoint's first variable that is set and not empty, or NULL. */
-const char *key_from_env(const struct model_endpoint *e);
 /* How a person sets the key: "models.providers.x.apiKey or X_API_KEY". */
 void key_hint(const char *provider, char *ret_text, size_t cap);
 

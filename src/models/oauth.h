@@ -43,8 +43,7 @@ CH_FIBER CH_MUST_USE ch_status oauth_server_find(struct http_client *http, const
 						 const char *provider, struct arena *a, struct oauth_server *ret,
 						 struct ch_err *err);
 void oauth_server_done(struct oauth_server *s);
-/* Without asking anybody: is there a sign-in for it at all; did the owner describe one? */
-bool oauth_is_offered(const struct config *cfg, const char *provider);
+/* Did the owner describe a sign-in for it? Without asking anybody. */
 bool oauth_is_configured(const struct config *cfg, const char *provider);
 const struct oauth_server *oauth_builtin_servers(size_t *ret_count);
 

@@ -55,11 +55,6 @@ static const struct json *find_configured(const struct config *cfg, const char *
 	return NULL;
 }
 
-bool oauth_is_offered(const struct config *cfg, const char *provider)
-{
-	return find_builtin(provider) || find_configured(cfg, provider);
-}
-
 bool oauth_is_configured(const struct config *cfg, const char *provider)
 {
 	return find_configured(cfg, provider) != NULL;

@@ -184,7 +184,7 @@ static ch_status check_request_line(const char *line, size_t n, const char **ret
 	return CH_OK;
 }
 
-const char *http1_path(struct arena *a, const char *raw, size_t n)
+static const char *decode_path(struct arena *a, const char *raw, size_t n)
 {
 	char *path = url_decode(a, raw, n);
 	size_t len = path ? strlen(path) : 0;
@@ -236,7 +236,7 @@ static ch_status read_target(struct arena *a, struct http1_head *h, const char *
 		return refuse(ret_http, 400, err, "a malformed request target");
 	path_len = strcspn(origin, "?");
 	question = origin[path_len] ? origin + path_len : NULL;
-	h->path = http1_path(a, origin, path_len);
+	h->path = decode_path(a, origin, path_len);
 	h->query = question ? question + 1 : NULL;
 	if (!h->path)
 		return refuse(ret_http, 400, err, "a malformed request path");

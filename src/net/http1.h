@@ -56,8 +56,6 @@ struct http1_head {
 /* bytes[0..n) is what http1_scan() measured; everything in *ret lives on the arena. */
 CH_MUST_USE ch_status http1_parse(struct arena *a, const char *bytes, size_t n, struct http1_head *ret,
 				  int *ret_http, struct ch_err *err);
-/* Path rules on their own: decodes, refuses dot segments and control bytes. NULL when malformed. */
-const char *http1_path(struct arena *a, const char *raw, size_t n);
 
 enum http1_body_state {
 	HTTP1_COUNTED,

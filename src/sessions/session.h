@@ -121,6 +121,5 @@ CH_MUST_USE ch_status sess_count_matches(struct sess_store *st, const struct ses
 /* The keys of sessions whose parent this one is, newest first. */
 CH_MUST_USE ch_status sess_children(struct sess_store *st, const char *key, void (*each)(void *arg, const char *key), void *arg,
 				    struct ch_err *err);
-CH_MUST_USE ch_status sess_count(struct sess_store *st, int64_t *ret_count, struct ch_err *err);
 
 #endif

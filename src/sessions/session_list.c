@@ -254,17 +254,3 @@ ch_status sess_children(struct sess_store *st, const char *key, void (*each)(voi
 		each(arg, db_text(s, 0));
 	return status;
 }
-
-ch_status sess_count(struct sess_store *st, int64_t *ret_count, struct ch_err *err)
-{
-	CH_AUTO(db_done) struct db_stmt *s = NULL;
-	bool row;
-	ch_status status = db_prep(sess_store_db(st), "SELECT count(*) FROM sessions", &s, err);
-
-	if (status)
-		return status;
-	status = db_step(s, &row, err);
-	if (!status)
-		*ret_count = db_int(s, 0);
-	return status;
-}

@@ -215,11 +215,6 @@ ch_status glob_new(struct arena *a, const char *pattern, size_t len, bool ignore
 	return st;
 }
 
-bool glob_has_slash(const struct glob *g)
-{
-	return g->has_slash;
-}
-
 /* -- matching -- */
 
 #define STATES_MAX (2 * GLOB_PATTERN_MAX + 4)

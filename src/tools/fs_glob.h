@@ -24,6 +24,5 @@ CH_MUST_USE ch_status glob_new(struct arena *a, const char *pattern, size_t len,
 bool glob_match(const struct glob *g, const char *path);
 /* A pattern without '/' is meant for the last part of the path, else for all of it. */
 bool glob_match_name(const struct glob *g, const char *path);
-bool glob_has_slash(const struct glob *g);
 
 #endif

@@ -31,7 +31,7 @@ static const uint16_t high_1252[32] = {
 	0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x9d, 0x017e, 0x0178,
 };
 
-const char *charset_param(struct arena *a, const char *header, const char *name)
+static const char *header_param(struct arena *a, const char *header, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -140,7 +140,7 @@ static void decode_utf8(struct arena *a, const char *p, size_t n, struct buf *ou
 ch_status charset_to_utf8(const struct charset_in *in, struct buf *out, const char **ret_name, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	const char *label = charset_param(a, in->content_type, "charset");
+	const char *label = header_param(a, in->content_type, "charset");
 	size_t skip = 0;
 	enum charset cs = by_mark(in->data, in->len, &skip);
 
@@ -149,7 +149,7 @@ ch_status charset_to_utf8(const struct charset_in *in, struct buf *out, const ch
 	if (!cs && label) {
 		cs = by_label(label);
 		/* A <meta> that could be read was not UTF-16, whatever it says. */
-		if ((cs == CS_UTF16LE || cs == CS_UTF16BE) && !charset_param(a, in->content_type, "charset"))
+		if ((cs == CS_UTF16LE || cs == CS_UTF16BE) && !header_param(a, in->content_type, "charset"))
 			cs = CS_UTF8;
 		if (!cs && !utf8_valid(in->data, in->len))
 			return ch_fail(err, CH_E_UNSUPPORTED, "the page is in charset '%.40s'; UTF-8, UTF-16 and windows-1252 can be read", label);

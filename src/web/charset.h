@@ -18,7 +18,5 @@ struct charset_in {
 };
 /* ret_name: static. CH_E_UNSUPPORTED names the charset when it is another one. */
 CH_MUST_USE ch_status charset_to_utf8(const struct charset_in *in, struct buf *out, const char **ret_name, struct ch_err *err);
-/* The value of a parameter of a header ("charset" of "text/html; charset=x"), lower case, or NULL. */
-const char *charset_param(struct arena *a, const char *header, const char *name);
 
 #endif

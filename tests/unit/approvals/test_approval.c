@@ -138,17 +138,15 @@ static void test_given_up(void **state)
 	ASSERT_DIARY("");
 }
 
-static void test_cancel_run(void **state)
+static void test_cancel(void **state)
 {
-	struct approval_ask other = an_ask(true);
-	const char *a = asked(true), *b = asked(true), *c, *d;
+	const char *a = asked(true), *b = asked(true), *c = asked(true), *d = asked(true);
 
-	other.run_id = "r2";
-	ASSERT_OK(approval_create(ap, &other, arena, &c, err));
-	d = asked(true);
 	answered(d, APPROVAL_DENY);
 	diary[0] = '\0';
-	ASSERT_OK(approval_cancel_run(ap, "r1", "run-aborted", err));
+	ASSERT_OK(approval_cancel(ap, a, "run-aborted", err));
+	ASSERT_OK(approval_cancel(ap, b, "run-aborted", err));
+	ASSERT_FAILS(approval_cancel(ap, d, "run-aborted", err), CH_E_CONFLICT, "denied");
 	ASSERT_DIARY("=cancelled =cancelled");
 	assert_string_equal(found(a).reason, "run-aborted");
 	assert_int_equal(found(b).status, APPROVAL_CANCELLED);
@@ -172,16 +170,17 @@ static void test_limits(void **state)
 {
 	char *big = memset(arena_alloc(arena, APPROVAL_TEXT_MAX + 1), 'x', APPROVAL_TEXT_MAX);
 	struct approval_ask ask = an_ask(false);
-	const char *id;
+	const char *ids[APPROVALS_PENDING_BYTES / APPROVAL_TEXT_MAX], *id;
 
 	ask.request = object("command", big);
 	ASSERT_FAILS(approval_create(ap, &ask, arena, &id, err), CH_E_LIMIT, "request");
 	big[APPROVAL_TEXT_MAX - 100] = '\0';
 	ask.request = object("command", big);
-	for (size_t i = 0; i < APPROVALS_PENDING_BYTES / APPROVAL_TEXT_MAX; i++)
-		ASSERT_OK(approval_create(ap, &ask, arena, &id, err));
+	for (size_t i = 0; i < CH_ARRAY_LEN(ids); i++)
+		ASSERT_OK(approval_create(ap, &ask, arena, &ids[i], err));
 	ASSERT_FAILS(approval_create(ap, &ask, arena, &id, err), CH_E_LIMIT, "chela approvals list");
-	ASSERT_OK(approval_cancel_run(ap, "r1", "run-aborted", err));
+	for (size_t i = 0; i < CH_ARRAY_LEN(ids); i++)
+		ASSERT_OK(approval_cancel(ap, ids[i], "run-aborted", err));
 	ask.request = object("command", "ls");
 	for (int i = 0; i < APPROVALS_PENDING_MAX; i++)
 		ASSERT_OK(approval_create(ap, &ask, arena, &id, err));
@@ -609,7 +608,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_create_and_find), T(test_own_id), T(test_answers), T(test_first_answer_wins),
-		T(test_only_offered_answers), T(test_claim_once), T(test_given_up), T(test_cancel_run),
+		T(test_only_offered_answers), T(test_claim_once), T(test_given_up), T(test_cancel),
 		T(test_nobody_can_be_reached), T(test_limits), T(test_pruning), T(test_pending_list), T(test_history),
 		T(test_match), T(test_damaged_row), T(test_restart), T(test_wait), T(test_a_watcher_carries_nothing_out),
 		T(test_wait_is_cancelled), T(test_answer_and_abort_race), T(test_expiry), T(test_late_answer),

@@ -404,14 +404,6 @@ static void terminal_controls(void *arg)
 	assert_non_null(strstr(buf_str(&h.out), "interrupted"));
 	assert_int_equal(h.end.code, 3);
 	forget();
-	assert_int_equal(start((struct child_spec){
-				 .argv = BASH("trap 'stty size' WINCH; echo ready; while :; do sleep 0.01; done"),
-				 .has_tty = true }),
-			 CH_OK);
-	await_text("ready");
-	child_resize(h.child, 77, 33);
-	await_text("33 77");
-	forget();
 }
 
 /* ---- who is killed ---- */

@@ -327,15 +327,6 @@ static void test_cancel_before_first_run(void **state)
 	assert_string_equal(trace, "canceled ");
 }
 
-static void test_cancel_all(void **state)
-{
-	for (int i = 0; i < 5; i++)
-		spawn("f", park_and_note);
-	fiber_cancel_all(loop);
-	loop_run(loop);
-	assert_string_equal(trace, "canceled canceled canceled canceled canceled ");
-}
-
 static void wake_and_cancel_sleeper(void *arg)
 {
 	fiber_wake(sleeper);
@@ -666,7 +657,6 @@ int main(void)
 		TEST(test_cancel_while_parked),
 		TEST(test_mask_defers_cancel),
 		TEST(test_cancel_before_first_run),
-		TEST(test_cancel_all),
 		TEST(test_cancel_wins_over_wake),
 		TEST(test_join),
 		TEST(test_join_canceled_keeps_the_reference),

@@ -1,5 +1,5 @@
 /*
- * core/mailbox: order, cap, closing, readers that are cancelled.
+ * core/mailbox: order, cap, readers that are cancelled.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,6 @@ static void test_cap_and_drop(void **state)
 	for (int i = 0; i < CAP; i++)
 		assert_true(mailbox_post(m, &one));
 	assert_false(mailbox_post(m, &one));
-	assert_int_equal(mailbox_len(m), CAP);
 	mailbox_free(m);
 	assert_int_equal(dropped, CAP);
 	mailbox_free(NULL);
@@ -118,37 +117,12 @@ static void test_canceled_reader_loses_nothing(void **state)
 	in_fiber(wake_one_each, NULL);
 }
 
-static void close_under_readers(void *arg)
-{
-	struct mailbox *m = mailbox_new(CAP, NULL);
-	struct reader readers[2];
-	int item;
-	void *taken;
-
-	start_readers(m, readers, 2);
-	assert_true(mailbox_post(m, &item));
-	mailbox_close(m);
-	assert_false(mailbox_post(m, &item));
-	join_readers(readers, 2);
-	/* What was in it is still delivered; then comes the end, again and again. */
-	assert_ptr_equal(readers[0].item, &item);
-	assert_int_equal(readers[1].st, CH_E_EOF);
-	assert_int_equal(mailbox_take(m, fiber_deadline(5000), &taken), CH_E_EOF);
-	mailbox_free(m);
-}
-
-static void test_close(void **state)
-{
-	in_fiber(close_under_readers, NULL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cap_and_drop),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_canceled_reader_loses_nothing),
-		cmocka_unit_test(test_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
