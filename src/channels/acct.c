@@ -3,6 +3,7 @@
  */
 #include "channels/egress.h"
 #include "channels/host_priv.h"
+#include "channels/live.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -196,8 +197,10 @@ void acct_set_state(struct chan_acct *acct, enum chan_state state, const char *d
 	}
 	chan_acct_log(acct, "%s%s%s", chan_state_name(state), detail ? ": " : "", detail ? detail : "");
 	log_debug("channels", "%s/%s is %s", acct->ops->id, acct->id, chan_state_name(state));
-	if (is_up(state) && !was_up && !acct->is_gone)
+	if (is_up(state) && !was_up && !acct->is_gone) {
 		egress_came_up(h->egress, acct->ops->id, acct->id);
+		live_came_up(h->live, acct);
+	}
 	if (!acct->is_gone && h->up.on_state)
 		h->up.on_state(h->up.arg, acct->ops->id, acct->id);
 }
@@ -276,6 +279,45 @@ void chan_note_in(struct chan_acct *acct)
 void chan_note_out(struct chan_acct *acct)
 {
 	acct->last_out_at = now_wall_ms();
+	acct->is_refused = false;
+}
+
+bool chan_note_refused(struct chan_acct *acct)
+{
+	bool is_news = !acct->is_refused;
+
+	acct->is_refused = true;
+	return is_news;
+}
+
+static ch_status count_dead(const struct chan_acct *acct, int64_t since_ms, size_t *ret, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *s = NULL;
+	bool row;
+	ch_status st = db_prep(acct->host->db,
+			       "SELECT (SELECT count(*) FROM channel_inbox WHERE channel = ?1 AND account = ?2 AND state = 'dead'"
+			       " AND ended_at >= ?3) + (SELECT count(*) FROM channel_outbox WHERE channel = ?1 AND account = ?2"
+			       " AND state IN ('failed', 'unsure') AND ended_at >= ?3)", &s, err);
+
+	if (st)
+		return st;
+	db_bind_text(s, 1, acct->ops->id);
+	db_bind_text(s, 2, acct->id);
+	db_bind_int(s, 3, since_ms);
+	st = db_step(s, &row, err);
+	if (!st)
+		*ret = (size_t)db_int(s, 0);
+	return st;
+}
+
+size_t chan_acct_dead_letters(const struct chan_acct *acct, int64_t since_ms)
+{
+	size_t n = 0;
+	struct ch_err err = { 0 };
+
+	if (count_dead(acct, since_ms, &n, &err))
+		log_warn("channels", "%s/%s: counting dead letters: %s; shown as none", acct->ops->id, acct->id, err.text);
+	return n;
 }
 
 /* -- as a network sees it -- */

@@ -13,6 +13,17 @@ static ch_status is_ours(const struct chan_acct *acct, struct ch_err *err)
 	return ch_fail(err, CH_E_CANCELED, "the account %s/%s is gone", acct->ops->id, acct->id);
 }
 
+/* Counted when what was known to be free is used up: a message costs no counting. */
+static ch_status check_room(struct chan_acct *acct, struct ch_err *err)
+{
+	ch_status st = acct->inbox_room ? CH_OK : inbox_room(acct->host->db, acct->ops->id, acct->id, &acct->inbox_room, err);
+
+	if (st || acct->inbox_room)
+		return st;
+	return ch_fail(err, CH_E_LIMIT, "%d messages of %s/%s wait to be handled; no more are taken until some are", INBOX_OPEN_MAX,
+		       acct->ops->id, acct->id);
+}
+
 ch_status chan_deliver(struct chan_acct *acct, const struct chan_in *in, size_t count, const char *cursor,
 		       const char *cursor_value, struct ch_err *err)
 {
@@ -20,10 +31,13 @@ ch_status chan_deliver(struct chan_acct *acct, const struct chan_in *in, size_t 
 	size_t fresh = 0;
 	ch_status st = is_ours(acct, err);
 
+	if (!st && count)
+		st = check_room(acct, err);
 	if (!st)
 		st = inbox_append(acct->host->db, acct->ops->id, acct->id, in, count, cursor, cursor_value, &fresh, err);
 	if (st)
 		return st;
+	acct->inbox_room -= CH_MIN(fresh, acct->inbox_room);
 	chan_note_in(acct);
 	for (size_t i = 0; fresh && i < count; i++)
 		ingress_wake(acct->host->ingress, chan_lane(a, acct->ops->id, acct->id, &in[i].peer));

@@ -76,13 +76,23 @@ static void tell(struct chan_egress *e, const struct outbox_row *row, const char
 ch_status egress_give_up(struct chan_egress *e, const struct outbox_row *row, enum outbox_state state, const char *reason,
 			 struct ch_err *err)
 {
-	ch_status st = outbox_end(e->db, row->id, state, reason, now_wall_ms(), err);
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	ch_status st = db_begin(e->db, err);
 
 	if (st)
 		return st;
+	tx = e->db;
+	st = outbox_end(e->db, row->id, state, reason, now_wall_ms(), err);
+	if (st)
+		return st;
+	/* In the same transaction: a crash leaves neither an end that nobody was told of nor one that is told twice. */
 	tell(e, row, state == OUTBOX_UNSURE ? "may not have arrived" : "was not sent", reason);
-	fiber_cond_broadcast(&e->ended);
-	return CH_OK;
+	st = db_commit(CH_TAKE(tx), err);
+	if (st == CH_E_CONFLICT)         /* the notice could not be written: the log has it, and the row ends without */
+		st = outbox_end(e->db, row->id, state, reason, now_wall_ms(), err);
+	if (!st)
+		fiber_cond_broadcast(&e->ended);
+	return st;
 }
 
 /* The database did not take it: nothing changed, looked at again. */
@@ -334,15 +344,32 @@ static void obey_retry_after(struct job *j, const struct chan_sent *sent, const 
 			   why->retry_after_ms);
 }
 
+/* The login is not good any more, and the account has not noticed yet: that is no fault of the message, which waits. */
+static enum egress_next on_login(struct job *j, const struct ch_err *why, int64_t *ret_wait_ms)
+{
+	const struct chan_up *up = chan_host_up(j->e->host);
+
+	if (chan_note_refused(j->acct)) {
+		log_warn("channels", "chan=%s account=%s messages are refused: %s; tried again each minute, for a day", j->row.channel,
+			 j->row.account, log_quote(why->text));
+		chan_acct_log(j->acct, "messages are refused: %s", why->text);
+		if (up && up->notice)
+			up->notice(up->arg, NULL, arena_printf(j->arena, "Messages to %s (account %s) are refused: %s. They wait for a day. "
+							       "See: chela channels status --probe", j->row.channel, j->row.account,
+							       why->text));
+	}
+	return again(j, OUTBOX_PENDING, j->row.attempts, CH_MAX((int64_t)EGRESS_LOGIN_MS, (int64_t)why->retry_after_ms), why->text,
+		     ret_wait_ms);
+}
+
 static enum egress_next on_not_sent(struct job *j, const struct chan_sent *sent, const struct ch_err *why, int64_t *ret_wait_ms)
 {
 	int64_t wait_ms = CH_MAX(backoff(j->row.attempts), (int64_t)why->retry_after_ms);
 	int attempts = j->row.attempts + 1;
 
 	obey_retry_after(j, sent, why);
-	/* The login is not good any more, and nobody has noticed yet: that is no fault of the message. */
 	if (why->code == CH_E_DENIED || why->code == CH_E_UNPAIRED)
-		return again(j, OUTBOX_PENDING, j->row.attempts, EGRESS_LOGIN_MS, why->text, ret_wait_ms);
+		return on_login(j, why, ret_wait_ms);
 	if (!chan_acct_is_up(j->acct) || j->e->is_draining)
 		attempts = j->row.attempts;
 	if (attempts >= CHAN_TRIES)
@@ -372,7 +399,7 @@ static enum egress_next on_refused(struct job *j, const struct ch_err *why, int6
 	if (this_part(j)->is_edit)
 		return drop_draft(j, ret_wait_ms);
 	if (why->code == CH_E_UNPAIRED)
-		return again(j, OUTBOX_PENDING, j->row.attempts, EGRESS_LOGIN_MS, why->text, ret_wait_ms);
+		return on_login(j, why, ret_wait_ms);
 	return give_up(j, OUTBOX_FAILED, why->text, ret_wait_ms);
 }
 
@@ -418,7 +445,7 @@ static enum egress_next settle(struct job *j, int64_t *ret_wait_ms)
 		sent.message_id = j->lane->known.message_id;
 		return on_sent(j, &sent, ret_wait_ms);
 	}
-	if (is_repeatable(j) || (is_known(j) && j->lane->known.outcome == CHAN_NOT_SENT))
+	if (is_repeatable(j) || (is_known(j) && j->lane->known.outcome != CHAN_UNSURE))
 		return EGRESS_DONE;
 	if (!j->ops->reconcile)
 		return give_up(j, OUTBOX_UNSURE, "the gateway was restarted while it was being sent", ret_wait_ms);

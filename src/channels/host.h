@@ -90,6 +90,8 @@ struct chan_status {
 void chan_acct_status(const struct chan_acct *acct, struct chan_status *ret);    /* borrowed until the next wait */
 /* A line of what happened, for `chela channels logs`. */
 void chan_acct_log(struct chan_acct *acct, const char *fmt, ...) CH_PRINTF(2, 3);
+/* Messages that came to nothing since then: could not be handled, or sent, or may not have arrived. */
+size_t chan_acct_dead_letters(const struct chan_acct *acct, int64_t since_ms);
 void chan_acct_log_each(struct chan_acct *acct, void (*each)(void *arg, int64_t at_ms, const char *line), void *arg);
 
 /* account NULL: all of the network. Stopping is remembered; starting forgets it. CH_E_NOT_FOUND names what there is. */
@@ -108,5 +110,7 @@ CH_FIBER void chan_webhook(struct chan_host *h, const struct http_request *rq, s
 /* -- private to channels/: events of an account's life, for the workers -- */
 void chan_note_in(struct chan_acct *acct);
 void chan_note_out(struct chan_acct *acct);
+/* A message was refused for the login's sake. true: the first one since one went out. */
+bool chan_note_refused(struct chan_acct *acct);
 
 #endif

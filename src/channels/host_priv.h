@@ -52,6 +52,8 @@ struct chan_acct {
 	int64_t connected_at, started_at, stopped_at, last_error_at, alive_at, last_in_at, last_out_at, retry_at;
 	int64_t reconnects, failures;
 	bool has_connected;              /* in this process */
+	size_t inbox_room;               /* at least so many more messages can be taken; 0: to be counted */
+	bool is_refused;                 /* a message was refused for the login's sake, and the operator was told */
 	void *priv;
 	VEC(struct chan_log_line) log;   /* oldest first; at most CHAN_LOG_LINES */
 };

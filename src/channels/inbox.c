@@ -87,23 +87,20 @@ static ch_status read_each(struct db_stmt *row, struct arena *a, void (*each)(vo
 /* -- taking in -- */
 
 /* What was overheard waits for nobody: rooms where we are seldom asked must not make the account deaf. */
-static ch_status check_room(struct db *db, const char *channel, const char *account, struct ch_err *err)
+ch_status inbox_room(struct db *db, const char *channel, const char *account, size_t *ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
-	ch_status st = db_prep(db, "SELECT 1 FROM channel_inbox WHERE channel = ?1 AND account = ?2 AND state = 'received' UNION ALL "
-			       "SELECT 1 FROM channel_inbox WHERE channel = ?1 AND account = ?2 AND state = 'handed' "
-			       "LIMIT 1 OFFSET ?3", &row, err);
+	ch_status st = db_prep(db, "SELECT count(*) FROM channel_inbox WHERE channel = ?1 AND account = ?2 AND ended_at = 0 AND "
+			       "state <> 'overheard'", &row, err);
 
 	if (st)
 		return st;
 	db_bind_text(row, 1, channel);
 	db_bind_text(row, 2, account);
-	db_bind_int(row, 3, INBOX_OPEN_MAX);
 	st = db_step(row, &found, err);
-	if (!st && found)
-		return ch_fail(err, CH_E_LIMIT, "%d messages of %s/%s wait to be handled; no more are taken until some are",
-			       INBOX_OPEN_MAX, channel, account);
+	if (!st)
+		*ret = (size_t)CH_MAX(INBOX_OPEN_MAX - db_int(row, 0), 0);
 	return st;
 }
 
@@ -160,8 +157,6 @@ ch_status inbox_append(struct db *db, const char *channel, const char *account, 
 	if (st)
 		return st;
 	tx = db;
-	if (count)
-		st = check_room(db, channel, account, err);
 	for (size_t i = 0; i < count && !st; i++)
 		st = append_one(db, channel, account, &in[i], &fresh, err);
 	if (!st && cursor)
@@ -367,20 +362,28 @@ ch_status inbox_resubmit(struct db *db, int64_t id, struct ch_err *err)
 					    (long long)id);
 }
 
-ch_status inbox_count_tries(struct db *db, struct ch_err *err)
+static ch_status count_one_more(struct db *db, struct ch_err *err)
 {
 	struct db_stmt *row;
-	ch_status st = db_prep(db, "UPDATE channel_inbox SET attempts = attempts + 1, "
-			       "state = CASE WHEN attempts + 1 >= ?1 THEN 'dead' ELSE state END, "
-			       "reason = CASE WHEN attempts + 1 >= ?1 THEN 'the gateway stopped each time that it was handled' END, "
-			       "ended_at = CASE WHEN attempts + 1 >= ?1 THEN ?2 ELSE 0 END "
-			       "WHERE id IN (SELECT min(id) FROM channel_inbox WHERE state = 'received' GROUP BY lane)", &row, err);
+	ch_status st = db_prep(db, "UPDATE channel_inbox SET attempts = attempts + 1 WHERE id IN "
+			       "(SELECT min(id) FROM channel_inbox WHERE state = 'received' GROUP BY lane)", &row, err);
 
+	return st ? st : db_run(row, NULL, err);
+}
+
+ch_status inbox_count_tries(struct db *db, struct arena *a, void (*each)(void *arg, const struct inbox_row *r), void *arg,
+			    struct ch_err *err)
+{
+	struct db_stmt *row;
+	ch_status st = count_one_more(db, err);
+
+	if (!st)
+		st = db_prep(db, "SELECT " COLUMNS " FROM channel_inbox WHERE state = 'received' AND attempts >= ?1 ORDER BY id", &row,
+			     err);
 	if (st)
 		return st;
 	db_bind_int(row, 1, INBOX_TRIES_MAX);
-	db_bind_int(row, 2, now_wall_ms());
-	return db_run(row, NULL, err);
+	return read_each(row, a, each, arg, err);
 }
 
 /* -- forgetting -- */
@@ -419,6 +422,15 @@ static ch_status drop_excess(struct db *db, const char *sql, const char *channel
 	return db_run(row, NULL, err);
 }
 
+/* Where conversations that were deleted would be answered. */
+static ch_status drop_places(struct db *db, struct ch_err *err)
+{
+	struct db_stmt *row;
+	ch_status st = db_prep(db, "DELETE FROM channel_places WHERE session_key NOT IN (SELECT key FROM sessions)", &row, err);
+
+	return st ? st : db_run(row, NULL, err);
+}
+
 struct login { const char *channel, *account; };
 
 ch_status inbox_prune(struct db *db, int64_t now_ms, struct ch_err *err)
@@ -443,7 +455,7 @@ ch_status inbox_prune(struct db *db, int64_t now_ms, struct ch_err *err)
 			st = drop_excess(db, drop_overheard, logins.at[i].channel, logins.at[i].account, err);
 	}
 	vec_done(&logins);
-	return st;
+	return st ? st : drop_places(db, err);
 }
 
 /* -- cursors -- */

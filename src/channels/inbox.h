@@ -44,9 +44,11 @@ bool chan_in_kind_parse(const char *name, enum chan_in_kind *ret);
 CH_MUST_USE ch_status chan_in_write(const struct chan_in *in, struct buf *out, struct ch_err *err);
 CH_MUST_USE ch_status chan_in_read(const char *json, size_t len, struct arena *a, struct chan_in *ret, struct ch_err *err);
 
+/* How many more may be taken of an account: INBOX_OPEN_MAX but for those that wait. */
+CH_MUST_USE ch_status inbox_room(struct db *db, const char *channel, const char *account, size_t *ret, struct ch_err *err);
 /*
  * In one durable transaction with the cursor; *ret_new counts those not seen before. An event that cannot be kept (an id that is too
- * long) is logged and left out, so that the platform does not bring it for ever. CH_E_LIMIT: INBOX_OPEN_MAX.
+ * long) is logged and left out, so that the platform does not bring it for ever.
  */
 CH_MUST_USE ch_status inbox_append(struct db *db, const char *channel, const char *account, const struct chan_in *in, size_t count,
 				   const char *cursor, const char *cursor_value, size_t *ret_new, struct ch_err *err);
@@ -60,10 +62,11 @@ CH_MUST_USE ch_status inbox_overheard(struct db *db, const char *lane, int64_t b
 /* They were taken as context, or are older than the newest `keep`: tombstones. before_id 0: all of them. */
 CH_MUST_USE ch_status inbox_forget_overheard(struct db *db, const char *lane, int64_t before_id, size_t keep, struct ch_err *err);
 /*
- * Start-up: the row that each lane was at is counted as tried once more; one that was tried INBOX_TRIES_MAX times is DEAD, as it
- * may be what stops the program.
+ * Start-up: the row that each lane was at is counted as tried once more. Those that were tried INBOX_TRIES_MAX times are told, for the
+ * caller to end: they may be what stops the program. One with more attempts stopped it even then.
  */
-CH_MUST_USE ch_status inbox_count_tries(struct db *db, struct ch_err *err);
+CH_MUST_USE ch_status inbox_count_tries(struct db *db, struct arena *a, void (*each)(void *arg, const struct inbox_row *r), void *arg,
+					struct ch_err *err);
 /* The newest row that a run has or had, or CH_E_NOT_FOUND. */
 CH_MUST_USE ch_status inbox_of_run(struct db *db, const char *run_id, struct arena *a, struct inbox_row *ret, struct ch_err *err);
 /* The HANDED ones of a session. */
@@ -82,6 +85,7 @@ CH_MUST_USE ch_status inbox_dead(struct db *db, const char *channel, const char 
 				 void (*each)(void *arg, const struct inbox_row *r), void *arg, struct ch_err *err);
 /* A dead one is RECEIVED again. CH_E_CONFLICT: it is not dead, or its payload is gone. */
 CH_MUST_USE ch_status inbox_resubmit(struct db *db, int64_t id, struct ch_err *err);
+/* What is older or more than is kept; the places of sessions that are gone. */
 CH_MUST_USE ch_status inbox_prune(struct db *db, int64_t now_ms, struct ch_err *err);
 CH_MUST_USE ch_status inbox_cursor_get(struct db *db, const char *channel, const char *account, const char *name, struct arena *a,
 				       const char **ret, struct ch_err *err);

@@ -295,7 +295,7 @@ ch_status ingress_start(struct chan_ingress *g, struct ch_err *err)
 	ch_status st = inbox_prune(g->db, now_wall_ms(), err);
 
 	if (!st)
-		st = inbox_count_tries(g->db, err);
+		st = inbox_count_tries(g->db, a, ingress_tried_out, g, err);
 	if (!st)
 		st = settle_left_over(g, a, err);
 	if (st)

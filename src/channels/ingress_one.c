@@ -53,23 +53,6 @@ static ch_status end_row(struct chan_ingress *g, const struct heard *m, enum inb
 	return inbox_end(g->db, m->row.id, state, reason, err);
 }
 
-/* It cannot be handled as it is: listed, with the reason; the operator is told. */
-static ch_status give_up(struct chan_ingress *g, const struct inbox_row *row, const char *reason, struct ch_err *err)
-{
-	const struct chan_up *up = chan_host_up(g->host);
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	ch_status st = inbox_end(g->db, row->id, INBOX_DEAD, reason, err);
-
-	if (st)
-		return st;
-	log_error("channels", "%s/%s: message %lld cannot be handled: %s; `chela channels dead-letters list` has it", row->channel,
-		  row->account, (long long)row->id, reason);
-	if (up->notice)
-		up->notice(up->arg, NULL, arena_printf(a, "A message on %s/%s could not be handled: %s. `chela channels dead-letters list` has it.",
-						       row->channel, row->account, reason));
-	return CH_OK;
-}
-
 static ch_status put_answer(struct chan_ingress *g, const struct heard *m, const char *text, enum inbox_state state, const char *reason,
 			    struct ch_err *err)
 {
@@ -103,6 +86,75 @@ ch_status ingress_answer(struct chan_ingress *g, const struct heard *m, const ch
 	if (!st)
 		egress_wake(chan_host_egress(g->host), m->row.channel, m->row.account);
 	return st;
+}
+
+/* -- what cannot be handled -- */
+
+static void tell_dead(struct chan_ingress *g, const struct inbox_row *row, const char *reason)
+{
+	const struct chan_up *up = chan_host_up(g->host);
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+
+	log_error("channels", "%s/%s: message %lld cannot be handled: %s; `chela channels dead-letters list` has it", row->channel,
+		  row->account, (long long)row->id, log_quote(reason));
+	if (up->notice)
+		up->notice(up->arg, NULL, arena_printf(a, "A message on %s/%s could not be handled: %s. `chela channels dead-letters list` has it.",
+						       row->channel, row->account, reason));
+}
+
+/* Who may speak to us hears of it; a message that cannot even be answered is listed all the same. */
+static ch_status end_dead(struct chan_ingress *g, const struct inbox_row *row, const struct heard *m, const char *reason,
+			  struct ch_err *err)
+{
+	bool waits = m && m->access && chan_access_verdict(m->access) == CHAN_ADMIT &&
+		     (m->in.kind == CHAN_IN_MESSAGE || m->in.kind == CHAN_IN_COMMAND || m->in.kind == CHAN_IN_PRESS);
+	ch_status st = waits ? put_answer(g, m, "⚠️ I could not take this message. My operator can see why.", INBOX_DEAD, reason, err)
+			     : CH_E_INVALID;
+
+	return st == CH_E_INVALID ? inbox_end(g->db, row->id, INBOX_DEAD, reason, err) : st;
+}
+
+ch_status ingress_give_up(struct chan_ingress *g, const struct inbox_row *const *rows, size_t count, const struct heard *m,
+			  const char *reason, struct ch_err *err)
+{
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	ch_status st = db_begin(g->db, err);
+
+	if (st)
+		return st;
+	tx = g->db;
+	st = end_dead(g, rows[0], m, reason, err);
+	for (size_t i = 1; i < count && !st; i++)
+		st = inbox_end(g->db, rows[i]->id, INBOX_DEAD, reason, err);
+	if (!st)
+		st = db_commit(CH_TAKE(tx), err);
+	if (st)
+		return st;
+	tell_dead(g, rows[0], reason);
+	egress_wake(chan_host_egress(g->host), rows[0]->channel, rows[0]->account);
+	return CH_OK;
+}
+
+static ch_status give_up(struct chan_ingress *g, const struct inbox_row *row, const struct heard *m, const char *reason,
+			 struct ch_err *err)
+{
+	return ingress_give_up(g, &row, 1, m, reason, err);
+}
+
+void ingress_tried_out(void *arg, const struct inbox_row *row)
+{
+	struct chan_ingress *g = arg;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct chan_acct *acct = chan_acct_find(g->host, row->channel, row->account);
+	struct heard m = { .row = *row };
+	bool may_read = row->attempts == INBOX_TRIES_MAX;        /* telling the person stopped it, too */
+	struct ch_err err;
+
+	if (may_read && acct && !chan_in_read(row->payload, strlen(row->payload), a, &m.in, NULL))
+		m.access = chan_authorise(acct, &m.in, a);
+	if (give_up(g, row, &m, "the gateway stopped each time that it was handled", &err))
+		log_error("channels", "%s/%s: message %lld: %s; put aside by the next start", row->channel, row->account,
+			  (long long)row->id, err.text);
 }
 
 /* -- strangers -- */
@@ -347,13 +399,13 @@ ch_status ingress_one(struct lane *l, struct ch_err *err)
 		return st;
 	acct = chan_acct_find(l->g->host, m->row.channel, m->row.account);
 	if (!acct)
-		return give_up(l->g, &m->row, "the account is not in the configuration any more", err);
+		return give_up(l->g, &m->row, NULL, "the account is not in the configuration any more", err);
 	chan_acct_ref(acct);
 	if (chan_in_read(m->row.payload, strlen(m->row.payload), a, &m->in, &why))
-		return give_up(l->g, &m->row, arena_strdup(a, why.text), err);
+		return give_up(l->g, &m->row, NULL, arena_strdup(a, why.text), err);
 	st = judge(l, acct, m, a, err);
 	if (!st || st == CH_E_BUSY || st == CH_E_IO || st == CH_E_CANCELED)
 		return st;
-	st = give_up(l->g, &m->row, arena_strdup(a, err->text), err);
+	st = give_up(l->g, &m->row, m, arena_strdup(a, err->text), err);
 	return st == CH_E_CONFLICT ? CH_OK : st;         /* it has ended meanwhile */
 }

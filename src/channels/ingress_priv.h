@@ -74,6 +74,14 @@ CH_FIBER CH_MUST_USE ch_status ingress_one(struct lane *l, struct ch_err *err);
 /* A text of ours to where the message came from, and the row's end, in one transaction. reason: for the row. */
 CH_MUST_USE ch_status ingress_answer(struct chan_ingress *g, const struct heard *m, const char *text, enum inbox_state state,
 				     const char *reason, struct ch_err *err);
+/*
+ * The rows of an input cannot be handled: dead letters, told to the operator and to who waits for an answer to the first one (m NULL:
+ * who that is cannot be known). All of them or none.
+ */
+CH_MUST_USE ch_status ingress_give_up(struct chan_ingress *g, const struct inbox_row *const *rows, size_t count, const struct heard *m,
+				      const char *reason, struct ch_err *err);
+/* The same for a row at which the gateway stopped again and again; arg is the ingress. */
+void ingress_tried_out(void *arg, const struct inbox_row *row);
 /* A few words of a person's, safe in a line of ours: no line breaks, no brackets, short. On the arena. */
 const char *ingress_word(struct arena *a, const char *text);
 /* How many overheard messages the room keeps for the model. */

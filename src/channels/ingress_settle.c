@@ -113,8 +113,8 @@ static const char *agent_of(const char *session_key, struct arena *a)
 	return id ? arena_strndup(a, id, strcspn(id, ":")) : NULL;
 }
 
-/* What is to be said in one place. */
-struct saying { struct chan_message m; struct chan_place at; bool is_silent, is_unsent; struct ch_err why; };
+/* What is to be said in one place; run: the one that was shown there. */
+struct saying { struct chan_message m; struct chan_place at; const char *run; bool is_silent, is_unsent; struct ch_err why; };
 
 static void add_files(struct arena *a, const struct json *media, struct chan_message *m)
 {
@@ -163,16 +163,6 @@ CH_FIBER static void take_live(struct chan_ingress *g, const char *run_id, bool 
 	w->m.draft_id = end.draft_id;
 }
 
-/* The reply says nothing: so does no preview of it. */
-CH_FIBER static void drop_draft(struct chan_ingress *g, const struct saying *w)
-{
-	struct ch_err why = { 0 };
-
-	if (w->m.draft_id &&
-	    egress_remove(chan_host_egress(g->host), w->at.channel, w->at.account, &w->at.peer, w->m.draft_id, &why))
-		log_info("channels", "%s/%s: a preview of nothing stays: %s", w->at.channel, w->at.account, why.text);
-}
-
 /* Files are copied and fetched here, before the transaction. */
 CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *run_id, const char *text, const struct json *media, struct arena *a,
 				  struct saying *w, struct ch_err *err)
@@ -193,8 +183,8 @@ CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *run_id, co
 	w->m.may_attach = chan_is_owner_id(chan_host_config(g->host), w->at.channel, w->at.sender_id);
 	add_files(a, media, &w->m);
 	st = egress_reply(chan_host_egress(g->host), agent_of(w->m.session_key, a), NULL, a, &w->m, &w->is_silent, &why);
-	if (!st && w->is_silent)
-		drop_draft(g, w);
+	if (!st && w->is_silent && w->m.draft_id)        /* the reply says nothing: so does no preview of it */
+		live_left_remove(chan_host_live(g->host), w->at.channel, w->at.account, run_id, &w->at.peer, w->m.draft_id);
 	if (!st)
 		return CH_OK;
 	if (is_for_later(st))
@@ -214,7 +204,8 @@ static ch_status put(struct chan_ingress *g, struct saying *w, struct ch_err *er
 		return CH_OK;
 	st = egress_put(chan_host_egress(g->host), &w->m, &id, &why);
 	if (!st)
-		return CH_OK;
+		return !w->m.draft_id ? CH_OK
+				      : live_left_forget(chan_host_live(g->host), w->at.channel, w->at.account, w->run, err);
 	egress_unstage(chan_host_egress(g->host), &w->m);
 	if (st == CH_E_EXISTS)
 		return CH_OK;
@@ -277,7 +268,8 @@ CH_FIBER static ch_status prepare_all(struct settling *s, const struct group *gr
 		if (!is_first_of_lane(gr, i))
 			continue;
 		row = last_of_lane(gr, gr->rows.at[i]->lane, &run);
-		ret[n] = (struct saying){ .m = { .key = arena_printf(s->a, "run:%s", run), .session_key = s->session_key,
+		ret[n] = (struct saying){ .run = run,
+					  .m = { .key = arena_printf(s->a, "run:%s", run), .session_key = s->session_key,
 						 .run_id = gr->run_id, .origin = is_notice ? "notice" : "reply",
 						 .is_batch = gr->rows.len > 1 } };
 		st = place_of_row(row, s->a, &ret[n].at, &ret[n].m.handle, err);
@@ -439,13 +431,28 @@ CH_FIBER static ch_status settle_group(struct settling *s, const struct group *g
 	return end_group(s, gr, NULL, true, "the conversation was deleted", err);
 }
 
+/* No later try would end it either: its messages are dead letters, and hold up nothing. */
+static ch_status bury(struct settling *s, const struct group *gr, const char *why, struct ch_err *err)
+{
+	for (size_t i = 0; i < gr->rows.len; i++)
+		live_cancel(chan_host_live(s->g->host), gr->rows.at[i]->run_id);
+	return ingress_give_up(s->g, gr->rows.at, gr->rows.len, NULL, why, err);
+}
+
 ch_status ingress_settle(struct chan_ingress *g, const char *session_key, bool is_start, struct ch_err *err)
 {
 	CH_AUTO_DONE(settling_done) struct settling s = { .g = g, .a = arena_new(0), .session_key = session_key, .is_start = is_start };
 	ch_status st = gather(&s, err);
 
-	for (size_t i = 0; i < s.groups.len && !st; i++)
-		st = settle_group(&s, &s.groups.at[i], err);
+	for (size_t i = 0; i < s.groups.len && !st; i++) {
+		struct ch_err why = { 0 };
+
+		st = settle_group(&s, &s.groups.at[i], &why);
+		if (st && is_for_later(st))
+			return ch_fail(err, st, "%s", why.text);
+		if (st)
+			st = bury(&s, &s.groups.at[i], why.text, err);
+	}
 	return st;
 }
 
@@ -463,7 +470,7 @@ static bool has_group(const struct settling *s, const char *run_id)
 CH_FIBER static ch_status say_event(struct settling *s, const char *run_id, const char *text, const struct json *media,
 				    struct ch_err *err)
 {
-	struct saying w = { .m = { .key = arena_printf(s->a, "run:%s", run_id), .run_id = run_id, .session_key = s->session_key,
+	struct saying w = { .run = run_id, .m = { .key = arena_printf(s->a, "run:%s", run_id), .run_id = run_id, .session_key = s->session_key,
 				   .origin = "reply" } };
 	ch_status st = ingress_place(s->g, s->session_key, s->a, &w.at, err);
 

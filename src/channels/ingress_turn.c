@@ -54,29 +54,11 @@ static ch_status hand_again(struct handing *h, struct ch_err *err)
 /* It will not be taken: the person is told, the operator finds it among the dead letters. */
 static ch_status refuse(struct chan_ingress *g, const struct batch *b, const char *why, struct ch_err *err)
 {
-	const struct chan_up *up = chan_host_up(g->host);
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	CH_AUTO(db_rollback) struct db *tx = NULL;
-	const struct inbox_row *first = &b->at[0]->row;
-	ch_status st = db_begin(g->db, err);
+	const struct inbox_row *rows[CH_ARRAY_LEN(b->at)];
 
-	if (st)
-		return st;
-	tx = g->db;
-	st = ingress_answer(g, b->at[0], "⚠️ I could not take this message. My operator can see why.", INBOX_DEAD, why, err);
-	for (size_t i = 1; i < b->len && !st; i++)
-		st = inbox_end(g->db, b->at[i]->row.id, INBOX_DEAD, why, err);
-	if (!st)
-		st = db_commit(CH_TAKE(tx), err);
-	if (st)
-		return st;
-	egress_wake(chan_host_egress(g->host), first->channel, first->account);
-	log_error("channels", "%s/%s: message %lld was not taken: %s; `chela channels dead-letters list` has it", first->channel,
-		  first->account, (long long)first->id, why);
-	if (up->notice)
-		up->notice(up->arg, NULL, arena_printf(a, "A message on %s/%s could not be taken: %s. `chela channels dead-letters list` has it.",
-						       first->channel, first->account, why));
-	return CH_OK;
+	for (size_t i = 0; i < b->len; i++)
+		rows[i] = &b->at[i]->row;
+	return ingress_give_up(g, rows, b->len, b->at[0], why, err);
 }
 
 /* From here on it is seen that we are at it. */

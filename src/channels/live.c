@@ -174,16 +174,18 @@ void live_free(struct chan_live *l)
 {
 	if (!l)
 		return;
-	CH_BUG_ON(l->turns.len);         /* live_drain() waits for them */
+	CH_BUG_ON(l->turns.len || l->sweeps.len);        /* live_drain() waits for them */
 	for (size_t i = 0; i < LIVE_ENDED_MAX; i++)
 		free_ended(&l->ended_runs[i]);
 	vec_done(&l->turns);
+	vec_done(&l->sweeps);
 	ch_free(l);
 }
 
 CH_FIBER void live_drain(struct chan_live *l, int64_t deadline_ms)
 {
 	l->is_draining = true;
+	live_left_stop(l);
 	for (size_t i = 0; i < l->turns.len; i++) {
 		struct live_state *t = l->turns.at[i];
 
@@ -197,7 +199,7 @@ CH_FIBER void live_drain(struct chan_live *l, int64_t deadline_ms)
 	for (size_t i = 0; i < l->turns.len; i++)
 		fiber_cancel(l->turns.at[i]->fiber);
 	/* A request that was cancelled ends at once. */
-	while (l->turns.len && fiber_cond_wait(&l->ended, fiber_deadline(1000)) != CH_E_CANCELED)
+	while ((l->turns.len || l->sweeps.len) && fiber_cond_wait(&l->ended, fiber_deadline(1000)) != CH_E_CANCELED)
 		;
 }
 

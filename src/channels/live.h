@@ -1,7 +1,7 @@
 /*
  * channels/live.h - signs of life while a turn runs: typing, acknowledgement and status reactions, a preview that is edited,
- * blocks that are sent as they are finished. Nothing here is kept: a crash leaves at most a stale preview, which the final
- * message replaces when it can.
+ * blocks that are sent as they are finished. Of all that only is kept where a preview stands: one that a crash left is taken away when
+ * its account comes up.
  *
  * Typing is renewed each typingIntervalSeconds until the turn ends, at most LIVE_TYPING_MAX_MS. Edits are paced (one per second and
  * place at most) and never held against the final message. A preview that cannot be edited is left and the reply sent anew.
@@ -40,6 +40,14 @@ struct live_end {
 void live_end(struct chan_live *l, const char *run_id, bool is_error, struct arena *a, struct live_end *ret);
 /* The same without a reply: another turn answers, or nothing is said. A preview goes away. */
 void live_cancel(struct chan_live *l, const char *run_id);
+/* The reply that is being queued takes the preview's place; in the same transaction. */
+CH_MUST_USE ch_status live_left_forget(struct chan_live *l, const char *channel, const char *account, const char *run_id,
+				       struct ch_err *err);
+/* No reply takes its place: it goes, now or when the account comes up again. */
+CH_FIBER void live_left_remove(struct chan_live *l, const char *channel, const char *account, const char *run_id,
+			       const struct chan_peer *peer, const char *message_id);
+/* An account has logged in: previews that nobody will end are taken away. */
+void live_came_up(struct chan_live *l, struct chan_acct *acct);
 /* Is there a turn that would show what is told of this run? */
 bool live_follows(struct chan_live *l, const char *run_id);
 /* What of the reply is left to be sent, as it was told to live_text() or only the last of several texts of the run. */

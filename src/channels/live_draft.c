@@ -171,10 +171,12 @@ static CH_FIBER ch_status post(struct live_state *t, struct chan_acct *acct, str
 	out->reply_to = t->cfg.is_reply ? t->place.message_id : NULL;
 	out->is_silent = t->cfg.draft == LIVE_DRAFT_PROGRESS;
 	st = chan_acct_ops(acct)->send(acct, out, a, &sent, err);
-	if (!st && sent.message_id)
+	if (!st && sent.message_id) {
 		t->draft_id = ch_strdup(sent.message_id);
-	else if (!st)
+		live_left_note(t, acct);
+	} else if (!st) {
 		st = ch_fail(err, CH_E_UNSUPPORTED, "the network gave no id to edit it by");
+	}
 	return st;
 }
 
@@ -235,10 +237,12 @@ CH_FIBER void live_draft_clean(struct live_state *t)
 	CH_AUTO(chan_acct_unref) struct chan_acct *acct = NULL;
 	struct chan_acct *found = live_acct(t);
 	struct ch_err err = { 0 };
+	ch_status st;
 
 	if (!t->draft_id || t->has_given_draft || !found || !chan_acct_ops(found)->remove)
 		return;
 	acct = chan_acct_ref(found);
-	if (chan_acct_ops(acct)->remove(acct, &t->place.peer, t->draft_id, &err))
-		live_failed(t, "taking a preview away", &err);
+	/* Not at the pace of messages: the reply would wait for it. */
+	st = chan_acct_ops(acct)->remove(acct, &t->place.peer, t->draft_id, &err);
+	live_left_gone(t->live, chan_acct_ops(acct)->id, chan_acct_id(acct), t->run_id, st, &err);
 }

@@ -1,5 +1,5 @@
 /*
- * channels/live_priv.h - one turn's signs of life, from inside; for live.c, live_cfg.c, live_react.c, live_draft.c, live_block.c.
+ * channels/live_priv.h - one turn's signs of life, from inside; for live.c and live_*.c.
  *
  * A turn has a fiber of its own, which does one thing after the other: what is told of the run only changes what is wanted, so a
  * slow network makes steps be left out, never waited for. live_*_due() says when there is something to do next, live_*_do() does it.
@@ -92,6 +92,7 @@ struct live_ended { char *run_id, *draft_id, *text; size_t sent_bytes; };
 struct chan_live {
 	struct chan_host *host;
 	VEC(struct live_state *) turns;
+	VEC(struct live_sweep *) sweeps; /* accounts that came up, and whose left previews are looked for */
 	struct live_ended ended_runs[LIVE_ENDED_MAX];    /* a ring */
 	size_t next_ended;
 	struct fiber_cond ended;
@@ -119,6 +120,15 @@ CH_FIBER void live_draft_do(struct live_state *t);
 void live_draft_line(struct live_state *t, const char *name, const char *meta, bool is_end, bool is_error);
 /* Takes the preview away that the reply does not replace. */
 CH_FIBER void live_draft_clean(struct live_state *t);
+
+/* -- live_left.c -- */
+/* It is shown: kept until it is gone or forgotten. */
+void live_left_note(const struct live_state *t, const struct chan_acct *acct);
+/* What became of taking it away, at once: it is forgotten, or tried again when the account comes up. */
+void live_left_gone(struct chan_live *l, const char *channel, const char *account, const char *run_id, ch_status st,
+		    const struct ch_err *why);
+/* No account is looked through any more. */
+void live_left_stop(struct chan_live *l);
 
 /* -- live_block.c -- */
 int64_t live_block_due(const struct live_state *t);

@@ -286,13 +286,16 @@ static void notice(void *arg, const char *session_key, const char *text)
 {
 	struct gw *gw = arg;
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	struct ch_err err;
+	const char *mine = arena_printf(a, "agent:%s:main", agent_default_id(gw_config(gw), a)), *line = arena_printf(a, "⚠️ %s", text);
+	struct ch_err err = { 0 };
+	ch_status st = session_key ? agent_note(gw->agents, session_key, line, &err) : CH_E_NOT_FOUND;
 
-	/* What belongs to no conversation is the owner's to see. */
-	if (!session_key)
-		session_key = arena_printf(a, "agent:%s:main", agent_default_id(gw_config(gw), a));
-	if (agent_note(gw->agents, session_key, arena_printf(a, "⚠️ %s", text), &err) && err.code != CH_E_NOT_FOUND)
-		log_warn("channels", "session=%s: a notice could not be written: %s; the log has it", session_key, err.text);
+	/* What belongs to no conversation, or to one that is gone, is the owner's to see. */
+	if (st == CH_E_NOT_FOUND)
+		st = agent_note(gw->agents, mine, line, &err);
+	if (st && st != CH_E_NOT_FOUND)
+		log_warn("channels", "session=%s: a notice could not be written: %s; the log has it", session_key ? session_key : mine,
+			 err.text);
 }
 
 static void fence(void *arg, struct buf *out, const char *source, const char *text, size_t len)

@@ -144,6 +144,24 @@ test('blocks: finished pieces come while the rest is made, each once and in orde
 	assert.deepEqual(shown(d), ['The first paragraph is here.', 'The second paragraph is here.', 'And the third.']);
 });
 
+test('a kill leaves no preview, and the reply comes once', async () => {
+	const d = bots.partial, from = d.visible(d.ada).length;
+
+	d.say(d.ada, 'cut');
+	const call = await model.next();
+
+	call.text('This is cut off in the middle of a long sentence');
+	await until(() => shown(d).length > from, 'a preview');
+	const id = d.visible(d.ada).at(-1).message_id;
+
+	await gw.kill();
+	await gw.launch();
+	(await model.next()).text('All of it.').end();
+	await until(() => shown(d).at(-1) === 'All of it.', 'the reply');
+	await until(() => !d.visible(d.ada).some((m) => m.message_id === id), 'the preview is gone');
+	assert.equal(shown(d).length, from + 1);
+});
+
 test('a failed turn leaves no preview', async () => {
 	const d = bots.partial, from = d.visible(d.ada).length;
 

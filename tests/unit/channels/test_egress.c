@@ -574,12 +574,15 @@ static void login_body(void)
 	fake_answer((struct fake_answer){ CHAN_REFUSED, .code = CH_E_UNPAIRED, .text = "token revoked" });
 	id = put("7", "kept");
 	assert_row(id, "pending");
+	assert_int_equal(notice.count, 1);
+	assert_non_null(strstr(notice.text, "token revoked"));
 	pass(61000);
 	assert_row(id, "sent");
 	/* As Telegram and Discord say it (401): however often, while the account still counts as up. */
-	for (int i = 0; i < CHAN_TRIES + 2; i++)
+	for (int i = 0; i < 2 * (CHAN_TRIES + 2); i++)
 		fake_answer((struct fake_answer){ CHAN_NOT_SENT, .code = CH_E_DENIED, .text = "401 Unauthorized" });
 	id = put("8", "kept too");
+	put("9", "and this one");
 	for (int i = 0; i < CHAN_TRIES + 1; i++) {
 		chan_alive(chan_acct_find(host, "telegram", "default"));
 		pass(61000);
@@ -588,7 +591,7 @@ static void login_body(void)
 	chan_alive(chan_acct_find(host, "telegram", "default"));
 	pass(61000);
 	assert_row(id, "sent");
-	assert_int_equal(notice.count, 0);
+	assert_int_equal(notice.count, 2);       /* once for each time that the login went bad */
 }
 
 static void test_a_bad_login_loses_nothing(void **state)
@@ -629,6 +632,62 @@ static void disk_body(void)
 static void test_a_disk_that_fails_doubles_nothing(void **state)
 {
 	in_host(ONE, disk_body);
+}
+
+/* A notice that is on the same disk; the fault is not its own. */
+static void kept_notice(void *arg, const char *session_key, const char *text)
+{
+	const char *name = arena_printf(scratch(), "notice:%d", notice.count++);
+
+	if (kv_put(db, name, text, &err))
+		assert_int_equal(kv_put(db, name, text, &err), CH_OK);
+}
+
+static int64_t notices_kept(void)
+{
+	struct db_stmt *s;
+	int64_t n;
+	bool row;
+
+	assert_int_equal(db_prep(db, "SELECT count(*) FROM kv WHERE name LIKE 'notice:%'", &s, &err), CH_OK);
+	assert_int_equal(db_step(s, &row, &err), CH_OK);
+	n = db_int(s, 0);
+	db_done(s);
+	return n;
+}
+
+/* The end of a row and the word of it are one write: neither is ever without the other. */
+static void told_body(void)
+{
+	chan_host_set_up(host, &(struct chan_up){ .notice = kept_notice });
+	start();
+	for (int n = 1; n <= 8; n++) {
+		int64_t before = notices_kept(), id;
+
+		for (int i = 0; i < 3; i++)
+			fake_answer((struct fake_answer){ CHAN_REFUSED, .text = "chat not found" });
+		id = put("7", "hello");
+		assert_row(id, "failed");
+		assert_int_equal(notices_kept(), before + 1);
+		assert_int_equal(egress_resubmit(out(), id, &err), CH_OK);
+		db_fail_nth(db, n);
+		for (int i = 0; i < 5; i++) {
+			turns();
+			assert_int_equal(notices_kept(), before + 1 + str_eq(outbox_state_name(row_of(id).state), "failed"));
+			pass(6000);
+		}
+		db_fail_nth(db, 0);
+		for (int i = 0; i < 5; i++)
+			pass(6000);
+		assert_row(id, "failed");        /* what was refused is never said to have maybe arrived */
+		chan_alive(chan_acct_find(host, "telegram", NULL));
+	}
+	assert_int_equal(fake_count(FAKE_RECONCILE), 0);
+}
+
+static void test_an_end_is_told_in_the_same_write(void **state)
+{
+	in_host(ONE, told_body);
 }
 
 /* -- who waits -- */
@@ -978,6 +1037,7 @@ int main(void)
 		T(test_expires_after_a_day),
 		T(test_a_bad_login_loses_nothing),
 		T(test_a_disk_that_fails_doubles_nothing),
+		T(test_an_end_is_told_in_the_same_write),
 		T(test_who_waits_is_told_by_the_answer),
 		T(test_parts_go_on_as_they_were_cut),
 		T(test_a_draft_becomes_the_message_or_is_left),

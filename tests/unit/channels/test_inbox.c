@@ -280,16 +280,20 @@ static void put_rows(const char *state, int64_t n)
 static void test_threat_flood_overheard_threads_do_not_make_deaf(void **state)
 {
 	struct chan_in in[1] = { said("e1", "are you there?") };
-	size_t fresh;
+	size_t room = 0;
 
 	put_rows("overheard", INBOX_OPEN_MAX + 1);
 	assert_int_equal(take(in, 1), 1);
+	assert_int_equal(inbox_room(db, NET, ACCT, &room, &err), CH_OK);
+	assert_int_equal(room, INBOX_OPEN_MAX - 1);
 	assert_int_equal(inbox_prune(db, now_wall_ms(), &err), CH_OK);
 	assert_int_equal(count("state = 'overheard'"), INBOX_KEEP_MAX);
 	assert_int_equal(count("state = 'overheard' AND event_id = 'overheard50001'"), 1);
 	put_rows("received", INBOX_OPEN_MAX);
-	in[0].event_id = "e2";
-	assert_int_equal(inbox_append(db, NET, ACCT, in, 1, NULL, NULL, &fresh, &err), CH_E_LIMIT);
+	assert_int_equal(inbox_room(db, NET, ACCT, &room, &err), CH_OK);
+	assert_int_equal(room, 0);
+	assert_int_equal(inbox_room(db, NET, "another", &room, &err), CH_OK);
+	assert_int_equal(room, INBOX_OPEN_MAX);
 }
 
 static void test_a_dead_letter_can_be_tried_again(void **state)
@@ -308,6 +312,12 @@ static void test_a_dead_letter_can_be_tried_again(void **state)
 	assert_string_equal(next_of(&in).event_id, "e1");
 }
 
+static void put_aside(void *arg, const struct inbox_row *r)
+{
+	assert_int_equal(r->attempts, INBOX_TRIES_MAX);
+	assert_int_equal(inbox_end(db, r->id, INBOX_DEAD, "tried", &err), CH_OK);
+}
+
 /* The first of a lane may be what stops the program each time; those behind it are not. */
 static void test_threat_poison_a_row_that_stops_the_program_is_put_aside(void **state)
 {
@@ -316,7 +326,7 @@ static void test_threat_poison_a_row_that_stops_the_program_is_put_aside(void **
 	take(in, 2);
 	for (int i = 0; i < INBOX_TRIES_MAX; i++) {
 		assert_string_equal(next_of(in).event_id, "e1");
-		assert_int_equal(inbox_count_tries(db, &err), CH_OK);
+		assert_int_equal(inbox_count_tries(db, a, put_aside, NULL, &err), CH_OK);
 	}
 	assert_string_equal(next_of(in).event_id, "e2");
 	assert_int_equal(count("state = 'dead'"), 1);
@@ -332,6 +342,23 @@ static void test_ended_rows_are_forgotten_in_time(void **state)
 	assert_int_equal(count("1"), 2);
 	assert_int_equal(inbox_prune(db, now_wall_ms() + INBOX_KEEP_MS + DAY_MS, &err), CH_OK);
 	assert_int_equal(count("1"), 1);         /* what nobody handled stays, however old */
+}
+
+static void test_places_go_with_their_sessions(void **state)
+{
+	struct db_stmt *row;
+	bool found;
+
+	assert_int_equal(db_exec(db, "INSERT INTO sessions (key, agent_id, session_id, created_at, updated_at) "
+				 "VALUES ('agent:main:here', 'main', 's1', 1, 1);"
+				 "INSERT INTO channel_places (session_key, channel, account, peer, at) VALUES "
+				 "('agent:main:here', 'telegram', 'default', '{}', 1), "
+				 "('agent:main:gone', 'telegram', 'default', '{}', 1)", &err), CH_OK);
+	assert_int_equal(inbox_prune(db, now_wall_ms(), &err), CH_OK);
+	assert_int_equal(db_prep(db, "SELECT group_concat(session_key) FROM channel_places", &row, &err), CH_OK);
+	assert_int_equal(db_step(row, &found, &err), CH_OK);
+	assert_string_equal(db_text(row, 0), "agent:main:here");
+	db_done(row);
 }
 
 static void test_lanes_are_apart(void **state)
@@ -361,6 +388,7 @@ int main(void)
 		T(test_a_dead_letter_can_be_tried_again),
 		T(test_threat_poison_a_row_that_stops_the_program_is_put_aside),
 		T(test_ended_rows_are_forgotten_in_time),
+		T(test_places_go_with_their_sessions),
 		T(test_lanes_are_apart),
 	};
 

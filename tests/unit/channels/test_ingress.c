@@ -16,6 +16,7 @@
 #include "channels/route.h"
 #include "core/clock.h"
 #include "core/fiber.h"
+#include "core/mem.h"
 #include "core/str.h"
 #include "fake_network.h"
 
@@ -373,6 +374,113 @@ static void test_what_is_refused_is_told_and_kept(void **state)
 	in_host(refused_body);
 }
 
+static void set_rows(const char *what)
+{
+	CH_AUTO_STR char *sql = ch_asprintf("UPDATE channel_inbox SET %s", what);
+
+	assert_int_equal(db_exec(db, sql, &err), CH_OK);
+}
+
+/* A stranger in the same state is told nothing. */
+static void tried_out_body(void)
+{
+	struct chan_in in[] = { fake_message("e1", CHAN_DIRECT, "42", "42", "hello"), fake_message("e2", CHAN_DIRECT, "66", "66", "me?") };
+
+	submit_fails = CH_E_BUSY;
+	start();
+	hear(in, 1);
+	assert_int_equal(rows("received"), 1);
+	chan_host_drain(host, fiber_deadline(1000));
+	assert_int_equal(inbox_append(db, "telegram", "default", &in[1], 1, NULL, NULL, &(size_t){ 0 }, &err), CH_OK);
+	set_rows("attempts = 4");
+	chan_host_free(host);
+	new_host();
+	start();
+	pass(2000);
+	assert_int_equal(rows("dead"), 2);
+	assert_int_equal(notices, 2);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_string_equal(fake_at(FAKE_SEND, 0)->peer, "42");
+	start_again();
+	pass(2000);
+	assert_int_equal(notices, 2);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+}
+
+static void test_threat_poison_who_wrote_it_and_the_operator_are_told(void **state)
+{
+	in_host(tried_out_body);
+}
+
+/* Not even that is told when telling is what stopped the gateway. */
+static void tried_too_often_body(void)
+{
+	submit_fails = CH_E_BUSY;
+	start();
+	say("e1", "hello");
+	chan_host_drain(host, fiber_deadline(1000));
+	set_rows("attempts = 5");
+	chan_host_free(host);
+	new_host();
+	start();
+	pass(2000);
+	assert_int_equal(rows("dead"), 1);
+	assert_int_equal(notices, 1);
+	assert_int_equal(fake_count(FAKE_SEND), 0);
+}
+
+static void test_threat_poison_telling_is_tried_once(void **state)
+{
+	in_host(tried_too_often_body);
+}
+
+/* What was handed over and cannot be read any more holds up nothing behind it. */
+static void unreadable_body(void)
+{
+	start();
+	say("e1", "first");
+	say("e2", "second");
+	set_rows("payload = '{}' WHERE event_id = 'e1'");
+	ends[0].state = CHAN_RUN_DONE;
+	ends[0].text = "to the first";
+	end_run(1, CHAN_RUN_DONE, "to the second");
+	pass(2000);
+	assert_int_equal(rows("dead"), 1);
+	assert_int_equal(rows("answered"), 1);
+	assert_int_equal(notices, 1);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_string_equal(fake_at(FAKE_SEND, 0)->text, "to the second");
+	start_again();
+	assert_int_equal(notices, 1);
+}
+
+static void test_a_message_that_cannot_be_settled_is_a_dead_letter(void **state)
+{
+	in_host(unreadable_body);
+}
+
+static void full_body(void)
+{
+	struct chan_in in = fake_message("e1", CHAN_DIRECT, "42", "42", "hello");
+	struct chan_acct *acct;
+
+	start();
+	acct = chan_acct_find(host, "telegram", NULL);
+	assert_int_equal(db_exec(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
+				 "INSERT INTO channel_inbox (channel, account, event_id, lane, kind, state, payload, received_at) "
+				 "SELECT 'telegram', 'default', 'x' || i, 'nobody', 'message', 'received', '{}', 1 FROM n", &err), CH_OK);
+	assert_int_equal(chan_deliver(acct, &in, 1, NULL, NULL, &err), CH_E_LIMIT);
+	assert_int_equal(chan_deliver(acct, NULL, 0, "offset", "1", &err), CH_OK);       /* nothing but where we are */
+	set_rows("state = 'answered', payload = NULL, ended_at = 1 WHERE lane = 'nobody' AND id % 2");
+	assert_int_equal(chan_deliver(acct, &in, 1, NULL, NULL, &err), CH_OK);
+	assert_int_equal(db_exec(db, "DELETE FROM channel_inbox WHERE lane = 'nobody'", &err), CH_OK);
+}
+
+static void test_threat_flood_a_full_inbox_takes_no_more(void **state)
+{
+	in_host(full_body);
+}
+
 static void cut_body(void)
 {
 	start();
@@ -538,6 +646,10 @@ int main(void)
 		T(test_threat_injection_a_name_is_no_id),
 		T(test_what_cannot_be_taken_now_waits),
 		T(test_what_is_refused_is_told_and_kept),
+		T(test_threat_poison_who_wrote_it_and_the_operator_are_told),
+		T(test_threat_poison_telling_is_tried_once),
+		T(test_a_message_that_cannot_be_settled_is_a_dead_letter),
+		T(test_threat_flood_a_full_inbox_takes_no_more),
 		T(test_a_cut_turn_is_taken_up_once),
 		T(test_a_reply_that_was_not_put_out_is_by_the_next_start),
 		T(test_a_stop_cuts_a_slow_reply_and_the_next_start_sends_it),

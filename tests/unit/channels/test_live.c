@@ -456,6 +456,84 @@ static void test_quick_work_shows_no_progress(void **state)
 	in_host("streaming:{mode:'progress'}", "", quick_body);
 }
 
+/* Previews that are noted as standing somewhere. */
+static int64_t noted(void)
+{
+	struct db_stmt *s;
+	int64_t n;
+	bool row;
+
+	assert_int_equal(db_prep(db, "SELECT count(*) FROM channel_cursors WHERE name LIKE 'preview:%'", &s, &err), CH_OK);
+	assert_int_equal(db_step(s, &row, &err), CH_OK);
+	n = db_int(s, 0);
+	db_done(s);
+	return n;
+}
+
+/* As after a kill: another process, which knows of no turn. */
+static void left_body(void)
+{
+	struct chan_acct *acct = chan_acct_find(host, "telegram", NULL);
+	struct chan_live *later = live_new(host);
+
+	begin(CHAN_DIRECT, false);
+	text("Long enough to be shown as a preview.");
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_int_equal(noted(), 1);
+	live_came_up(live(), acct);
+	turns();
+	assert_int_equal(fake_count(FAKE_REMOVE), 0);    /* its turn goes on */
+	fake_answer_to(FAKE_REMOVE, (struct fake_answer){ CHAN_NOT_SENT, .text = "connection lost" });
+	live_came_up(later, acct);
+	turns();
+	assert_int_equal(fake_count(FAKE_REMOVE), 1);
+	assert_int_equal(noted(), 1);
+	live_came_up(later, acct);
+	turns();
+	assert_int_equal(fake_count(FAKE_REMOVE), 2);
+	assert_string_equal(fake_at(FAKE_REMOVE, 1)->peer, "7");
+	assert_string_equal(fake_at(FAKE_REMOVE, 1)->message_id, "m1");
+	assert_int_equal(noted(), 0);
+	live_came_up(later, acct);
+	turns();
+	assert_int_equal(fake_count(FAKE_REMOVE), 2);
+	live_free(later);
+	end(false);
+}
+
+static void test_a_preview_that_a_crash_left_is_taken_away(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", left_body);
+}
+
+static void taken_body(void)
+{
+	struct chan_acct *acct = chan_acct_find(host, "telegram", NULL);
+	struct live_end e;
+
+	begin(CHAN_DIRECT, false);
+	text("Long enough to be shown as a preview.");
+	e = end(false);
+	assert_string_equal(e.draft_id, "m1");
+	live_came_up(live(), acct);
+	turns();
+	assert_int_equal(fake_count(FAKE_REMOVE), 0);    /* the reply that is being made takes its place */
+	assert_int_equal(live_left_forget(live(), "telegram", "default", "r", &err), CH_OK);
+	assert_int_equal(noted(), 0);
+	begin(CHAN_DIRECT, false);
+	text("Long enough to be shown as a preview.");
+	pass(1100);
+	assert_int_equal(noted(), 1);
+	end(true);
+	assert_int_equal(fake_count(FAKE_REMOVE), 1);
+	assert_int_equal(noted(), 0);
+}
+
+static void test_a_preview_is_noted_until_it_is_gone(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", taken_body);
+}
+
 /* -- blocks -- */
 
 static void blocks_body(void)
@@ -573,6 +651,8 @@ int main(void)
 		T(test_a_preview_that_cannot_be_edited_is_off),
 		T(test_a_silent_reply_is_never_previewed),
 		T(test_progress_shows_work_and_goes),
+		T(test_a_preview_that_a_crash_left_is_taken_away),
+		T(test_a_preview_is_noted_until_it_is_gone),
 		T(test_quick_work_shows_no_progress),
 		T(test_blocks_are_sent_and_the_rest_is_the_reply),
 		T(test_blocks_are_known_after_a_crash),
