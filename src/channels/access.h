@@ -42,6 +42,8 @@ const char *chan_access_text(const struct chan_access *x);       /* the text wit
 
 /* May this id answer for the owner's machine (approvals, owner questions)? */
 bool chan_is_owner_id(const struct config *c, const char *channel, const char *sender_id);
+/* May several people write to us, who have one conversation together (session.dmScope "main")? */
+bool chan_dms_are_shared(struct chan_acct *acct);
 /* May history and quotes of this sender be shown to the model (contextVisibility)? */
 bool chan_context_allows(struct chan_acct *acct, const struct chan_access *x, const char *sender_id, bool is_quote);
 /*

@@ -68,6 +68,14 @@ bool chan_context_allows(struct chan_acct *acct, const struct chan_access *x, co
 	return access_context_allows(&env, x, sender_id, is_quote);
 }
 
+bool chan_dms_are_shared(struct chan_acct *acct)
+{
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = cfg_now(acct);
+	struct access_env env = env_of(acct, cfg);
+
+	return access_dms_are_shared(&env);
+}
+
 bool chan_is_owner_id(const struct config *c, const char *channel, const char *sender_id)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);

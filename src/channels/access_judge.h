@@ -25,7 +25,7 @@ struct access_env {
 /* All on the arena; `in` is borrowed, the configuration is not. */
 const struct chan_access *access_judge(const struct access_env *env, const struct chan_in *in, struct arena *a);
 bool access_context_allows(const struct access_env *env, const struct chan_access *x, const char *sender_id, bool is_quote);
-
+bool access_dms_are_shared(const struct access_env *env);
 
 /* chan_check_config() for these networks. */
 void access_check_all(const struct chan_ops *const *networks, size_t count, struct config *c,

@@ -201,7 +201,11 @@ static CH_FIBER ch_status write_account(struct cli *c, bool is_login, struct ch_
 
 static CH_FIBER ch_status run_add(struct cli *c, struct ch_err *err)
 {
-	return write_account(c, false, err);
+	ch_status st = write_account(c, false, err);
+
+	if (!st && !c->json)
+		cli_print("Then write to it there: you get a code, and \"chela pairing approve <code>\" lets you in.\n");
+	return st;
 }
 
 static CH_FIBER ch_status run_login(struct cli *c, struct ch_err *err)

@@ -208,6 +208,9 @@ static CH_FIBER ch_status run_approve(struct cli *c, struct ch_err *err)
 			  "(commands.ownerAllowFrom).\n");
 	else if (str_eq(owner, "unavailable"))
 		cli_print("They could not be made the owner; the gateway's log says why.\n");
+	if (json_get_bool(reply, "sharesConversation", false))
+		cli_print("Several people now share one conversation there, and what is said in it. Each has their own with:\n"
+			  "  chela config set session.dmScope per-channel-peer\n");
 	if (cli_flag(c, "notify") && !str_eq(told, "sent"))
 		cli_print("They were not told (%s): tell them yourself.\n", told);
 	return CH_OK;

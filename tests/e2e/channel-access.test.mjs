@@ -82,6 +82,8 @@ test('the first one approved on the command line is the owner, and is told', asy
 	assert.equal(done.code, 0, done.stderr);
 	assert.match(done.stdout, /42 may write to the agent/);
 	assert.match(done.stdout, /are the owner/);
+	assert.doesNotMatch(done.stdout, /share one conversation/);
+	assert.deepEqual((await c.call('channels.status')).statusIssues, []);
 	assert.deepEqual(config().commands.ownerAllowFrom, ['telegram:42']);
 	assert.match(d.texts(user[ADA]).at(-1), /approved/);
 	await w.round(user[ADA], 'now? m-in');
@@ -97,6 +99,10 @@ test('a later one is let in and not made the owner', async () => {
 	assert.deepEqual(got, { requestId: r.requestId, senderId: String(BO), notification: 'sent', commandOwnerBootstrap: 'already-configured' });
 	assert.deepEqual(config().commands.ownerAllowFrom, ['telegram:42']);
 	await w.round(user[BO], 'and I? m-bo');
+	assert.deepEqual((await c.call('channels.status')).statusIssues, [{ channel: 'telegram', accountId: 'default', kind: 'config',
+		message: 'several people who may write direct messages share one conversation', fix: 'chela config set session.dmScope per-channel-peer' }]);
+	assert.match((await w.gw.cli(['channels', 'status'])).stdout,
+		/telegram default: several people .* share one conversation: chela config set session.dmScope per-channel-peer/);
 	assert.match((await c.fails('channels.pairing.approve', { channel: 'telegram', accountId: 'default', requestId: r.requestId })).message,
 		/no longer exists/);
 });

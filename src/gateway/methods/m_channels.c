@@ -1,11 +1,10 @@
 /*
  * gateway/methods/m_channels.c - accounts of messaging networks: how they stand, starting, stopping, logging out, their log.
  *
- * channels.deadLetters.* and channels.logs are ours: OpenClaw's command line reads its own files for these.
+ * channels.logs is ours: OpenClaw's command line reads its own files for it.
  */
-#include "channels/egress.h"
+#include "channels/access.h"
 #include "channels/host.h"
-#include "channels/inbox.h"
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/str.h"
@@ -17,9 +16,7 @@
 #define NO_WEB_LOGIN "no provider of this version logs in by QR code"
 #define PROBE_MS 10000
 #define PROBE_MAX_MS 60000
-#define LETTERS_DEFAULT 100
-#define LETTERS_MAX 1000
-#define LINES_MAX (CHAN_LOG_LINES * 10)
+#define LETTERS_SINCE_MS 86400000LL      /* older ones are listed, and no issue any more */
 
 /* -- status -- */
 
@@ -177,23 +174,33 @@ static void write_issue(struct jw *w, const struct chan_acct *acct, const char *
 	jw_end(w);
 }
 
+static void write_issues_of(struct jw *w, const struct one *o, struct arena *a)
+{
+	struct chan_status s;
+	size_t dead = chan_acct_dead_letters(o->acct, now_wall_ms() - LETTERS_SINCE_MS);
+
+	chan_acct_status(o->acct, &s);
+	if (s.state == CHAN_NEEDS_LOGIN)
+		write_issue(w, o->acct, s.is_configured ? "auth" : "config", s.last_error ? s.last_error : "needs a login",
+			    s.is_configured ? "chela channels login" : "chela channels add");
+	else if (s.state == CHAN_DEGRADED)
+		write_issue(w, o->acct, "permissions", s.detail ? s.detail : "something is missing", "chela channels logs");
+	if (o->probe.has_result && o->probe.result.warning)
+		write_issue(w, o->acct, "permissions", o->probe.result.warning, "chela channels status --probe");
+	if (dead)
+		write_issue(w, o->acct, "runtime", arena_printf(a, "%zu message%s of the last day could not be handled or sent", dead,
+								dead == 1 ? "" : "s"), "chela channels dead-letters list");
+	if (s.is_enabled && chan_dms_are_shared(o->acct))
+		write_issue(w, o->acct, "config", "several people who may write direct messages share one conversation",
+			    "chela config set session.dmScope per-channel-peer");
+}
+
 /* What a person should do something about. */
-static void write_issues(struct jw *w, const struct all *all)
+static void write_issues(struct jw *w, const struct all *all, struct arena *a)
 {
 	jw_karr(w, "statusIssues");
-	for (size_t i = 0; i < all->at.len; i++) {
-		const struct one *o = &all->at.at[i];
-		struct chan_status s;
-
-		chan_acct_status(o->acct, &s);
-		if (s.state == CHAN_NEEDS_LOGIN)
-			write_issue(w, o->acct, s.is_configured ? "auth" : "config", s.last_error ? s.last_error : "needs a login",
-				    s.is_configured ? "chela channels login" : "chela channels add");
-		else if (s.state == CHAN_DEGRADED)
-			write_issue(w, o->acct, "permissions", s.detail ? s.detail : "something is missing", "chela channels logs");
-		if (o->probe.has_result && o->probe.result.warning)
-			write_issue(w, o->acct, "permissions", o->probe.result.warning, "chela channels status --probe");
-	}
+	for (size_t i = 0; i < all->at.len; i++)
+		write_issues_of(w, &all->at.at[i], a);
 	jw_end(w);
 }
 
@@ -220,7 +227,7 @@ static void write_status(struct gw_call *call, const struct all *all)
 			jw_kobj(w, parts[i].key);
 		write_each(w, all, parts[i].what);
 	}
-	write_issues(w, all);
+	write_issues(w, all, call->arena);
 	jw_end(w);
 	gw_reply_end(call);
 }
@@ -428,8 +435,6 @@ static ch_status run_logs(struct gw_call *call, struct ch_err *err)
 }
 
 /* -- rows -- */
-
-
 
 static const struct gw_param status_params[] = {
 	{ "probe", GP_BOOL },

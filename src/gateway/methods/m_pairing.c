@@ -4,6 +4,7 @@
  * Those of the protocol never show a code: it is the proof that the person who approves talked to the one who asked. What our
  * own command line needs beyond them (codes, grants) are methods of ours, not named in hello-ok and for administrators.
  */
+#include "channels/access.h"
 #include "channels/access_list.h"
 #include "channels/egress.h"
 #include "channels/pairing.h"
@@ -276,8 +277,11 @@ static CH_FIBER void reply_approved(struct gw_call *call, const struct pairing_r
 	jw_kstr(w, "notification", told);
 	jw_kstr(w, "commandOwnerBootstrap", owner);
 	if (call->row->flags & GW_HIDDEN) {
+		struct chan_acct *acct = chan_acct_find(call->gw->channels, r->channel, r->account);
+
 		jw_kstr(w, "channel", r->channel);
 		jw_kstr(w, "accountId", r->account);
+		jw_kbool(w, "sharesConversation", acct && chan_dms_are_shared(acct));
 	}
 	jw_end(w);
 	gw_reply_end(call);

@@ -586,6 +586,40 @@ static void test_events_of_the_allowed(void **state)
 	}
 }
 
+/* Who may write, and whether two of them have one conversation; 3 was paired. */
+static void test_shared_conversations(void **state)
+{
+	static const struct { const char *keys, *rest; bool is_shared; } cases[] = {
+		{ "dmPolicy:'allowlist',allowFrom:['1']", "", false },
+		{ "allowFrom:[]", "", false },
+		{ "allowFrom:['1']", "", true },
+		{ "allowFrom:['3']", "", false },
+		{ "dmPolicy:'allowlist',allowFrom:['1','n:1']", "", false },
+		{ "dmPolicy:'allowlist',allowFrom:['1','2']", "", true },
+		{ "dmPolicy:'disabled',allowFrom:['1','2']", "", false },
+		{ "dmPolicy:'open',allowFrom:['*']", "", true },
+		{ "dmPolicy:'open',allowFrom:['*']", "session:{dmScope:'per-peer'}", false },
+		{ "dmPolicy:'allowlist',allowFrom:['accessGroup:us']",
+		  "accessGroups:{us:{type:'message.senders',members:{telegram:['1'],'*':['2']}}}", true },
+		{ "dmPolicy:'allowlist',allowFrom:['1','2']", "session:{dmScope:'per-channel-peer'}", false },
+		/* One person by two ids has one conversation on purpose. */
+		{ "dmPolicy:'allowlist',allowFrom:['1','2']",
+		  "session:{dmScope:'per-peer',identityLinks:{ada:['telegram:1','telegram:2']}}", false },
+		{ "dmPolicy:'allowlist',allowFrom:['1','2']", "agents:{entries:{main:{},b:{}}},bindings:[{agentId:'b',match:"
+		  "{channel:'telegram',peer:{kind:'direct',id:'2'}}}]", false },
+	};
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(cases); i++) {
+		const char *text = arena_printf(arena, "{channels:{telegram:{%s}},%s}", cases[i].keys, cases[i].rest);
+		CH_AUTO(config_unref) struct config *c = config_of(text);
+		CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = chan_cfg_new(c, "telegram", "default");
+		struct access_env env = { .ops = &forum, .config = c, .cfg = cfg, .account = "default", .pairing = pairing };
+
+		if (access_dms_are_shared(&env) != cases[i].is_shared)
+			fail_msg("%s: %d", text, !cases[i].is_shared);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -610,6 +644,7 @@ int main(void)
 		cmocka_unit_test(test_threat_identity_pairing_is_for_dms),
 		cmocka_unit_test(test_threat_authorisation_strangers_do_nothing),
 		cmocka_unit_test(test_events_of_the_allowed),
+		cmocka_unit_test(test_shared_conversations),
 	};
 
 	return cmocka_run_group_tests_name("access", tests, setup, teardown);
