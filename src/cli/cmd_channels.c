@@ -197,8 +197,9 @@ static void print_status(struct cli *c, const struct json *reply)
 		}
 	cli_table_print(c, t);
 	json_each(issue, json_get(reply, "statusIssues"))
-		cli_print("%s%s %s: %s: %s\n", issue == json_first(json_get(reply, "statusIssues")) ? "\n" : "", text(c, issue, "channel"),
-			  text(c, issue, "accountId"), text(c, issue, "message"), text(c, issue, "fix"));
+		cli_print("%s%s %s: %s: %s\n", issue == json_first(json_get(reply, "statusIssues")) ? "\n" : "",
+			  cli_text(c, issue, "channel"), cli_text(c, issue, "accountId"), cli_text(c, issue, "message"),
+			  cli_text(c, issue, "fix"));
 }
 
 static CH_FIBER ch_status run_status(struct cli *c, struct ch_err *err)
