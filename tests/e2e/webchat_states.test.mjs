@@ -329,6 +329,17 @@ test('while one is at the end, the end is followed', async () => {
 	const below = () => page.locator('.scroller').evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight);
 
 	await until(async () => await below() < 5, 'the end');
+	/* The page hears that it has scrolled when more stands below already. */
+	await page.locator('.scroller').evaluate((e) => {
+		e.querySelector('.reply').style.paddingBottom = '700px';
+		e.dispatchEvent(new Event('scroll'));
+	});
+	await until(async () => await below() < 5, 'the end, further down');
+	await page.locator('.scroller').evaluate((e) => { e.scrollTop -= 600; });
+	await page.getByRole('button', { name: 'Jump to latest' }).waitFor();
+	gw.agent(MAIN, 'r1', 'assistant', { text: `${body}The last one.`, itemId: 'i' });
+	await page.getByText('The last one.').waitFor({ state: 'attached' });
+	assert.ok(await below() > 500, 'who has moved up stays there');
 });
 
 test('dropped events are noticed and made good', async () => {

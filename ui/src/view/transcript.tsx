@@ -27,11 +27,14 @@ function useFollowEnd(sessionKey: string, lastSentKey: string | undefined): Scro
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const isFollowing = useRef(true);
+  const followedTo = useRef(0); /* where the end was when it was last followed */
   const [isAway, setAway] = useState(false);
 
   const jump = useCallback(() => {
     const box = scroller.current;
-    if (box) box.scrollTop = box.scrollHeight;
+    if (!box) return;
+    box.scrollTop = box.scrollHeight;
+    followedTo.current = box.scrollTop;
   }, []);
   const toEnd = useCallback(() => {
     isFollowing.current = true;
@@ -42,7 +45,10 @@ function useFollowEnd(sessionKey: string, lastSentKey: string | undefined): Scro
     const box = scroller.current;
     if (!box) return;
     const below = box.scrollHeight - box.scrollTop - box.clientHeight;
+    /* We hear of our own jump late, when more may have come below it: only who moves up leaves the end. */
+    if (isFollowing.current && box.scrollTop >= followedTo.current) return;
     isFollowing.current = below < NEAR_PX;
+    if (isFollowing.current) followedTo.current = box.scrollTop;
     setAway(below > box.clientHeight / 2);
   }, []);
 
