@@ -7,18 +7,23 @@
   test.py fuzz    every fuzz target for FUZZ_SECONDS (60) each
   test.py NAME... single suites: unit asan gates tidy fuzz ui e2e crash
 """
+from concurrent.futures import ThreadPoolExecutor
 import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 os.chdir(ROOT)
 JOBS = str(os.cpu_count() or 2)
-results = []  # (suite, passed, failed, seconds, details)
+FILE_SECONDS = 600  # a file of end-to-end tests that takes longer hangs: it is ended, the others go on
+SLOW_SECONDS = 30   # one that takes longer is named
+results = []        # (suite, passed, failed, names of what failed)
 
 
 def run(cmd, env=None, timeout=1800):
@@ -32,12 +37,15 @@ def run(cmd, env=None, timeout=1800):
         return 124, (e.stdout or b"").decode(errors="replace") + f"\n[timed out after {timeout} s]"
 
 
-def record(suite, started, passed, failed, details=""):
-    results.append((suite, passed, failed))
+def record(suite, started, passed, failed, details="", names=()):
+    """What failed is named first, then told."""
+    results.append((suite, passed, failed, list(names) or ([suite] if failed else [])))
     took = time.time() - started
     print(f"{'ok  ' if not failed else 'FAIL'} {suite:<12} {passed} passed, {failed} failed ({took:.0f} s)", flush=True)
+    for name in names if failed else ():
+        print(f"     - {name}", flush=True)
     if failed and details:
-        print("\n".join("     " + line for line in details.strip().splitlines()[-120:]), flush=True)
+        print("\n".join("     " + line for line in details.strip().splitlines()[-200:]), flush=True)
 
 
 def step(suite, cmd, env=None, timeout=1800):
@@ -65,13 +73,15 @@ def meson_tests(suite, directory, env=None, names=(), multiplier=1):
         os.remove(log)
     run(["meson", "test", "-C", directory, "--no-rebuild", "-t", str(multiplier), "--num-processes", JOBS, *names], env)
     passed = failed = 0
-    details = []
+    details, names = [], []
     for line in open(log) if os.path.exists(log) else []:
         t = json.loads(line)
         oks = len(re.findall(r"^ok \d+", t.get("stdout", ""), re.M))
-        bad = len(re.findall(r"^not ok \d+", t.get("stdout", ""), re.M))
+        wrong = re.findall(r"^not ok \d+ - (.*)", t.get("stdout", ""), re.M)
+        bad = len(wrong)
         if t["result"] != "OK":
             bad = max(bad, 1)
+            names += [f"{t['name']}: {what}" for what in wrong or [t["result"]]]
             details.append(f"{t['name']}: {t['result']}\n{t.get('stdout', '')[-3000:]}\n{t.get('stderr', '')[-5000:]}")
         elif not oks:
             oks = 1
@@ -79,7 +89,7 @@ def meson_tests(suite, directory, env=None, names=(), multiplier=1):
         failed += bad
     if not passed and not failed:
         failed, details = 1, ["no test ran"]
-    record(suite, started, passed, failed, "\n".join(details))
+    record(suite, started, passed, failed, "\n".join(details), names)
 
 
 def built(suite, *args, **kw):
@@ -119,52 +129,123 @@ def suite_tidy():
            "\n".join(warnings) or out)
 
 
+def fuzz(exe, seconds):
+    """One target; gives its name, exit code and output."""
+    name = os.path.basename(exe)[len("fuzz_"):]
+    work = f"build-fuzz/corpus/{name}"
+    os.makedirs(work, exist_ok=True)
+    cmd = [exe, work, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=0",
+           f"-artifact_prefix=build-fuzz/crash-{name}-"]
+    if os.path.isdir(f"tests/fuzz/corpus/{name}"):
+        cmd.insert(2, f"tests/fuzz/corpus/{name}")
+    dictionary = f"tests/fuzz/dict/{name}.dict"
+    if os.path.exists(dictionary):
+        cmd.append(f"-dict={dictionary}")
+    return name, *run(cmd, timeout=seconds + 120)
+
+
 def suite_fuzz(seconds=None):
     seconds = seconds or int(os.environ.get("FUZZ_SECONDS", "60"))
     if not built("fuzz", "build-fuzz", "-Dfuzz=true", "-Dtests=false", "-Dui=disabled", "-Db_lundef=false", cc="clang"):
         return
     started = time.time()
-    passed, bad = 0, []
-    for exe in sorted(glob.glob("build-fuzz/tests/fuzz/fuzz_*")):
-        if os.path.isdir(exe):
-            continue
-        name = os.path.basename(exe)[len("fuzz_"):]
-        work = f"build-fuzz/corpus/{name}"
-        os.makedirs(work, exist_ok=True)
-        cmd = [exe, work, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=0",
-               f"-artifact_prefix=build-fuzz/crash-{name}-"]
-        if os.path.isdir(f"tests/fuzz/corpus/{name}"):
-            cmd.insert(2, f"tests/fuzz/corpus/{name}")
-        dictionary = f"tests/fuzz/dict/{name}.dict"
-        if os.path.exists(dictionary):
-            cmd.append(f"-dict={dictionary}")
-        code, out = run(cmd, timeout=seconds + 120)
-        if code:
-            bad.append(f"{name}:\n{out[-3000:]}")
-        else:
-            passed += 1
-    record("fuzz", started, passed, len(bad) or int(not passed), "\n".join(bad))
+    targets = sorted(exe for exe in glob.glob("build-fuzz/tests/fuzz/fuzz_*") if not os.path.isdir(exe))
+    with ThreadPoolExecutor(int(JOBS)) as pool:
+        done = list(pool.map(lambda exe: fuzz(exe, seconds), targets))
+    bad = [(name, out) for name, code, out in done if code]
+    record("fuzz", started, len(done) - len(bad), len(bad) or int(not done),
+           "\n".join(f"{name}:\n{out[-3000:]}" for name, out in bad), [name for name, _ in bad])
 
 
-def tap_counts(out):
-    passed = re.findall(r"^# pass (\d+)", out, re.M)
-    failed = re.findall(r"^# fail (\d+)", out, re.M)
-    cancelled = re.findall(r"^# cancelled (\d+)", out, re.M)
-    skipped = re.findall(r"^# (?:skipped|todo) (\d+)", out, re.M)
-    return sum(map(int, passed)), sum(map(int, failed + cancelled + skipped))
+def tap_count(out, *words):
+    return sum(int(n) for word in words for n in re.findall(rf"^# {word} (\d+)", out, re.M))
 
 
-def node_tests(suite, files, env=None, timeout=2400, cwd="."):
+# A result of node's TAP with its details: indent, "not ", name, details.
+TAP_RESULT = re.compile(r"^( *)(not )?ok \d+ - (.*)\n(?:\1  ---\n((?:\1  .*\n|\n)*?)\1  \.\.\.\n)?", re.M)
+
+
+def tap_failures(out):
+    """Names of the tests that failed or were skipped, with what is told of each; who failed by its subtests only is left out."""
+    return [(m[3], m[4] or "") for m in TAP_RESULT.finditer(out)
+            if re.search(r" # (SKIP|TODO)", m[3]) or (m[2] and "failureType: 'subtestsFailed'" not in (m[4] or ""))]
+
+
+class NodeFile:
+    """One file of tests, run by a process of its own with a deadline of its own."""
+
+    def __init__(self, path, env, cwd):
+        self.name = os.path.basename(path)
+        started = time.time()
+        with tempfile.TemporaryFile("w+", errors="replace") as log:
+            p = subprocess.Popen(["node", "--test-reporter=tap", path], env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
+                                 stderr=subprocess.STDOUT)
+            self.is_late = self.wait(p)
+            log.seek(0)
+            self.out = log.read()
+        self.seconds = time.time() - started
+        self.passed = tap_count(self.out, "pass")
+        self.failures = tap_failures(self.out)
+        self.failed = tap_count(self.out, "fail", "cancelled", "skipped", "todo")
+        if self.is_late or (p.returncode and not self.failed) or not (self.passed or self.failed):
+            self.failed += 1
+            last = ([m[3] for m in TAP_RESULT.finditer(self.out)] or ["nothing"])[-1]
+            how = f"did not end within {FILE_SECONDS} s" if self.is_late else f"exit {p.returncode}"
+            self.failures.append((f"{how}; the last result was of: {last}", ""))
+
+    @staticmethod
+    def wait(p):
+        """True when it had to be ended: politely, so that it ends what it started, then not."""
+        for end, seconds in ((p.terminate, FILE_SECONDS), (p.kill, 20), (None, None)):
+            try:
+                p.wait(seconds)
+                return end != p.terminate
+            except subprocess.TimeoutExpired:
+                end()
+
+    def told(self):
+        """What a reader needs: the failures, and what was logged beside them."""
+        log = re.sub(r"^(TAP version.*| *#.*| *\d+\.\.\d+)\n", "", TAP_RESULT.sub("", self.out), flags=re.M)
+        return "\n".join([f"== {self.name}", *(f"-- {name}\n{text}" for name, text in self.failures), *log.splitlines()[-60:]])
+
+
+def end_leftovers(tmp):
+    """Ends the processes that were started with this temporary folder; gives their names and those of files in it."""
+    left = [n for n in os.listdir(tmp) if n.startswith("chela-")]
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as f:
+                if f"TMPDIR={tmp}".encode() not in f.read().split(b"\0"):
+                    continue
+            with open(f"/proc/{pid}/comm") as f:
+                left.append(f"process {f.read().strip()}")
+            os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass  # it has ended, or is somebody else's
+    return sorted(left)
+
+
+def node_tests(suite, files, alone=(), env=None, cwd=None):
+    """Files of node:test, JOBS at a time; those of `alone` (which measure time) one by one after them."""
     started = time.time()
-    code, out = run(["node", "--test", "--test-concurrency=1", "--test-reporter=tap", *files], env, timeout) if cwd == "." \
-        else run(["sh", "-c", f"cd {cwd} && exec node --test --test-reporter=tap {' '.join(files)}"], env, timeout)
-    passed, failed = tap_counts(out)
-    if code and not failed:
-        failed = 1
-    if not passed and not failed:
-        failed, out = 1, out + "\nno test ran"
-    shown = [b for b in re.split(r"(?m)^(?=# Subtest|not ok)", out) if b.startswith("not ok")]
-    record(suite, started, passed, failed, "\n".join(shown) or out)
+    beside = [f for f in files if os.path.basename(f).split(".")[0] not in alone]
+    done = []
+    # A folder of their own for temporary files shows what is left; others than root look through it, too.
+    with tempfile.TemporaryDirectory(prefix="ct-") as tmp:
+        os.chmod(tmp, 0o711)
+        full = dict(os.environ, TMPDIR=tmp, **(env or {}))
+        for some, jobs in ((beside, int(os.environ.get("TEST_JOBS", JOBS))), ([f for f in files if f not in beside], 1)):
+            with ThreadPoolExecutor(jobs) as pool:
+                done += pool.map(lambda f: NodeFile(f, full, cwd), some)
+        left = end_leftovers(tmp)
+    bad = [f for f in done if f.failed]
+    names = [f"{f.name}: {name}" for f in bad for name, _ in f.failures]
+    record(suite, started, sum(f.passed for f in done), sum(f.failed for f in done), "\n".join(f.told() for f in bad), names)
+    slow = sorted((f for f in done if f.seconds > SLOW_SECONDS), key=lambda f: -f.seconds)
+    if slow:
+        print("     over {} s: {}".format(SLOW_SECONDS, ", ".join(f"{f.name.split('.')[0]} {f.seconds:.0f}" for f in slow)), flush=True)
+    if left:
+        print(f"     left over: {', '.join(left)}", flush=True)
 
 
 def suite_ui():
@@ -180,15 +261,19 @@ def release():
     return code == 0
 
 
+# They measure time or memory: nothing else runs beside them.
+ALONE = {"channel-load", "cli", "exec", "handshake", "hangs", "http", "robustness"}
+
+
 def suite_e2e():
     if release():
         files = sorted(glob.glob("tests/e2e/*.test.mjs"))
-        node_tests("e2e", [f for f in files if "crash" not in f], {"CHELA_BIN": f"{ROOT}/build/chela"})
+        node_tests("e2e", [f for f in files if "crash" not in f], ALONE, {"CHELA_BIN": f"{ROOT}/build/chela"})
 
 
 def suite_crash():
     if release():
-        node_tests("crash", sorted(glob.glob("tests/e2e/*crash*.test.mjs")), {"CHELA_BIN": f"{ROOT}/build/chela"})
+        node_tests("crash", sorted(glob.glob("tests/e2e/*crash*.test.mjs")), env={"CHELA_BIN": f"{ROOT}/build/chela"})
 
 
 SUITES = {"unit": suite_unit, "asan": suite_asan, "gates": suite_gates, "tidy": suite_tidy, "fuzz": suite_fuzz,
@@ -210,6 +295,9 @@ def main():
             SUITES[n]()
     passed = sum(r[1] for r in results)
     failed = sum(r[2] for r in results)
+    for suite, _, _, what in results:
+        for name in what[:40]:
+            print(f"failed: {suite}: {name}")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed or not passed else 0)
 
