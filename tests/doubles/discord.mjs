@@ -18,6 +18,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { require } from '../e2e/lib/peers.mjs';
 import { Log } from '../e2e/lib/wait.mjs';
+import { bodyOf } from './body.mjs';
 import { Code, Refusal, checkCommands, checkMessage, isSnowflake, refuse } from './discord_rules.mjs';
 
 const { WebSocketServer } = require('ws');
@@ -458,12 +459,12 @@ export class DiscordDouble {
 	}
 
 	async #onRequest(req, res) {
-		const parts = [];
+		const raw = await bodyOf(req);
 
-		for await (const part of req)
-			parts.push(part);
+		if (!raw)
+			return undefined;
 		const url = new URL(req.url, 'http://double');
-		const rq = { method: req.method, path: decodeURIComponent(url.pathname), query: url.searchParams, headers: req.headers, raw: Buffer.concat(parts) };
+		const rq = { method: req.method, path: decodeURIComponent(url.pathname), query: url.searchParams, headers: req.headers, raw };
 		const found = this.#route(rq);
 		const entry = { method: rq.method, path: url.pathname, route: found?.route ?? null, headers: rq.headers, status: 0, at: Date.now() };
 		const fault = found && this.#takeFault(found.route);

@@ -7,6 +7,7 @@
 import { EventEmitter, once } from 'node:events';
 import http from 'node:http';
 import { DEADLINE_MS } from '../e2e/lib/wait.mjs';
+import { bodyOf } from './body.mjs';
 
 /* One request of the gateway, answered piece by piece. */
 export class ModelCall {
@@ -87,15 +88,15 @@ export class ModelDouble extends EventEmitter {
 	}
 
 	async #request(req, res) {
-		const parts = [];
+		const body = await bodyOf(req);
 
-		for await (const part of req)
-			parts.push(part);
+		if (!body)
+			return;
 		if (req.method !== 'POST' || !req.url.endsWith('/chat/completions')) {
 			res.writeHead(404).end();
 			return;
 		}
-		const call = new ModelCall(JSON.parse(Buffer.concat(parts).toString('utf8')), req, res);
+		const call = new ModelCall(JSON.parse(body.toString('utf8')), req, res);
 
 		this.calls.push(call);
 		if (this.answer) {

@@ -8,6 +8,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { require } from '../e2e/lib/peers.mjs';
+import { bodyOf } from './body.mjs';
 import { contracts } from './contracts.mjs';
 
 const { SignatureV4 } = require('@smithy/signature-v4');
@@ -82,11 +83,11 @@ export class ProviderFront {
 	}
 
 	async #request(req, res) {
-		const parts = [];
+		const sent = await bodyOf(req);
 
-		for await (const part of req)
-			parts.push(part);
-		const raw = Buffer.concat(parts).toString('utf8');
+		if (!sent)
+			return undefined;
+		const raw = sent.toString('utf8');
 		const [, name, path] = /^\/([^/]+)(\/.*)$/.exec(req.url);
 		const d = this.dialects[name], body = JSON.parse(raw);
 		const wrong = d.key === 'aws' && !req.headers.authorization?.startsWith('Bearer') ? await awsRefuses(req, raw, d.credentials)

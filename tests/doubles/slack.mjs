@@ -15,6 +15,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { require } from '../e2e/lib/peers.mjs';
 import { Log, within } from '../e2e/lib/wait.mjs';
+import { bodyOf } from './body.mjs';
 
 const { WebSocketServer } = require('ws');
 
@@ -212,12 +213,10 @@ export class SlackDouble {
 	/* -- HTTP -- */
 
 	async #serve(req, res) {
-		const parts = [];
+		const body = await bodyOf(req), url = new URL(req.url, this.url);
 
-		for await (const part of req)
-			parts.push(part);
-		const body = Buffer.concat(parts), url = new URL(req.url, this.url);
-
+		if (!body)
+			return undefined;
 		if (url.pathname.startsWith('/api/'))
 			return this.#api(url.pathname.slice(5), req, body, res);
 		if (url.pathname.startsWith('/upload/v1/'))

@@ -10,6 +10,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { Log, until } from '../e2e/lib/wait.mjs';
+import { bodyOf } from './body.mjs';
 import { parseMultipart } from './multipart.mjs';
 import { ParseError, parseHtml } from './telegram_html.mjs';
 
@@ -358,19 +359,18 @@ export class TelegramDouble {
 	}
 
 	async #serve(req, res) {
-		const parts = [];
-
-		for await (const part of req)
-			parts.push(part);
+		const body = await bodyOf(req);
 		const m = /^\/(file\/)?bot([^/]+)\/([^?]+)(\?.*)?$/.exec(req.url);
 
+		if (!body)
+			return undefined;
 		if (!m)
 			return this.#refuse(res, 404, 'Not Found');
 		if (m[2] !== this.token)
 			return this.#refuse(res, 401, 'Unauthorized');
 		if (m[1])
 			return this.#download(m[3], res);
-		return this.#method(m[3], await this.#params(req, Buffer.concat(parts), m[4]), res);
+		return this.#method(m[3], await this.#params(req, body, m[4]), res);
 	}
 
 	#download(path, res) {
@@ -451,6 +451,11 @@ export class TelegramDouble {
 	}
 
 	/* -- updates -- */
+
+	/* Somebody waits for updates right now. */
+	get isPolled() {
+		return Boolean(this.#poller);
+	}
 
 	_getMe() {
 		return this.me;

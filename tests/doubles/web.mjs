@@ -7,6 +7,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { gzipSync } from 'node:zlib';
+import { bodyOf } from './body.mjs';
 
 const LOREM = 'The harbour was quiet, and the boats, which had come in at night, lay side by side, one after the other. '.repeat(3);
 const PAGE = `<!doctype html><title>Harbour news</title><nav><a href=/x>Home</a></nav>
@@ -29,13 +30,13 @@ export class WebDouble {
 		const w = new WebDouble();
 
 		w.server = http.createServer(async (req, res) => {
-			const parts = [];
+			const body = await bodyOf(req);
 
-			for await (const part of req)
-				parts.push(part);
+			if (!body)
+				return;
 			const url = new URL(req.url, 'http://double');
 			const entry = { method: req.method, path: url.pathname, url: req.url, params: url.searchParams, headers: req.headers,
-				body: Buffer.concat(parts).toString('utf8') };
+				body: body.toString('utf8') };
 
 			w.requests.push(entry);
 			w.#answer(entry, res);

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
@@ -22,7 +22,7 @@ gatewayTest('agents.*: made, changed, talked to, removed', async (gw) => {
 	const c = await gw.connect();
 	const config = () => readFileSync(gw.configPath, 'utf8');
 
-	writeFileSync(gw.configPath, config().replace('{', '{\n  // kept\n'));
+	gw.replaceConfig(config().replace('{', '{\n  // kept\n'));
 	const made = valid('AgentsCreateResult', await c.call('agents.create', { name: 'Code Monkey!', emoji: '🐒' }));
 
 	assert.equal(made.agentId, 'code-monkey');

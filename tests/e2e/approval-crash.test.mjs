@@ -79,7 +79,10 @@ test('killed while a command runs in the background, and when its end was told',
 
 	await model.heard.find((text) => text.includes(ended.sessionId));
 	assert.ok(!isDead(running.pid));
-	await until(() => existsSync(path.join(gw.state, 'workspace', 'bg.txt')), 'both to run');
+	const file = path.join(gw.state, 'workspace', 'bg.txt');
+	const ran = () => existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : [];
+
+	await until(() => ran().length === 2, 'both to run');
 	await gw.kill();
 	await until(() => isDead(running.pid), 'the command to end with the gateway');
 	await gw.launch();
@@ -92,6 +95,6 @@ test('killed while a command runs in the background, and when its end was told',
 		assert.match(JSON.stringify(await c.call('chat.history', { sessionKey: key })), new RegExp(sessionId), 'the call and its result are kept');
 	}
 	assert.equal(about(ended.sessionId), 1, 'an end is told once');
-	assert.deepEqual(readFileSync(path.join(gw.state, 'workspace', 'bg.txt'), 'utf8').trim().split('\n').sort(), ['ended', 'running']);
+	assert.deepEqual(ran(), ['ended', 'running']);
 	await c.close();
 });

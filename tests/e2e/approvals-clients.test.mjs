@@ -26,7 +26,7 @@ before(async () => {
 	page = await browser.newPage();
 	await page.goto(`${gw.url}/chat#token=${gw.token}`);
 	await page.locator('textarea:visible, [contenteditable="true"]:visible').first().waitFor({ timeout: 45000 });
-}, { timeout: 60000 });
+}, { timeout: 120000 });
 after(async () => {
 	await browser?.close();
 	c?.terminate();
@@ -38,9 +38,9 @@ const ask = async (command) => (await c.call('exec.approval.request', { command,
 const decided = async (id) => (await c.call('exec.approval.waitDecision', { id })).decision;
 /* The page repeats the text in a tooltip that is not shown. */
 const shown = (p, text) => p.getByText(text).locator('visible=true').first();
-const seen = (text, p = page) => shown(p, text).waitFor({ timeout: 20000 });
-const gone = (text) => shown(page, text).waitFor({ state: 'hidden', timeout: 15000 });
-const press = (name, p = page) => p.getByRole('button', { name, exact: true }).locator('visible=true').first().click({ timeout: 15000 });
+const seen = (text, p = page) => shown(p, text).waitFor({ timeout: 30000 });
+const gone = (text) => shown(page, text).waitFor({ state: 'hidden', timeout: 30000 });
+const press = (name, p = page) => p.getByRole('button', { name, exact: true }).locator('visible=true').first().click({ timeout: 30000 });
 
 test('the Control UI shows a command and takes the answer', async () => {
 	const file = (name) => path.join(gw.state, 'workspace', name);
@@ -98,12 +98,11 @@ test('the page of one approval, and the history', async () => {
 /* Each takes seconds to start: side by side. */
 test('the openclaw command line lists and answers', async () => {
 	const waits = await ask('touch tapir'), answered = await ask('touch swan'), late = await ask('touch rook');
-	const home = openclawHome(gw, 'local');
+	const approvals = (...args) => openclaw(gw, openclawHome(gw, 'local', {}, `${args[0]}-${args[1]}`), ['approvals', ...args]);
 
 	await c.call('exec.approval.resolve', { id: late, decision: 'deny' });
-	const [list, done, refused] = await Promise.all([openclaw(gw, home, ['approvals', 'pending', '--json']),
-		openclaw(gw, home, ['approvals', 'resolve', answered, 'allow-once']),
-		openclaw(gw, home, ['approvals', 'resolve', late, 'allow-once'])]);
+	const [list, done, refused] = await Promise.all([approvals('pending', '--json'), approvals('resolve', answered, 'allow-once'),
+		approvals('resolve', late, 'allow-once')]);
 
 	assert.equal(list.code, 0, list.stderr);
 	assert.equal(JSON.parse(list.stdout).approvals.find((a) => a.id === waits).summary, 'touch tapir');

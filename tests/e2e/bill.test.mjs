@@ -3,7 +3,7 @@
  * a request goes out, usage that equals what the providers counted, and the command line over all of it.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { textOf } from './lib/client.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
@@ -196,7 +196,7 @@ billTest('models by the command line', {}, async ({ gw, c, p }) => {
 		return r.stdout.trim();
 	};
 
-	writeFileSync(gw.configPath, readFileSync(gw.configPath, 'utf8').replace('{', '{\n  // keep me\n'));
+	gw.replaceConfig(readFileSync(gw.configPath, 'utf8').replace('{', '{\n  // keep me\n'));
 	assert.equal(await cli('fallbacks', 'list'), 'b/m\nc/m');
 	assert.equal(await cli('fallbacks', 'remove', 'b/m'), 'c/m');
 	assert.equal(await cli('aliases', 'add', 'fast', 'c/m'), 'fast: c/m');

@@ -56,10 +56,13 @@ test('two accounts of one bot: one of them stays out, so that nothing is answere
 
 	await w.round(USERS.ada, dm, 'hello m-one');
 	const c = await w.gw.connect();
-	const accounts = (await c.call('channels.status')).channelAccounts.discord;
+	const accounts = await until(async () => {
+		const all = (await c.call('channels.status')).channelAccounts.discord;
+
+		return all.filter((a) => a.state === 'needs-login').length === 2 && all;
+	}, 'two of them to be left out');
 
 	await c.close();
-	assert.deepEqual(accounts.map((a) => a.state).sort().slice(-2), ['needs-login', 'needs-login'], JSON.stringify(accounts));
 	assert.match(JSON.stringify(accounts), /duplicate bot token/);
 	assert.deepEqual(w.counts(dm, ['m-one']), [1]);
 });

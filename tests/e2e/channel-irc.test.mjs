@@ -2,16 +2,15 @@
  * channel-irc.test.mjs - IRC against ngircd (Debian), with people who are plain sockets; SASL against a small server of our own.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { SaslServer } from '../doubles/irc_sasl.mjs';
 import { ModelDouble } from '../doubles/model.mjs';
 import { Gateway } from './lib/gateway.mjs';
-import { Proc, freePort, removeDir } from './lib/proc.mjs';
-import { Log } from './lib/wait.mjs';
+import { Proc, freePort, removeDir, tempDir } from './lib/proc.mjs';
+import { DEADLINE_MS, Log } from './lib/wait.mjs';
 
 /* A person with a client. */
 class Person {
@@ -54,7 +53,7 @@ class Person {
 	}
 
 	/* A line that was not looked at yet; those in front of it count as looked at. */
-	async saw(pattern, what, ms = 12000) {
+	async saw(pattern, what, ms) {
 		const { item, index } = await this.lines.find((line) => pattern.test(line), { from: this.from, what: what ?? String(pattern), ms });
 
 		this.from = index + 1;
@@ -117,7 +116,7 @@ async function startDaemon() {
 }
 
 const account = async (id = 'default') => (await c.call('channels.status', {})).channelAccounts.irc.find((a) => a.accountId === id);
-async function until(what, fn, ms = 12000) {
+async function until(what, fn, ms = DEADLINE_MS) {
 	const end = Date.now() + ms;
 
 	for (;;) {
@@ -132,7 +131,7 @@ async function until(what, fn, ms = 12000) {
 const connected = (id) => until('connected', async () => (await account(id))?.state === 'connected');
 
 before(async () => {
-	dir = mkdtempSync(path.join(os.tmpdir(), 'chela-irc-'));
+	dir = tempDir('irc');
 	port = await freePort();
 	writeFileSync(path.join(dir, 'ngircd.conf'), `[Global]
 Name = irc.test.local
@@ -221,7 +220,7 @@ test('the server dies and comes back: so does the account, and rooms', async () 
 	await until('backoff', async () => (await account()).state === 'backoff');
 	assert.match((await account()).lastError, /closed|broke/);
 	await startDaemon();
-	await until('connected again', async () => (await account()).lastConnectedAt > before, 15000);
+	await until('connected again', async () => (await account()).lastConnectedAt > before);
 	await connected();
 	alice = await Person.join(port, 'alice', '#room');
 	alice.say('#room', 'chela: say papaya');

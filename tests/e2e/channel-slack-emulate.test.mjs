@@ -60,7 +60,7 @@ before(async () => {
 after(async () => {
 	await gw?.stop();
 	await model?.stop();
-	await proc?.stop('SIGTERM', 5000);
+	await proc?.stop('SIGTERM');
 	removeDir(dir);
 });
 

@@ -30,7 +30,7 @@ test('a preview grows and becomes the answer', async (t) => {
 	const { slack, go, dm } = await halfway(t, 'partial');
 
 	await until(() => dm().at(-1).startsWith('The first half of a *long*'), () => JSON.stringify(dm()));
-	assert.equal(slack.dm(ADA).messages[0].reactions[0].name, 'eyes');
+	await until(() => slack.dm(ADA).messages[0].reactions?.[0]?.name === 'eyes', 'the reaction');
 	go();
 	await until(() => dm().at(-1) === WHOLE, () => JSON.stringify(dm()));
 	assert.equal(dm().length, 2);

@@ -91,7 +91,7 @@ test('the npm test server, which we did not write, is spoken to', { timeout: 600
 	const model = await ModelDouble.start((call) => call.text(`re ${call.userText.match(/m-\w+/)?.[0]}`).end());
 
 	await server.start();
-	const client = server.getClient('1234:abc', { userId: 5, chatId: 5, timeout: 8000 });
+	const client = server.getClient('1234:abc', { userId: 5, chatId: 5, timeout: 30000 });
 	const gw = await Gateway.start({ config: { ...model.config, ...config, channels: { telegram: { botToken: '1234:abc', apiRoot: `http://127.0.0.1:${port}`,
 		dmPolicy: 'open', allowFrom: ['*'], ...quick } } } });
 

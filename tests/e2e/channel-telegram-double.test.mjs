@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { require } from './lib/peers.mjs';
-import { Log } from './lib/wait.mjs';
+import { Log, until } from './lib/wait.mjs';
 
 const { Bot, InlineKeyboard, InputFile, GrammyError } = require('grammy');
 
@@ -25,7 +25,7 @@ before(async () => {
 	});
 	bot.on('message_reaction', (ctx) => heard.push({ reaction: ctx.messageReaction.new_reaction }));
 	bot.catch((e) => heard.push({ error: e }));
-	polling = bot.start({ allowed_updates: ['message', 'callback_query', 'message_reaction'], timeout: 5 }).catch((e) => e);
+	polling = bot.start({ allowed_updates: ['message', 'callback_query', 'message_reaction'], timeout: 50 }).catch((e) => e);
 	await double.call('getUpdates');
 });
 
@@ -95,6 +95,7 @@ test('what Telegram refuses is refused, in its words', async () => {
 });
 
 test('a second poller ends the first one', async () => {
+	await until(() => double.isPolled, 'the first one to wait');
 	const other = await fetch(`${double.url}/bot${double.token}/getUpdates?timeout=0`).then((r) => r.json());
 
 	assert.equal(other.ok, true);

@@ -78,7 +78,7 @@ test('credentials: from a file and a pipe, never shown, with a warning on the co
 });
 
 test('stop, start, logs, dead letters', async () => {
-	const told = c.event('health', (h) => h.channels.irc?.state === 'stopped', { ms: 5000 });
+	const told = c.event('health', (h) => h.channels.irc?.state === 'stopped');
 
 	assert.match(await cli('stop', 'irc'), /irc default is stopped/);
 	await told;

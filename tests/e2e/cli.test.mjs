@@ -212,7 +212,7 @@ gatewayTest('config set and unset keep comments, order and what they do not know
 }
 `;
 
-	writeFileSync(gw.configPath, text);
+	gw.replaceConfig(text);
 	ok(await gw.cli(['config', 'set', 'agents.defaults.timeoutSeconds', '120']));
 	const changed = readFileSync(gw.configPath, 'utf8');
 

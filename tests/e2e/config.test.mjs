@@ -1,6 +1,6 @@
 /* config.test.mjs - the configuration over the wire: read, look up, change, refuse. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Client } from './lib/client.mjs';
 import { Gateway } from './lib/gateway.mjs';
@@ -14,7 +14,7 @@ const open = (options = {}) => Client.open(gw.url.replace('http', 'ws'), { auth:
 
 before(async () => {
 	gw = await Gateway.start({ config: { agents: { defaults: { model: 'offline/demo' } } } });
-	writeFileSync(gw.configPath, `// written by hand\n${readFileSync(gw.configPath, 'utf8')}`);
+	gw.replaceConfig(`// written by hand\n${readFileSync(gw.configPath, 'utf8')}`);
 	c = await open();
 	await until(async () => (await get()).raw.startsWith('//'), 'the comment to be noticed');
 });

@@ -19,7 +19,7 @@ before(async () => {
 	d = w.double;
 	browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ['--no-sandbox'] });
 	page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
-	page.setDefaultTimeout(20000);
+	page.setDefaultTimeout(30000);
 	page.on('websocket', (ws) => {
 		const asked = new Map();
 

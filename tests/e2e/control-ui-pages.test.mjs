@@ -82,36 +82,43 @@ function watch(page) {
 }
 
 /* Nothing asked is unanswered, and nothing has been said for a moment. */
-const settled = (seen) => until(() => seen.open.size === 0 && Date.now() - seen.at > 500, 'the page to settle', 20000);
+const settled = (seen) => until(() => seen.open.size === 0 && Date.now() - seen.at > 500, 'the page to settle');
+
+/* Opens pages one after the other; most of the time of each is waiting for it to settle. */
+async function visit(t, gw, browser, pages) {
+	const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+	const seen = watch(page);
+
+	await page.goto(`${gw.url}/chat#token=${gw.token}`);
+	await page.locator('textarea:visible, [contenteditable="true"]:visible').first().waitFor({ timeout: 45000 });
+	for (const where of pages)
+		await t.test(where, async () => {
+			seen.refused = [];
+			seen.problems = [];
+			await page.evaluate((to) => {
+				history.pushState({}, '', to);
+				dispatchEvent(new PopStateEvent('popstate'));
+			}, where);
+			seen.at = Date.now();
+			await settled(seen);
+			assert.deepEqual(seen.refused, [], 'refused requests');
+			assert.deepEqual(seen.problems, [], 'failing scripts');
+			const shown = await page.evaluate(shownErrors);
+
+			assert.deepEqual(shown.filter((s) => !TRUE_WORDS[where]?.test(s)), [], 'errors shown');
+		});
+}
 
 gatewayTest('the stock Control UI opens every page without an error', {
 	timeout: 300000,
+	concurrency: true,
 	gateway: () => ({ config: { gateway: { controlUi: { root: CONTROL_UI } } } }),
 }, async (gw, t) => {
 	const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ['--no-sandbox'] });
 
 	try {
-		const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-		const seen = watch(page);
-
-		await page.goto(`${gw.url}/chat#token=${gw.token}`);
-		await page.locator('textarea:visible, [contenteditable="true"]:visible').first().waitFor({ timeout: 45000 });
-		for (const where of PAGES)
-			await t.test(where, async () => {
-				seen.refused = [];
-				seen.problems = [];
-				await page.evaluate((to) => {
-					history.pushState({}, '', to);
-					dispatchEvent(new PopStateEvent('popstate'));
-				}, where);
-				seen.at = Date.now();
-				await settled(seen);
-				assert.deepEqual(seen.refused, [], 'refused requests');
-				assert.deepEqual(seen.problems, [], 'failing scripts');
-				const shown = await page.evaluate(shownErrors);
-
-				assert.deepEqual(shown.filter((s) => !TRUE_WORDS[where]?.test(s)), [], 'errors shown');
-			});
+		await Promise.all([0, 1].map((n) => t.test(`in window ${n + 1}`, (w) =>
+			visit(w, gw, browser, PAGES.filter((_, i) => i % 2 === n)))));
 	} finally {
 		await browser.close();
 	}

@@ -50,7 +50,7 @@ gatewayTest('the stock Control UI rewinds, edits, starts and lists sessions', {
 
 			call.text(text);
 			call.end();
-			await page.getByText(text).first().waitFor({ timeout: 20000 });
+			await page.getByText(text).first().waitFor({ timeout: 30000 });
 			return call;
 		};
 		const say = async (text, reply) => {
@@ -69,9 +69,9 @@ gatewayTest('the stock Control UI rewinds, edits, starts and lists sessions', {
 		await page.getByText('the second question').last().hover();
 		await page.getByRole('button', { name: 'Rewind' }).last().click();
 		await page.getByRole('button', { name: 'Rewind', exact: true }).last().click();
-		await page.getByText('The second answer.').first().waitFor({ state: 'detached', timeout: 20000 });
+		await page.getByText('The second answer.').first().waitFor({ state: 'detached', timeout: 30000 });
 		await page.waitForFunction(() => [...document.querySelectorAll('textarea')].some((e) => e.value === 'the second question'),
-			undefined, { timeout: 20000 });
+			undefined, { timeout: 30000 });
 		/* It may send when it knows where the conversation ends now. */
 		await until(() => seen.answered.lastIndexOf('chat.history') > seen.answered.indexOf('sessions.rewind'),
 			'the page to read the history again');
@@ -90,7 +90,7 @@ gatewayTest('the stock Control UI rewinds, edits, starts and lists sessions', {
 		await composer().waitFor({ timeout: 45000 });
 		await say('something new', 'A fresh answer.');
 		await page.goto(`${gw.url}/sessions`);
-		await page.getByText('1-2 of 2 rows').first().waitFor({ timeout: 20000 });
+		await page.getByText('1-2 of 2 rows').first().waitFor({ timeout: 30000 });
 		assert.deepEqual(seen.refused, []);
 		await c.close();
 	} catch (e) {

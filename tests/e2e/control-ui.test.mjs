@@ -37,10 +37,10 @@ gatewayTest('the stock Control UI connects and streams a turn', {
 
 		assert.match(call.userText, /hello from the page/);
 		call.text('The first words');
-		await page.getByText('The first words').first().waitFor({ timeout: 20000 });
+		await page.getByText('The first words').first().waitFor({ timeout: 30000 });
 		call.text(' and the last ones.');
 		call.end();
-		await page.getByText('The first words and the last ones.').first().waitFor({ timeout: 20000 });
+		await page.getByText('The first words and the last ones.').first().waitFor({ timeout: 30000 });
 		assert.ok(!page.url().includes(gw.token), 'the token does not stay in the address');
 		assert.deepEqual(problems, []);
 	} catch (e) {

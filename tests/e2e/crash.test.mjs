@@ -65,11 +65,13 @@ gatewayTest('100 turns, each killed at a random moment', {
 		const turn = { n, key: SESSIONS[Math.floor(rand() * SESSIONS.length)], runId: `crash-${seed}-${n}`, acked: false, final: false };
 		const c = await gw.connect();
 		const params = { sessionKey: turn.key, message: `input ${n}`, idempotencyKey: turn.runId };
-		/* Half of the kills fall within the first milliseconds, half anywhere in the turn. */
-		const moment = rand() < 0.5 ? rand() * 4 : rand() * 40;
+		/* A third of the kills falls within the first milliseconds, the others anywhere in the turn: half of these counted from its acknowledgement. */
+		const kind = Math.floor(rand() * 3), moment = rand() * (kind ? 40 : 4);
 		const ack = settled(c.call('chat.send', params).then(() => { turn.acked = true; }));
 		const end = settled(c.runEnd(turn.runId).then((p) => { turn.final = p.state === 'final'; }));
 
+		if (kind === 2)
+			await ack;
 		await pause(moment);
 		await gw.kill();
 		await ack;

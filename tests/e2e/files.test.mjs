@@ -119,7 +119,7 @@ gatewayTest('file tools, called by a model', { gateway: start }, async (gw, t) =
 		const config = JSON.parse(readFileSync(gw.configPath, 'utf8'));
 
 		config.tools = { fs: { roots: [{ path: docs }] }, exec: { applyPatch: { enabled: false } } };
-		writeFileSync(gw.configPath, JSON.stringify(config));
+		gw.replaceConfig(JSON.stringify(config));
 		await until(async () => (await c.call('config.get')).hash !== hash, 'the new configuration');
 		const { results } = await turn(c, t, [['read', { path: path.join(docs, 'a.txt') }],
 			['write', { path: path.join(docs, 'a.txt'), content: 'b' }], ['apply_patch', { input: patch('*** Delete File: hard.txt') }]]);

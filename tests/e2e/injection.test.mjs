@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { bodyOf } from '../doubles/body.mjs';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
 import { Gateway } from './lib/gateway.mjs';
@@ -46,11 +47,11 @@ class Attacker {
 		const a = new Attacker();
 
 		a.server = http.createServer(async (req, res) => {
-			const parts = [];
+			const body = await bodyOf(req);
 
-			for await (const part of req)
-				parts.push(part);
-			a.requests.push({ method: req.method, url: req.url, headers: JSON.stringify(req.headers), body: Buffer.concat(parts).toString() });
+			if (!body)
+				return;
+			a.requests.push({ method: req.method, url: req.url, headers: JSON.stringify(req.headers), body: body.toString() });
 			a.#answer(new URL(req.url, 'http://a'), res);
 		});
 		a.server.listen(0, '127.0.0.1');

@@ -20,7 +20,7 @@ before(async () => {
 	page = await browser.newPage();
 	await page.goto(`${gw.url}/chat#token=${gw.token}`);
 	await page.locator('textarea:visible, [contenteditable="true"]:visible').first().waitFor({ timeout: 45000 });
-}, { timeout: 60000 });
+}, { timeout: 120000 });
 after(async () => {
 	await browser?.close();
 	c?.terminate();
@@ -32,9 +32,9 @@ test('the Control UI shows a question and takes the answer', async () => {
 	await c.call('chat.send', { sessionKey: KEY, message: 'deploy it', idempotencyKey: 'r1' });
 	(await model.next()).tool('c1', 'ask_user', { questions: [{ id: 'target', header: 'Target', question: 'Where does the zebra go?',
 		options: [{ label: 'Meadow' }, { label: 'Mountain' }] }] }).end('tool_calls');
-	await page.getByText('Where does the zebra go?').locator('visible=true').first().waitFor({ timeout: 20000 });
-	await page.getByText('Mountain').locator('visible=true').first().click({ timeout: 10000 });
-	await page.getByRole('button', { name: 'Submit', exact: true }).locator('visible=true').first().click({ timeout: 10000 });
+	await page.getByText('Where does the zebra go?').locator('visible=true').first().waitFor({ timeout: 30000 });
+	await page.getByText('Mountain').locator('visible=true').first().click({ timeout: 30000 });
+	await page.getByRole('button', { name: 'Submit', exact: true }).locator('visible=true').first().click({ timeout: 30000 });
 	const next = await model.next();
 
 	assert.deepEqual(JSON.parse(next.toolResults.at(-1).content).answers.answers, { target: ['Mountain'] });
@@ -51,9 +51,9 @@ test('an answer from elsewhere takes the panel away', async () => {
 	const { id } = (await c.event('question.requested', () => true, { from })).payload;
 	const submit = page.getByRole('button', { name: 'Submit', exact: true }).locator('visible=true').first();
 
-	await submit.waitFor({ timeout: 20000 });
+	await submit.waitFor({ timeout: 30000 });
 	await c.call('question.resolve', { id, answers: { answers: { yak: ['Barn'] } } });
 	(await model.next()).text('To the barn.').end();
 	await c.runEnd('r2');
-	await submit.waitFor({ state: 'hidden', timeout: 15000 });
+	await submit.waitFor({ state: 'hidden', timeout: 30000 });
 });

@@ -14,6 +14,7 @@ import { document, updated } from '../scenario/write-differences.mjs';
 import { ROOT } from './lib/peers.mjs';
 import { until } from './lib/wait.mjs';
 
+const QUIET_MS = 500;
 const needed = new Set();
 
 function recorded(name) {
@@ -30,10 +31,17 @@ function recorded(name) {
 for (const scenario of scenarios) {
 	test(`${scenario.name}: the frames of the reference`, { timeout: 60000 }, async () => {
 		const expected = recorded(scenario.name);
-		const count = (r) => r.answers.length + r.turn.length + r.messages.length;
 		const actual = await play(scenario, async (client, frames) => {
-			/* All that is expected, and then an answer that can only come after anything sent before it. */
-			await until(() => count(frames()) >= count(expected), 'as many frames as the reference sent', 8000).catch(() => undefined);
+			let came = 0, at = Date.now();
+
+			/* All that is expected and no more for a while, and then an answer that can only come after anything sent before it. */
+			await until(() => {
+				if (client.frames.items.length > came) {
+					came = client.frames.items.length;
+					at = Date.now();
+				}
+				return Date.now() - at > QUIET_MS && !compare(scenario.name, expected, frames()).problems.length;
+			}, 'the frames of the reference').catch(() => undefined);
 			await client.request('health', {}, { id: 'aside-end' });
 		});
 		const { problems, used } = compare(scenario.name, expected, actual);

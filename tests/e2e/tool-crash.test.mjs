@@ -69,11 +69,16 @@ gatewayTest('turns with tools, each killed at a random moment', {
 	const seen = new Map();
 
 	for (let n = 0; n < TURNS; n++) {
-		const c = await gw.connect();
-		const sent = settled(c.call('chat.send', { sessionKey: KEY, message: `input ${n}`, idempotencyKey: `tool-crash-${n}` }));
-		const end = settled(c.runEnd(`tool-crash-${n}`));
+		const c = await gw.connect({ caps: ['tool-events'] });
+		const runId = `tool-crash-${n}`;
+		const began = c.event('agent', (p) => p.runId === runId && p.stream === 'tool' && p.data.phase === 'start').catch(() => undefined);
+		const sent = settled(c.call('chat.send', { sessionKey: KEY, message: `input ${n}`, idempotencyKey: runId }));
+		const end = settled(c.runEnd(runId));
 
-		await pause(10 + n * 5);         /* from before the first call to after the last */
+		/* Every other time counted from the first call: before it, in it, after the last, on a machine of any speed. */
+		if (n % 2)
+			await began;
+		await pause(n % 2 ? n * 3 : 10 + n * 5);
 		await gw.kill();
 		await sent;
 		await end;

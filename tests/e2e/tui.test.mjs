@@ -17,7 +17,7 @@ async function inTerminal(gw, body) {
 	const env = cleanEnv({ HOME: home, TERM: 'xterm-256color', PATH: `${path.dirname(NODE_NEW)}:${process.env.PATH}` });
 	const tmux = (...args) => run('tmux', ['-S', socket, '-f', '/dev/null', ...args], { env, cwd: gw.dir });
 	const screen = async () => (await tmux('capture-pane', '-p', '-t', 'tui')).stdout;
-	const shows = (text, ms = 20000) => until(async () => {
+	const shows = (text, ms = 30000) => until(async () => {
 		const now = await screen();
 
 		return text instanceof RegExp ? text.test(now) : now.includes(text);

@@ -3,6 +3,7 @@
  * console, requests to other places, and policy violations.
  */
 import { CHROMIUM, require } from './lib/peers.mjs';
+import { DEADLINE_MS } from './lib/wait.mjs';
 
 const { chromium, devices } = require('playwright-core');
 
@@ -23,7 +24,7 @@ export async function launch() {
 			page.on('pageerror', (e) => seen.errors.push(String(e)));
 			page.on('request', (r) => seen.requests.push(r.url()));
 			page.on('websocket', (s) => seen.sockets.push(s.url()));
-			page.setDefaultTimeout(15000);
+			page.setDefaultTimeout(DEADLINE_MS);
 			return { context, page, seen };
 		},
 	};

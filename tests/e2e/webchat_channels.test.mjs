@@ -64,7 +64,7 @@ test('a room of a network appears with its name and its network, unread, and is 
 	await lab1.locator('.session-main').click();
 	await page.locator('.said', { hasText: 'hello <img src=x> m-1' }).waitFor();
 	await page.locator('.reply', { hasText: 're m-1' }).waitFor();
-	assert.equal(await lab1.getByRole('img', { name: 'unread' }).count(), 0);
+	await lab1.getByRole('img', { name: 'unread' }).waitFor({ state: 'detached' });
 	w.answer = async (text) => {
 		await held;
 		return echo(text);

@@ -3,7 +3,7 @@
  * written before the last answer, a key that fails is told in the provider's words, and no key is seen anywhere.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
@@ -179,7 +179,7 @@ test('an agent with a model of its own gets the chosen one; comments stay', asyn
 	const gw = await Gateway.start({ config: { agents: { entries: { main: { model: 'openai/gpt-6-astra' } } } } });
 
 	t.after(() => gw.stop());
-	writeFileSync(gw.configPath, `// mine\n${readFileSync(gw.configPath, 'utf8')}`);
+	gw.replaceConfig(`// mine\n${readFileSync(gw.configPath, 'utf8')}`);
 	const c = await gw.connect();
 
 	await until(async () => (await c.call('config.get')).raw.startsWith('// mine'), 'the comment to be read');

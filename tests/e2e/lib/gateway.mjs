@@ -1,7 +1,7 @@
 /* gateway.mjs - one gateway with its own state directory, port and token. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -59,7 +59,13 @@ export class Gateway {
 		const auth = this.auth === 'none' ? { mode: 'none' } : { mode: this.auth, [this.auth]: this.token };
 
 		this.config = merge({ gateway: { port: this.port, auth } }, config);
-		writeFileSync(this.configPath, JSON.stringify(this.config, null, 2), { mode: 0o600 });
+		this.replaceConfig(JSON.stringify(this.config, null, 2));
+	}
+
+	/* As editors do: nobody reads half of it. */
+	replaceConfig(text) {
+		writeFileSync(`${this.configPath}.new`, text, { mode: 0o600 });
+		renameSync(`${this.configPath}.new`, this.configPath);
 	}
 
 	async launch() {
@@ -117,7 +123,7 @@ export class Gateway {
 		return run(CHELA, args, { ...options, env: { ...this.env, ...options.env }, cwd: options.cwd ?? this.dir });
 	}
 
-	async http(target, { method = 'GET', headers = {}, body, ms = 10000 } = {}) {
+	async http(target, { method = 'GET', headers = {}, body, ms } = {}) {
 		const answer = new Promise((resolve, reject) => {
 			const req = http.request({ host: '127.0.0.1', port: this.port, path: target, method, headers, agent: false },
 				(res) => {
@@ -166,7 +172,7 @@ export class Gateway {
 export function gatewayTest(name, options, body) {
 	if (typeof options === 'function')
 		[options, body] = [{}, options];
-	test(name, { timeout: options.timeout ?? 60000 }, async (t) => {
+	test(name, { timeout: options.timeout ?? 120000, concurrency: options.concurrency }, async (t) => {
 		const gw = await Gateway.start(typeof options.gateway === 'function' ? await options.gateway(t) : options.gateway ?? {});
 
 		try {

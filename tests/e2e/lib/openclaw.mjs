@@ -6,11 +6,12 @@ import { cleanEnv, run } from './proc.mjs';
 
 /*
  * A home directory in which `openclaw` finds the gateway: on this machine ('local') or on another one ('remote').
- * config: further keys, as a command that looks into its own configuration needs.
+ * config: further keys, as a command that looks into its own configuration needs. name: of one of several homes, as two
+ * commands at once do not begin in the same new one.
  * OPENCLAW_GATEWAY_PORT tells the few commands that otherwise look for the lock file of an OpenClaw of this machine.
  */
-export function openclawHome(gw, mode, config = {}) {
-	const home = path.join(gw.dir, `openclaw-${mode}`);
+export function openclawHome(gw, mode, config = {}, name = 'openclaw') {
+	const home = path.join(gw.dir, `${name}-${mode}`);
 	const auth = { mode: 'token', token: gw.token };
 	const gateway = mode === 'local'
 		? { mode, port: gw.port, auth }

@@ -1,6 +1,7 @@
 /* proc.mjs - child processes and temporary directories that never outlive the test. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -31,14 +32,25 @@ export function removeDir(dir) {
 	dirs.delete(dir);
 }
 
-export async function freePort() {
+const canListen = (port) => new Promise((resolve) => {
 	const server = net.createServer();
 
-	await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-	const { port } = server.address();
+	server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+});
 
-	await new Promise((resolve) => server.close(resolve));
-	return port;
+/* The kernel gives the ports of this range to outgoing connections: one of them may be gone before its owner listens, or starts anew. */
+const [EPHEMERAL] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/).map(Number);
+const PORT_MIN = 10000;
+
+/* A port that stays free until somebody asks for this very one. */
+export async function freePort() {
+	for (let tries = 0; tries < 100; tries++) {
+		const port = EPHEMERAL > PORT_MIN ? randomInt(PORT_MIN, EPHEMERAL) : 0;
+
+		if (await canListen(port))
+			return port;
+	}
+	throw new Error(`no free port from ${PORT_MIN} to ${EPHEMERAL}`);
 }
 
 /* The environment of a child: ours without anything that would change what it does. */
@@ -101,6 +113,12 @@ export class Proc {
 
 	tail(n = 4000) {
 		return `--- stdout of ${this.name}\n${this.stdout.slice(-n)}\n--- stderr\n${this.stderr.slice(-n)}`;
+	}
+
+	/* It ends with us, and does not keep us from ending. */
+	letGo() {
+		for (const handle of [this.child, this.child.stdout, this.child.stderr])
+			handle.unref();
 	}
 
 	killNow(signal) {

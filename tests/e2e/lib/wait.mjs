@@ -1,6 +1,6 @@
 /* wait.mjs - waiting for something to happen, always with a deadline that names what was missed. */
 
-export const DEADLINE_MS = Number(process.env.E2E_DEADLINE_MS ?? 15000);
+export const DEADLINE_MS = Number(process.env.E2E_DEADLINE_MS ?? 30000);
 export const START_MS = Math.max(30000, DEADLINE_MS);
 
 /* Settles as the promise does, or rejects when the deadline passes first. */
