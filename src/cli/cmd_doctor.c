@@ -202,6 +202,18 @@ static void check_account(struct doctor *d, const char *channel, const struct js
 						   : arena_printf(a, "chela channels logs --channel %s --account %s", channel, id));
 }
 
+/* Of an account that is up: what the state does not say. Dead letters are a check of their own. */
+static void check_issues(struct doctor *d, const struct json *issues, const char *channel, const struct json *account)
+{
+	if (!str_eq(json_get_str(account, "state"), "connected"))
+		return;
+	json_each(issue, issues)
+		if (str_eq(json_get_str(issue, "channel"), channel) && !str_eq(json_get_str(issue, "kind"), "runtime") &&
+		    str_eq(json_get_str(issue, "accountId"), json_get_str(account, "accountId")))
+			found(d, LEVEL_NOTE, arena_printf(d->c->arena, "%s %s", channel, json_str_or(json_get(issue, "accountId"), "-")),
+			      json_str_or(json_get(issue, "message"), ""), json_get_str(issue, "fix"));
+}
+
 static CH_FIBER void check_channels(struct doctor *d, struct rpc *r)
 {
 	struct json *status, *letters;
@@ -210,8 +222,10 @@ static CH_FIBER void check_channels(struct doctor *d, struct rpc *r)
 	if (!ask(d, r, "networks", "channels.status", NULL, &status))
 		return;
 	json_each(channel, json_get(status, "channelAccounts"))
-		json_each(account, channel)
+		json_each(account, channel) {
 			check_account(d, channel->key, account);
+			check_issues(d, json_get(status, "statusIssues"), channel->key, account);
+		}
 	if (!ask(d, r, "dead letters", "channels.deadLetters.list", NULL, &letters))
 		return;
 	lost = json_len(json_get(letters, "deadLetters"));

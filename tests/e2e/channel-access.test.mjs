@@ -103,6 +103,7 @@ test('a later one is let in and not made the owner', async () => {
 		message: 'several people who may write direct messages share one conversation', fix: 'chela config set session.dmScope per-channel-peer' }]);
 	assert.match((await w.gw.cli(['channels', 'status'])).stdout,
 		/telegram default: several people .* share one conversation: chela config set session.dmScope per-channel-peer/);
+	assert.match((await w.gw.cli(['doctor'])).stdout, /several people .* share one conversation/);
 	assert.match((await c.fails('channels.pairing.approve', { channel: 'telegram', accountId: 'default', requestId: r.requestId })).message,
 		/no longer exists/);
 });
