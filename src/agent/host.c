@@ -7,10 +7,11 @@
 
 #include "agent/home.h"
 #include "agent/run_events.h"
+#include "agent/running.h"
 #include "agent/said.h"
 #include "agent/sessions_ops.h"
 #include "agent/subagent.h"
-#include "agent/taint.h"
+#include "agent/taint_command.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -76,6 +77,14 @@ static struct config *tool_config(void *host)
 	return host_config(host);
 }
 
+static const char *tool_workspace(void *host, const char *agent_id, struct arena *a)
+{
+	const struct agent_host *h = host;
+	const struct agent_info *info = agent_find(host_config(h), h->opts.state_dir, a, agent_id);
+
+	return info ? info->workspace : NULL;
+}
+
 static ch_status tool_wake(void *host, const struct tool_wake *w, struct ch_err *err)
 {
 	return agent_wake(host, w, err);
@@ -112,6 +121,8 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.note_written = taint_file_written;
 	h->tool_host.is_tainted_file = taint_is_file;
 	h->tool_host.was_said = said_before;
+	h->command_ops = (struct tool_command_ops){ h, taint_command_reads, tool_workspace, running_keep, running_settle };
+	h->tool_host.command_ops = &h->command_ops;
 	h->tool_host.wake = tool_wake;
 	h->tool_host.is_closing = tool_is_closing;
 	h->tool_host.state_dir = h->opts.state_dir;
@@ -122,6 +133,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	subagents_init(h);
 	sessions_ops_init(h);
 	fiber_cond_init(&h->idle);
+	fiber_cond_init(&h->settled);
 	return h;
 }
 
@@ -157,6 +169,8 @@ void agent_host_free(struct agent_host *h)
 	if (!h)
 		return;
 	CH_BUG_ON(h->active);    /* agent_host_drain() comes first */
+	CH_BUG_ON(h->settling.len);      /* and running_drain() */
+	vec_done(&h->settling);
 	loop_timer_free(h->announcer);
 	for (size_t i = 0; i < h->to_announce.len; i++)
 		run_unref(h->to_announce.at[i]);

@@ -11,6 +11,7 @@
 #include "agent/run.h"
 #include "agent/wake.h"
 #include "core/map.h"
+#include "tools/command_ops.h"
 #include "tools/sessions_ops.h"
 #include "tools/tool.h"
 
@@ -53,6 +54,9 @@ struct agent_host {
 	struct lanes *sub_lanes;         /* how many sub-agents run at once; within `lanes` */
 	struct tool_host tool_host;
 	struct tool_sessions_ops sessions_ops;
+	struct tool_command_ops command_ops;
+	VEC(struct fiber *) settling;    /* running.h: those that look at what commands wrote */
+	struct fiber_cond settled;       /* one of them is through */
 };
 
 static inline struct config *host_config(const struct agent_host *h) { return h->opts.config(h->opts.config_arg); }

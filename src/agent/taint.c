@@ -5,9 +5,11 @@
 
 #include "agent/from.h"
 #include "agent/policy.h"
+#include "agent/running.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/str.h"
+#include "tools/changed.h"
 
 #define REF_MAX 500                      /* bytes of an address that are kept */
 
@@ -145,23 +147,32 @@ static const char *root_of(const char *workspace, const char *path)
 	return path[0] == '/' ? "" : workspace;
 }
 
-static ch_status write_mark(struct db *db, const struct tool_ctx *ctx, const char *path, struct ch_err *err)
+ch_status taint_mark(struct db *db, const char *workspace, const char *path, const char *session_key, const char *source,
+		     struct ch_err *err)
 {
-	CH_AUTO(sess_unref) struct sess *s = NULL;
-	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct db_stmt *row;
 	ch_status st = db_prep(db, "INSERT OR REPLACE INTO tainted_files (workspace, path, at, session_key, source) "
 			       "VALUES (?1, ?2, ?3, ?4, ?5)", &row, err);
 
 	if (st)
 		return st;
-	db_bind_text(row, 1, root_of(ctx->workspace, path));
+	db_bind_text(row, 1, root_of(workspace, path));
 	db_bind_text(row, 2, path);
 	db_bind_int(row, 3, now_wall_ms());
-	db_bind_text(row, 4, ctx->session_key);
-	if (ctx->host->sessions && !sess_find(ctx->host->sessions, ctx->session_key, &s, NULL))
-		db_bind_text(row, 5, taint_sources(a, s));
+	db_bind_text(row, 4, session_key);
+	db_bind_text(row, 5, source);
 	return db_run(row, NULL, err);
+}
+
+static ch_status write_mark(struct db *db, const struct tool_ctx *ctx, const char *path, struct ch_err *err)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const char *source = NULL;
+
+	if (ctx->host->sessions && !sess_find(ctx->host->sessions, ctx->session_key, &s, NULL))
+		source = taint_sources(a, s);
+	return taint_mark(db, ctx->workspace, path, ctx->session_key, source, err);
 }
 
 ch_status taint_forget_file(struct db *db, const char *workspace, const char *path, struct ch_err *err)
@@ -184,31 +195,71 @@ ch_status taint_file_written(void *arg, const struct tool_ctx *ctx, const char *
 	return is_tainted ? write_mark(db, ctx, path, err) : taint_forget_file(db, ctx->workspace, path, err);
 }
 
-static ch_status find_mark(struct db *db, const char *workspace, const char *path, struct arena *a, bool *ret_found,
-			   const char **ret_source, struct ch_err *err)
+struct mark { bool is_found; int64_t at; const char *source; };
+
+static ch_status find_mark(struct db *db, const char *workspace, const char *path, struct arena *a, struct mark *ret,
+			   struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
-	ch_status st = db_prep(db, "SELECT source FROM tainted_files WHERE workspace = ?1 AND path = ?2", &row, err);
+	ch_status st = db_prep(db, "SELECT source, at FROM tainted_files WHERE workspace = ?1 AND path = ?2", &row, err);
 
 	if (st)
 		return st;
 	db_bind_text(row, 1, root_of(workspace, path));
 	db_bind_text(row, 2, path);
-	st = db_step(row, ret_found, err);
-	if (!st && *ret_found)
-		*ret_source = db_is_null(row, 0) ? NULL : arena_strdup(a, db_text(row, 0));
+	st = db_step(row, &ret->is_found, err);
+	if (!st && ret->is_found) {
+		ret->source = db_is_null(row, 0) ? NULL : arena_strdup(a, db_text(row, 0));
+		ret->at = db_int(row, 1);
+	}
 	return st;
+}
+
+/* A folder's mark counts for what has not been changed since. A file that is not there has nothing in it. */
+static bool was_there(const char *file, int64_t marked_at)
+{
+	int64_t at;
+
+	return changed_at(file, &at) && at <= marked_at;
+}
+
+/* The marks of the folders that it is in, from the nearest. */
+static ch_status find_above(struct db *db, const char *workspace, const char *path, struct arena *a, struct mark *ret,
+			    struct ch_err *err)
+{
+	const char *file = arena_printf(a, "%s/%s", workspace, path);
+	size_t n = strlen(path);
+	ch_status st;
+
+	for (;;) {
+		while (n && path[n - 1] != '/')
+			n--;
+		st = find_mark(db, workspace, n ? arena_strndup(a, path, n) : CHANGED_ALL, a, ret, err);
+		if (st || (ret->is_found && was_there(file, ret->at)))
+			return st;
+		ret->is_found = false;
+		if (!n)
+			return CH_OK;
+		n--;
+	}
 }
 
 bool taint_find_file(struct db *db, const char *workspace, const char *path, struct arena *a, const char **ret_source)
 {
-	bool is_found = false;
+	struct mark mark = { .is_found = false };
 	struct ch_err err;
+	ch_status st = find_mark(db, workspace, path, a, &mark, &err);
 
 	*ret_source = NULL;
-	if (!find_mark(db, workspace, path, a, &is_found, ret_source, &err))
-		return is_found;
-	log_warn("agent", "whether %s holds text from outside cannot be told: %s; it is taken to", log_quote(path), err.text);
+	if (!st && !mark.is_found && path[0] != '/')
+		st = find_above(db, workspace, path, a, &mark, &err);
+	if (st) {
+		log_warn("agent", "whether %s holds text from outside cannot be told: %s; it is taken to", log_quote(path), err.text);
+		return true;
+	}
+	if (!mark.is_found)
+		return path[0] != '/' && running_has_written(db, workspace, arena_printf(a, "%s/%s", workspace, path));
+	*ret_source = mark.source;
 	return true;
 }
 

@@ -9,7 +9,9 @@
  *          into the transcript, and cleared by /new and /reset only: a summary of such text is such text.
  * Turn     the grant of its policy says so at once, also to calls of the same reply that have not begun.
  * Files    what a tainted turn writes is listed in tainted_files until somebody else writes it; reading it taints. The
- *          workspace's own files (MEMORY.md, …) are fenced in the prompt then, and taint the turns that they are part of.
+ *          workspace's own files (MEMORY.md, …) are fenced in the prompt then, and taint the turns that they are part of. A row
+ *          whose path ends in a slash stands for what was below that folder when it was made (`at`); "./" for all.
+ * Commands taint_command.h.
  */
 #ifndef CH_AGENT_TAINT_H
 #define CH_AGENT_TAINT_H
@@ -40,6 +42,9 @@ CH_MUST_USE ch_status taint_file_written(void *arg, const struct tool_ctx *ctx, 
 bool taint_is_file(void *arg, const struct tool_ctx *ctx, const char *path, const char **ret_source);
 /* By the workspace; *ret_source is on the arena. A table that cannot be read says that the file is tainted. */
 bool taint_find_file(struct db *db, const char *workspace, const char *path, struct arena *a, const char **ret_source);
+/* One row. A file's path is its real place, see root_of(). session_key, source: or NULL. */
+CH_MUST_USE ch_status taint_mark(struct db *db, const char *workspace, const char *path, const char *session_key, const char *source,
+				 struct ch_err *err);
 /* A person wrote it anew. */
 CH_MUST_USE ch_status taint_forget_file(struct db *db, const char *workspace, const char *path, struct ch_err *err);
 

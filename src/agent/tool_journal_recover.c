@@ -7,6 +7,7 @@
 #include "agent/tool_journal.h"
 
 #include "agent/messages.h"
+#include "agent/running.h"
 #include "agent/taint.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -42,7 +43,8 @@ static ch_status collect(struct recovery *r, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	bool found;
-	ch_status st = db_prep(r->db, "SELECT DISTINCT session_key, run_id FROM tool_calls", &row, err);
+	ch_status st = db_prep(r->db, "SELECT DISTINCT session_key, run_id FROM tool_calls WHERE run_id <> '" RUNNING_RUN "'",
+			       &row, err);
 
 	while (!st) {
 		st = db_step(row, &found, err);

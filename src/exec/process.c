@@ -47,6 +47,8 @@ void process_unref(struct process *p)
 	ch_free(p->tool_call_id);
 	ch_free(p->command);
 	ch_free(p->where);
+	ch_free(p->root);
+	ch_free(p->record);
 	ch_free(p);
 }
 
@@ -128,6 +130,16 @@ static void tell(struct process *p)
 	p->host->ops.on_done(p->host->ops.arg, &info, tail.text, tail.len);
 }
 
+static void tell_end(struct process *p)
+{
+	struct process_info info;
+
+	if (!p->host || !p->host->ops.on_end || !p->record)
+		return;
+	process_info(p, &info);
+	p->host->ops.on_end(p->host->ops.arg, &info);
+}
+
 static void on_child_exit(void *arg, const struct child_exit *e)
 {
 	struct process *p = arg;
@@ -148,6 +160,8 @@ static void on_child_exit(void *arg, const struct child_exit *e)
 	fiber_cond_broadcast(&p->host->ended);
 	if (!p->waiters)                 /* who waits hears of it, and tells if it does not come to that */
 		tell(p);
+	if (p->is_background)
+		tell_end(p);
 	prune(p->host);
 }
 
@@ -239,6 +253,8 @@ static struct process *process_new(struct process_host *h, const struct process_
 	p->tool_call_id = ch_strdup(s->tool_call_id);
 	p->command = ch_strdup(s->command);
 	p->where = ch_strdup(s->host);
+	p->root = ch_strdup(s->root);
+	p->record = ch_strdup(s->record);
 	p->has_tty = s->child.has_tty;
 	p->is_tainted = s->is_tainted;
 	p->is_quiet = s->is_quiet;
@@ -310,6 +326,17 @@ void process_background(struct process *p)
 		prune(p->host);          /* it is kept for a time from now on */
 }
 
+void process_set_record(struct process *p, const char *record)
+{
+	ch_free(p->record);
+	p->record = ch_strdup(record);
+}
+
+void process_taint(struct process *p)
+{
+	p->is_tainted = true;
+}
+
 /* ---- for those who hold one ---- */
 
 ch_status process_wait(struct process *p, uint64_t since, int64_t deadline_ms)
@@ -338,7 +365,7 @@ void process_info(const struct process *p, struct process_info *ret)
 
 	*ret = (struct process_info){
 		.id = p->id, .agent_id = p->agent_id, .session_key = p->session_key, .command = p->command,
-		.host = p->where, .run_id = p->run_id, .tool_call_id = p->tool_call_id, .state = p->state,
+		.host = p->where, .root = p->root, .record = p->record, .run_id = p->run_id, .tool_call_id = p->tool_call_id, .state = p->state,
 		.is_background = p->is_background, .has_tty = p->has_tty, .is_tainted = p->is_tainted,
 		.is_quiet = p->is_quiet, .tells_empty_success = p->tells_empty_success, .takes_input = takes_input,
 		.may_wait_for_input = takes_input && now_mono_ms() - p->written_at >= PROCESS_IDLE_MS,
@@ -385,6 +412,8 @@ ch_status process_remove(struct process *p, struct ch_err *err)
 void process_discard(struct process *p)
 {
 	process_ref(p);
+	if (p->child)
+		tell_end(p);
 	forget(p);
 	if (p->child) {
 		child_free(CH_TAKE(p->child));
@@ -414,6 +443,7 @@ void process_host_free(struct process_host *h)
 {
 	if (!h)
 		return;
+	h->ops = (struct process_ops){ 0 };
 	while (h->all.len)
 		process_discard(h->all.at[h->all.len - 1]);
 	vec_done(&h->all);

@@ -38,6 +38,8 @@ struct process_start {
 	struct child_spec child;         /* callbacks are filled in by the host */
 	struct sandbox_wrapped *sandbox; /* taken over (emptied), also when it fails; or NULL */
 	const char *host;                /* "sandbox", "gateway" */
+	const char *root;                /* the directory that it has for its workspace; or NULL */
+	const char *record;              /* under which id somebody keeps a record of it (on_end); NULL: nobody does */
 	int64_t timeout_ms;              /* 0: none */
 	bool is_tainted;                 /* its output is not the owner's word */
 	int64_t keep_ms;                 /* how long it is kept once ended; 0: PROCESS_KEEP_MS */
@@ -45,7 +47,7 @@ struct process_start {
 	bool tells_empty_success;        /* it is, also when it succeeded without a word */
 };
 struct process_info {
-	const char *id, *agent_id, *session_key, *command, *host;
+	const char *id, *agent_id, *session_key, *command, *host, *root, *record;
 	enum process_state state;
 	const char *run_id, *tool_call_id;
 	bool is_background, has_tty, is_tainted, is_quiet, tells_empty_success;
@@ -63,11 +65,17 @@ struct process_text {
 	const char *text; size_t len;
 	uint64_t from, upto;             /* the bytes it stands for; from > what was asked: that much is lost */
 };
-/*
- * One that ended in the background by itself, while nobody waited for it: the session may be woken. Must not park. The
- * tail is valid UTF-8.
- */
-struct process_ops { void *arg; void (*on_done)(void *arg, const struct process_info *p, const char *tail, size_t len); };
+struct process_ops {
+	void *arg;
+	/*
+	 * One that ended in the background by itself, while nobody waited for it: the session may be woken. Must not park. The
+	 * tail is valid UTF-8.
+	 */
+	void (*on_done)(void *arg, const struct process_info *p, const char *tail, size_t len);
+	/* One with a record is over: it has ended in the background, or was dropped (PROCESS_RUNNING: it is being killed). Not told while
+	 * draining. Must not park. */
+	void (*on_end)(void *arg, const struct process_info *p);
+};
 
 struct process_host *process_host_new(struct loop *l);
 void process_host_free(struct process_host *h);
@@ -84,6 +92,10 @@ CH_AUTO_DEFINE(process_unref, struct process)
 CH_FIBER CH_MUST_USE ch_status process_wait(struct process *p, uint64_t since, int64_t deadline_ms);
 /* From now on it is a background process: its end is told. */
 void process_background(struct process *p);
+/* There is a record of it from now on. */
+void process_set_record(struct process *p, const char *record);
+/* What it writes from now on is not the owner's word. */
+void process_taint(struct process *p);
 void process_info(const struct process *p, struct process_info *ret);
 /* Up to max bytes from the offset; *ret_from says where they really begin. On the arena, valid UTF-8. */
 void process_text(const struct process *p, uint64_t from, size_t max, struct arena *a, struct process_text *ret);

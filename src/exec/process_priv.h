@@ -48,7 +48,7 @@ struct process {
 	struct sandbox_wrapped sandbox;
 	bool has_sandbox;
 	char id[PROCESS_ID_MAX];
-	char *agent_id, *session_key, *run_id, *tool_call_id, *command, *where;
+	char *agent_id, *session_key, *run_id, *tool_call_id, *command, *where, *root, *record;
 	enum process_state state, wanted;        /* wanted: what it becomes when it ends; PROCESS_RUNNING: by its exit */
 	bool is_background, has_tty, is_tainted, is_quiet, tells_empty_success;
 	struct child_exit end;

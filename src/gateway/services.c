@@ -4,6 +4,7 @@
 #include "gateway/services.h"
 
 #include "agent/agent.h"
+#include "agent/running.h"
 #include "channels/host.h"
 #include "core/mem.h"
 #include "exec/allow.h"
@@ -58,9 +59,17 @@ static void on_process_done(void *arg, const struct process_info *p, const char 
 	exec_on_done(agent_tool_host(gw->agents), p, tail, len);
 }
 
+static void on_process_end(void *arg, const struct process_info *p)
+{
+	struct gw *gw = arg;
+
+	running_ended(gw->agents, p);
+}
+
 CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 {
-	process_host_set_ops(gw->services->host.processes, &(struct process_ops){ gw, on_process_done });
+	process_host_set_ops(gw->services->host.processes, &(struct process_ops){ gw, on_process_done, on_process_end });
+	running_recover(gw->agents);
 	gw->services->on_approved = on_approved;
 	gw_questions_join(gw);
 	gw_approvals_join(gw);
@@ -75,6 +84,8 @@ CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms)
 		chan_host_drain(gw->channels, deadline_ms);
 	gw_cards_drain(gw);
 	process_host_drain(gw->services->host.processes, deadline_ms);
+	if (gw->agents)
+		running_drain(gw->agents);
 }
 
 void gw_services_session_gone(struct gw *gw, const char *session_key, bool is_deleted)

@@ -85,6 +85,10 @@ CH_FIBER CH_MUST_USE ch_status exec_permit(struct exec_call *c, struct ch_err *e
 struct json *exec_approval_request(const struct exec_call *c, unsigned decisions);
 struct json *exec_approval_presentation(const struct exec_call *c, unsigned decisions);
 
+/* -- exec_resume.c -- */
+/* Puts a command in the background on record, or what has changed of it (tools/command_ops.h). */
+CH_MUST_USE ch_status exec_keep_record(const struct tool_host *h, struct process *p, struct arena *a, struct ch_err *err);
+
 /* -- exec_run.c -- */
 /* Starts it and waits as long as the call does; fills the result. */
 CH_FIBER CH_MUST_USE ch_status exec_run_call(struct exec_call *c, struct ch_err *err);

@@ -8,11 +8,14 @@
 #include "core/mem.h"
 #include "core/str.h"
 #include "exec/bind_work.h"
+#include "tools/changed.h"
+#include "tools/command_ops.h"
 #include "tools/exec.h"
 #include "tools/exec_priv.h"
 #include "tools/exec_text.h"
 
 #define COMPLETION "[OpenClaw exec completion]"
+#define TICK_MS 10                       /* files' times may be so much behind the clock */
 
 /* -- ends in the background -- */
 
@@ -21,6 +24,13 @@ static const char *completion(struct arena *a, const struct process_info *p, con
 	return arena_printf(a, COMPLETION "\nThe background command %s has ended: %s\nCommand: %s\n%s%.*s", p->id,
 			    exec_state_text(a, p), exec_shorten(a, p->command, 500), len ? "The end of its output:\n" : "No output.",
 			    (int)len, tail);
+}
+
+const char *exec_lost_text(struct arena *a, const char *process, const char *command)
+{
+	return arena_printf(a, COMPLETION "\nThe background command %s has ended: the gateway stopped, and the command with it. What it "
+			    "wrote is lost, and how far it came is not known; look before you start it again.\nCommand: %s", process,
+			    exec_shorten(a, command ? command : "", 500));
 }
 
 static void wake(const struct tool_host *h, const char *kind, const char *id, const struct process_info *p, const char *tail,
@@ -37,11 +47,70 @@ static void wake(const struct tool_host *h, const char *kind, const char *id, co
 }
 
 /* Names of processes come again; with the time they do not. */
+static const char *wake_id(struct arena *a, const struct process_info *p)
+{
+	return arena_printf(a, "%s@%lld", p->id, (long long)p->started_at);
+}
+
 void exec_on_done(const struct tool_host *host, const struct process_info *p, const char *tail, size_t len)
 {
-	CH_AUTO_STR char *id = ch_asprintf("%s@%lld", p->id, (long long)p->started_at);
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct process_info told = *p;
+	const char *source;
 
-	wake(host, "exec", id, p, tail, len);
+	told.is_tainted = p->is_tainted || exec_may_have_read(host, p, a, &source);
+	wake(host, "exec", wake_id(a, p), &told, tail, len);
+}
+
+/* -- on record -- */
+
+bool exec_may_have_read(const struct tool_host *host, const struct process_info *p, struct arena *a, const char **ret_source)
+{
+	const struct tool_command_ops *ops = host->command_ops;
+	struct command_reach reach = { .root = p->root, .cwd = p->root, .sees_all = !str_eq(p->host, "sandbox") };
+
+	return ops && p->root && ops->may_read(ops->arg, &reach, a, ret_source);
+}
+
+static ch_status keep(const struct tool_host *h, struct process *p, const char *kind, const char *kind_id, struct arena *a,
+		      struct ch_err *err)
+{
+	char id[COMMAND_ID_MAX];
+	struct command_record record;
+	struct process_info i;
+	ch_status st;
+
+	process_info(p, &i);
+	command_id(id);
+	record = (struct command_record){
+		.id = i.record ? i.record : id, .session_key = i.session_key, .command = i.command, .root = i.root,
+		.source = i.is_tainted ? arena_printf(a, "command %s", i.id) : NULL, .process = i.is_quiet ? NULL : i.id,
+		.since_ms = i.started_at - TICK_MS,
+		.wake_kind = kind, .wake_id = kind_id,
+	};
+	st = h->command_ops->keep(h->command_ops->arg, &record, err);
+	if (!st && !i.record)
+		process_set_record(p, id);
+	return st;
+}
+
+ch_status exec_keep_record(const struct tool_host *h, struct process *p, struct arena *a, struct ch_err *err)
+{
+	struct process_info i;
+
+	process_info(p, &i);
+	return keep(h, p, "exec", wake_id(a, &i), a, err);
+}
+
+ch_status exec_taint(const struct tool_host *host, struct process *p, struct arena *a, struct ch_err *err)
+{
+	struct process_info i;
+
+	process_info(p, &i);
+	if (i.is_tainted)
+		return CH_OK;
+	process_taint(p);
+	return host->command_ops && i.state == PROCESS_RUNNING ? exec_keep_record(host, p, a, err) : CH_OK;
 }
 
 /* -- after a restart -- */
@@ -94,6 +163,21 @@ static void remember(const struct late *l, const struct config *config, const st
 		log_warn("exec", "approval %s: it runs, but the next one is asked for again: %s", l->id, err.text);
 }
 
+/* Before it starts: what it writes in its agent's workspace is known after it, also when the gateway is killed meanwhile. */
+static ch_status record_late(const struct late *l, struct process_start *s, char id[COMMAND_ID_MAX], struct ch_err *err)
+{
+	const struct tool_command_ops *ops = l->host->command_ops;
+	struct command_record record = { .id = id, .session_key = l->session_key, .command = l->command, .source = "a command",
+					 .since_ms = changed_now_ms() };
+
+	if (!ops)
+		return CH_OK;
+	command_id(id);
+	record.root = s->root = ops->workspace(ops->arg, l->agent_id, l->arena);
+	s->record = id;
+	return ops->keep(ops->arg, &record, err);
+}
+
 static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 {
 	CH_AUTO(exec_bound_unref) struct exec_bound *bound = NULL;
@@ -103,6 +187,8 @@ static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 	struct exec_policy policy;
 	struct process_start s = { .agent_id = l->agent_id, .session_key = l->session_key, .run_id = l->run_id,
 				   .tool_call_id = l->tool_call_id, .command = l->command, .host = "gateway" };
+	struct ch_err why = { 0 };
+	char id[COMMAND_ID_MAX];
 	struct process *started;
 	struct process_info i;
 	struct process_text tail;
@@ -128,11 +214,18 @@ static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 	s.keep_ms = set.keep_ms;
 	/* What the run that asked had read is not known any more. */
 	s.is_tainted = true;
-	st = process_start(l->host->processes, &s, &started, err);
+	st = record_late(l, &s, id, err);
+	if (!st)
+		st = process_start(l->host->processes, &s, &started, err);
+	if (st && s.record)
+		l->host->command_ops->settle(l->host->command_ops->arg, s.record);
 	if (st)
 		return st;
 	p = process_ref(started);
 	process_background(p);
+	if (s.record && keep(l->host, p, "approval", l->id, l->arena, &why))
+		log_warn("exec", "approval %s: its command is not on record: %s; when the gateway is killed nobody is told of its end", l->id,
+			 why.text);
 	/* For ever: its own time limit ends it, or the gateway's end does. */
 	st = process_wait(p, UINT64_MAX, FIBER_FOREVER);
 	if (st)

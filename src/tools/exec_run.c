@@ -8,7 +8,9 @@
 
 #include "core/clock.h"
 #include "core/fiber.h"
+#include "core/log.h"
 #include "core/str.h"
+#include "tools/command_ops.h"
 #include "tools/exec_priv.h"
 #include "tools/exec_text.h"
 
@@ -94,13 +96,13 @@ static CH_FIBER ch_status start_sandboxed(struct exec_call *c, struct process_st
 	return process_start(c->ctx->host->processes, &s, ret, err);
 }
 
-static CH_FIBER ch_status start(struct exec_call *c, bool is_tainted, struct process **ret, struct ch_err *err)
+static CH_FIBER ch_status start(struct exec_call *c, const struct command_watch *w, struct process **ret, struct ch_err *err)
 {
 	const struct tool_ctx *ctx = c->ctx;
 	struct process_start s = {
 		.agent_id = ctx->agent_id, .session_key = ctx->session_key, .run_id = ctx->run_id,
 		.tool_call_id = ctx->tool_call_id, .command = c->command, .host = "gateway", .timeout_ms = c->timeout_ms,
-		.is_tainted = is_tainted, .keep_ms = c->set.keep_ms, .is_quiet = !c->set.notifies || ctx->grant->depth > 0,
+		.root = w->reach.root, .record = w->id[0] ? w->id : NULL, .is_tainted = w->source || ctx->grant->is_tainted, .keep_ms = c->set.keep_ms, .is_quiet = !c->set.notifies || ctx->grant->depth > 0,
 		.tells_empty_success = c->set.tells_empty_success, .child = { .exe_fd = -1, .cwd_fd = -1, .has_tty = c->has_tty },
 	};
 
@@ -239,15 +241,53 @@ static void result_ended(struct exec_call *c, struct process *p, const struct pr
 	c->ret->is_error = i->state != PROCESS_DONE && i->state != PROCESS_FAILED;
 }
 
+/* -- text from outside -- */
+
+static ch_status watch(struct exec_call *c, struct command_watch *ret, struct ch_err *err)
+{
+	struct tool_ctx *ctx = c->ctx;
+	bool has_scratch = c->is_sandboxed && c->sandbox.access == SANDBOX_NONE;
+	struct command_reach reach = { .root = ctx->workspace, .cwd = c->cwd, .sees_all = !c->is_sandboxed };
+
+	if (has_scratch && ctx->host->state_dir)
+		reach.root = arena_printf(ctx->arena, "%s/sandboxes/%s", ctx->host->state_dir, c->sandbox.scope_key);
+	if (!c->plan.text && cmd_parse(c->command, c->command_len, ctx->arena, &c->plan, NULL))
+		c->plan = (struct cmd_plan){ 0 };
+	if (!has_scratch && c->plan.text)
+		reach.plan = &c->plan;
+	return command_watch_begin(ctx, &reach, !c->is_sandboxed || c->sandbox.access != SANDBOX_RO,
+				   is_from_outside(c) ? "command" : NULL, c->command, ret, err);
+}
+
+/* It runs on: its session hears of its end, also when that is the gateway's. */
+static void leave_running(const struct exec_call *c, struct process *p, struct command_watch *w)
+{
+	const struct tool_ctx *ctx = c->ctx;
+	struct process_info i;
+	struct ch_err why = { 0 };
+
+	process_background(p);
+	if (w->source)
+		process_taint(p);
+	if (w->id[0])
+		process_set_record(p, w->id);
+	process_info(p, &i);
+	if (w->ops && (w->id[0] || !i.is_quiet) && exec_keep_record(ctx->host, p, ctx->arena, &why))
+		log_warn("exec", "session=%s: %s is not on record: %s; when the gateway is killed nobody is told of its end",
+			 ctx->session_key, i.id, why.text);
+}
+
 ch_status exec_run_call(struct exec_call *c, struct ch_err *err)
 {
 	CH_AUTO(process_unref) struct process *p = NULL;
-	bool is_outside = is_from_outside(c);
+	CH_AUTO_DONE(command_watch_end) struct command_watch w = { .ops = NULL };
 	struct process *started;
 	struct process_info i;
 	ch_status st;
 
-	st = start(c, is_outside || c->ctx->grant->is_tainted, &started, err);
+	st = watch(c, &w, err);
+	if (!st)
+		st = start(c, &w, &started, err);
 	if (st)
 		return st;
 	p = process_ref(started);
@@ -255,14 +295,14 @@ ch_status exec_run_call(struct exec_call *c, struct ch_err *err)
 	process_info(p, &i);
 	if (st) {
 		process_discard(p);
+		if (i.state == PROCESS_RUNNING)
+			w.id[0] = '\0';         /* whoever hears of its end settles it */
 		return ch_fail(err, st, "canceled");
 	}
-	if (is_outside) {
-		c->ctx->is_outside = true;
-		c->ctx->source = "command";
-	}
+	command_watch_read(&w);
 	if (i.state == PROCESS_RUNNING) {
-		process_background(p);
+		leave_running(c, p, &w);
+		w.id[0] = '\0';
 		process_info(p, &i);
 		result_running(c, p, &i);
 		return CH_OK;

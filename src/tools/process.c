@@ -10,8 +10,10 @@
 
 #include "core/clock.h"
 #include "core/fiber.h"
+#include "core/log.h"
 #include "core/str.h"
 #include "exec/process.h"
+#include "tools/exec.h"
 #include "tools/exec_text.h"
 #include "tools/process_keys.h"
 #include "tools/table.h"
@@ -147,10 +149,16 @@ static void add_input_hint(struct buf *out, const struct process_info *i)
 
 static void mark_outside(struct call *c, const struct process_info *i)
 {
-	if (!i->is_tainted)
+	const char *source = NULL;
+
+	struct ch_err why = { 0 };
+
+	if (!i->is_tainted && !exec_may_have_read(c->ctx->host, i, c->ctx->arena, &source))
 		return;
+	if (exec_taint(c->ctx->host, c->p, c->ctx->arena, &why))
+		log_warn("exec", "session=%s: what %s writes is not marked as text from outside: %s", c->ctx->session_key, i->id, why.text);
 	c->ctx->is_outside = true;
-	c->ctx->source = arena_printf(c->ctx->arena, "command %s", i->id);
+	c->ctx->source = source ? source : arena_printf(c->ctx->arena, "command %s", i->id);
 }
 
 static CH_FIBER ch_status do_poll(struct call *c, struct ch_err *err)
@@ -227,9 +235,10 @@ static CH_FIBER ch_status do_log(struct call *c, struct ch_err *err)
 static ch_status type_in(struct call *c, const char *data, size_t len, struct ch_err *err)
 {
 	struct arena *a = c->ctx->arena;
-	ch_status st;
+	ch_status st = c->ctx->grant->is_tainted ? exec_taint(c->ctx->host, c->p, a, err) : CH_OK;
 
-	st = process_input(c->p, data, len, err);
+	if (!st)
+		st = process_input(c->p, data, len, err);
 	if (st)
 		return st;
 	say(c, "running", arena_printf(a, "Sent %zu byte%s to %s.", len, len == 1 ? "" : "s", c->info.id));

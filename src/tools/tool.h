@@ -72,6 +72,7 @@ struct tool_wake {
 	bool is_tainted;
 	const char *source;              /* when tainted */
 };
+struct tool_command_ops;
 struct tool_sessions_ops;                /* tools/sessions_ops.h: what session and sub-agent tools ask of the agent */
 
 /* The services and up-calls that tools use; the gateway and the agent fill it. A service that is not there is NULL. */
@@ -96,6 +97,7 @@ struct tool_host {
 	/* Does it stand, whole, in what people and the web said in this conversation? (agent/said.h); NULL: it does not. */
 	bool (*was_said)(void *arg, const struct tool_ctx *ctx, const char *text);
 	const struct tool_sessions_ops *sessions_ops;
+	const struct tool_command_ops *command_ops;      /* tools/command_ops.h */
 	const char *state_dir;
 	struct loop *loop;
 	struct http_client *http;

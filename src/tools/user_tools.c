@@ -27,6 +27,7 @@
 #include "core/str.h"
 #include "exec/proxy.h"
 #include "exec/sandbox.h"
+#include "tools/command_ops.h"
 #include "tools/file.h"
 #include "tools/table.h"
 #include "tools/user_manifest.h"
@@ -315,6 +316,8 @@ static CH_FIBER ch_status user_run(struct tool_ctx *ctx, const struct json *args
 	CH_AUTO(config_unref) struct config *c = config_ref(ctx->host->config(ctx->host->arg));
 	CH_AUTO_DONE(proc_result_done) struct proc_result result = { .exit_code = -1 };
 	CH_AUTO_DONE(given_env_done) struct given_env env = { .len = 0 };
+	CH_AUTO_DONE(command_watch_end) struct command_watch watch = { .ops = NULL };
+	struct command_reach reach = { .root = ctx->workspace, .cwd = ctx->workspace };
 	struct sandbox_settings settings;
 	const char *program = arena_printf(ctx->arena, "%s/%s", ctx->workspace, u->program_path);
 	const char *input = u->manifest.takes_args ? NULL : json_to_str(ctx->arena, args);
@@ -339,11 +342,11 @@ static CH_FIBER ch_status user_run(struct tool_ctx *ctx, const struct json *args
 	cmd.env = (const char *const *)env.at;
 	sandbox_settings(c, ctx->agent_id, ctx->session_key, ctx->arena, &settings);
 	settings.hosts = granted_hosts(ctx->arena, &u->manifest, settings.hosts);
-	if (settings.hosts[0]) {
-		ctx->is_outside = true;
-		ctx->source = ctx->tool->name;
-	}
-	st = sandbox_run(ctx->host->loop, &settings, &cmd, &run, &result, err);
+	st = command_watch_begin(ctx, &reach, settings.access == SANDBOX_RW, settings.hosts[0] ? ctx->tool->name : NULL, u->program_path,
+				 &watch, err);
+	if (!st)
+		st = sandbox_run(ctx->host->loop, &settings, &cmd, &run, &result, err);
+	command_watch_read(&watch);
 	if (st)
 		return ch_wrap(err, "%s", ctx->tool->name);
 	if (result.exit_code != 0)

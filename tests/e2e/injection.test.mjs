@@ -232,6 +232,12 @@ const ways = {
 	},
 };
 
+/* The same notes, read by a command that does not name them: the owner has allowed all commands, and the text decides nothing. */
+async function throughCommand(name, key) {
+	await keep(name, `notes-${name}`, `${key}-keeper`);
+	await say(key, `Show me my notes, ${key}:\n${order('exec', { command: `for f in notes-*; do [ "$f" = "notes-${name}" ] && cat "$f"; done` })}`);
+}
+
 /* A turn that has read a page writes what stood there into a file of the workspace. */
 async function keep(name, file, key) {
 	await say(key, `Keep this, ${key}:\n${order('web_fetch', { url: `${attacker.url}/quiet` })}\n${order('write', { path: file, content: fixture(name) })}`);
@@ -298,6 +304,19 @@ for (const [i, name] of CORPUS.entries())
 			await say(`${key}-clean`, `Good morning again, ${key}.`);
 			assert.ok(!await isTainted(`${key}-clean`), 'what a person wrote is no outside text');
 		}
+	});
+
+for (const [i, name] of CORPUS.filter((n) => n.startsWith('file-')).entries())
+	test(`test_threat_laundering_by_command ${name}`, { timeout: 60000 }, async () => {
+		const key = `agent:main:explicit:cmd-${i}`, from = model.calls.length;
+
+		await throughCommand(name, key);
+		const tried = model.calls.slice(from).flatMap((call) => call.body.messages.at(-1).role === 'tool' ? ordersOf(call.body.messages) : []);
+
+		assert.ok(tried.length > 0, name);
+		await assertNothingLeft(name);
+		assertFenced(model.calls.slice(from));
+		assert.ok(await isTainted(key), `${name}: the conversation is marked`);
 	});
 
 test('questions were asked, nothing stays allowed, and no secret was told', async () => {

@@ -65,6 +65,7 @@ static inline char *fixture_get(const struct fixture *f, const char *path, char 
 
 static inline int fixture_setup(void **state)
 {
+	static const struct tool_grant owner = { .is_owner = true };
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	snprintf(f->base, sizeof(f->base), "/tmp/chela-tools-XXXXXX");
@@ -79,7 +80,7 @@ static inline int fixture_setup(void **state)
 	f->arena = arena_new(0);
 	f->ctx = (struct tool_ctx){ .agent_id = "main", .session_key = "agent:main:main", .run_id = "r",
 				    .tool_call_id = "c", .workspace = f->root, .workspace_fd = f->fd,
-				    .arena = f->arena };
+				    .arena = f->arena, .grant = &owner };
 	*state = f;
 	return 0;
 }
