@@ -67,10 +67,22 @@ static bool read_decision(const char *word, enum approval_decision *ret)
 	return approval_decision_parse(word, ret);
 }
 
+/* Who typed it, as far as it is known: the person of a network, or whoever may write here with the owner's rights. */
+static struct approval_resolver resolver_of(const struct run *r)
+{
+	const struct run_channel *from = r->from;
+
+	if (!from || !from->sender_id)
+		return (struct approval_resolver){ .kind = "command", .id = arena_printf(r->arena, "/approve in %s", r->session_key),
+						   .name = "/approve" };
+	return (struct approval_resolver){ .kind = "channel", .id = arena_printf(r->arena, "%s:%s", from->channel, from->sender_id),
+					   .name = from->sender_name ? from->sender_name : from->sender_id };
+}
+
 static ch_status answer(struct run *r, struct approvals *ap, const char *id, enum approval_decision decision, struct buf *out,
 			struct ch_err *err)
 {
-	const struct approval_resolver by = { .kind = "command", .id = r->session_key, .name = "/approve" };
+	const struct approval_resolver by = resolver_of(r);
 	struct approval row;
 	ch_status st;
 

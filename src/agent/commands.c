@@ -219,10 +219,22 @@ static void settle(struct run *r, const struct buf *answer)
 	buf_done(&x.frame);
 }
 
+/* A person in a chat has no scopes: they are told who they are, and who can do what they cannot. */
+static ch_status refuse(const struct run *r, struct ch_err *err)
+{
+	const struct run_channel *from = r->from;
+
+	if (!from)
+		return ch_fail(err, CH_E_DENIED, "/%s takes the scope operator.admin, which you do not have", r->command->name);
+	return ch_fail(err, CH_E_DENIED, "/%s is for this gateway's owner. Ask them to do it; or to make you an owner, which takes "
+		       "your id %.20s:%.60s in commands.ownerAllowFrom.", r->command->name, from->channel,
+		       from->sender_id ? from->sender_id : "?");
+}
+
 static ch_status run_checked(struct run *r, struct buf *out, struct ch_err *err)
 {
 	if (r->command->flags & SLASH_ADMIN && !r->sender_is_admin)
-		return ch_fail(err, CH_E_DENIED, "/%s takes the scope operator.admin, which you do not have", r->command->name);
+		return refuse(r, err);
 	return r->command->run(r, r->command_args, out, err);
 }
 

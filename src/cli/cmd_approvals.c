@@ -164,6 +164,16 @@ const struct cli_command cli_approvals_show = {
 	.run = run_show,
 };
 
+/* Ids of devices are long, and the first letters tell them apart. */
+static const char *who(struct cli *c, const struct json *item)
+{
+	const char *kind = json_str_or(json_path(item, "resolver.kind"), "-"), *id = json_str_or(json_path(item, "resolver.id"), "");
+
+	if (!*id)
+		return kind;
+	return str_eq(kind, "device") ? arena_printf(c->arena, "device %.12s", cli_safe(c->arena, id)) : cli_safe(c->arena, id);
+}
+
 static CH_FIBER ch_status run_history(struct cli *c, struct ch_err *err)
 {
 	struct json *params = json_new_obj(c->arena), *page;
@@ -189,7 +199,7 @@ static CH_FIBER ch_status run_history(struct cli *c, struct ch_err *err)
 		cli_table_row(t, (const char *const[]){
 			json_get_str(item, "id"), cli_ago(c->arena, json_get_int(item, "resolvedAtMs", 0)),
 			json_str_or(json_get(item, "decision"), json_str_or(json_get(item, "status"), "")),
-			json_str_or(json_path(item, "resolver.kind"), "-"),
+			who(c, item),
 			cut(c->arena, what ? what : json_str_or(json_get(p, "title"), "")) });
 	}
 	if (json_len(json_get(page, "items")))
