@@ -51,7 +51,7 @@ struct cli_command {
 	const char *args;                /* "<method>", or NULL */
 	size_t args_min, args_max;
 	const struct cli_opt *opts;      /* {0}-ended, or NULL; the common ones are added */
-	const char *examples;            /* lines, or NULL */
+	const char *examples;            /* whole lines, each after two blanks; or NULL */
 	CH_FIBER CH_MUST_USE ch_status (*run)(struct cli *c, struct ch_err *err);
 };
 

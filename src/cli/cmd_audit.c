@@ -241,6 +241,6 @@ const struct cli_command cli_audit = {
 		{ "limit", 'n', "<count>", "at most so many (default 50)" },
 		{ 0 },
 	},
-	.examples = "chela audit --since 2h\nchela audit --run <id>",
+	.examples = "  chela audit --since 2h\n  chela audit --run <id>\n",
 	.run = run_audit,
 };

@@ -120,6 +120,6 @@ const struct cli_command cli_tools_explain = {
 	.args = "[<session>]",
 	.args_max = 1,
 	.opts = (const struct cli_opt[]){ { "agent", 0, "<id>", "of this agent (default: the session's)" }, { 0 } },
-	.examples = "chela tools explain agent:main:main",
+	.examples = "  chela tools explain agent:main:main\n",
 	.run = run_explain,
 };

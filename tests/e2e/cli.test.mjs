@@ -72,8 +72,13 @@ gatewayTest('each verb speaks to people', async (gw) => {
 	assert.match(ok(await gw.cli(['logs', '--limit', '50'])).stdout, /gateway/);
 	assert.match(ok(await gw.cli(['--version'])).stdout, /^chela \d+\.\d+\.\d+/);
 	assert.match(ok(await gw.cli(['--help'])).stdout, /gateway run[\s\S]*dashboard/);
-	for (const verb of [['agent'], ['config', 'set'], ['gateway', 'call'], ['logs'], ['devices', 'approve']])
-		assert.match(ok(await gw.cli([...verb, '--help'])).stdout, new RegExp(`chela ${verb.join(' ')}`));
+	for (const verb of [['agent'], ['config', 'set'], ['gateway', 'call'], ['logs'], ['devices', 'approve'], ['audit'], ['tools', 'explain']]) {
+		const help = ok(await gw.cli([...verb, '--help'])).stdout;
+
+		assert.match(help, new RegExp(`chela ${verb.join(' ')}`));
+		assert.ok(help.endsWith('\n'), 'whole lines');
+		assert.doesNotMatch(help.split('Examples:\n')[1] ?? '', /^\S/m, 'examples are set in');
+	}
 	const secret = ok(await gw.cli(['config', 'get', 'gateway.auth.token']));
 
 	assert.ok(!secret.stdout.includes(gw.token), 'secrets are not shown');
