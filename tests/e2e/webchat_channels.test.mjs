@@ -136,6 +136,31 @@ test('a stranger waits in the attention area and is approved there by keyboard',
 	await assertNoMarkup(o);
 });
 
+test('a command that waits stands above a stranger who waits, and a notice covers neither', async () => {
+	const { page } = await enter();
+	const asker = await w.gw.connect();
+	const ask = async (command) => (await asker.call('exec.approval.request', { command, commandArgv: ['/bin/sh', '-c', command], cwd: '/tmp',
+		host: 'gateway', sessionKey: 'agent:main:main', agentId: 'main', twoPhase: true })).id;
+
+	await words.composer(page).waitFor();
+	d.say(d.user(46, 'Mal'), 'hello?');
+	await card(page).waitFor();
+	const ids = [await ask('make all'), await ask('make clean')];
+	const approval = page.locator('.approval', { hasText: 'make clean' });
+
+	await approval.waitFor();
+	await asker.call('exec.approval.resolve', { id: ids[0], decision: 'deny' });
+	await page.locator('.toast', { hasText: 'denied' }).waitFor();
+	const [notice, first, last] = await Promise.all([page.locator('.toasts'), approval, card(page)].map((l) => l.boundingBox()));
+
+	assert.ok(notice.y + notice.height <= first.y, 'the notice is above the cards');
+	assert.ok(first.y + first.height <= last.y, 'the command comes first');
+	await asker.call('exec.approval.resolve', { id: ids[1], decision: 'deny' });
+	await card(page).getByRole('button', { name: 'Dismiss' }).click();
+	await card(page).waitFor({ state: 'detached' });
+	await asker.close();
+});
+
 test('on a small screen the view of networks shows accounts and dismisses a stranger', async () => {
 	const o = await enter(PHONE), { page } = o;
 	const eve = d.user(45, 'Eve');

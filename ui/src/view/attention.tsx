@@ -47,14 +47,15 @@ export function AttentionStack({ app, hasRequests = true }: { app: App; hasReque
     <div class="attention" role="region" aria-label="Waiting for you" aria-live="polite">
       <Elsewhere app={app} keys={others} />
       {progress && <ProgressCard progress={progress} />}
-      {requests.map((request) => (
-        <PairingCard key={request.id} app={app} request={request} />
-      ))}
       {here.map((approval) => (
         <ApprovalCard key={approval.id} app={app} approval={approval} isAnswering={answering.includes(approval.id)} />
       ))}
       {asked.map((question) => (
         <QuestionCard key={question.id} app={app} question={question} isAnswering={answering.includes(question.id)} />
+      ))}
+      {/* Last: a turn waits for what is above, and strangers can wait. */}
+      {requests.map((request) => (
+        <PairingCard key={request.id} app={app} request={request} />
       ))}
     </div>
   );
