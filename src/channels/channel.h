@@ -191,7 +191,8 @@ enum chan_outcome {
 	CHAN_UNSURE,                     /* the request left and no answer came: it may have it */
 	CHAN_REFUSED,                    /* it never will take it as it is: bad id, forbidden, too long */
 };
-struct chan_sent { enum chan_outcome outcome; const char *message_id; const char *thread;  /* strings on the arena */
+struct chan_sent { enum chan_outcome outcome; const char *message_id;        /* strings on the arena */
+		   const char *thread; /* one that the message opened: the rest of it goes there; or NULL */
 		   bool is_place_only; /* retry_after_ms holds for this place, not for the account */ };
 
 struct chan_probe {                      /* what `channels.status` with probe tells; all on the arena */
@@ -213,6 +214,7 @@ enum chan_cap {
 	CHAN_IDEMPOTENT = 4096,          /* a send repeated with the same key shows once */
 	CHAN_NATIVE_COMMANDS = 8192,
 	CHAN_LOCATION = 16384,
+	CHAN_EPHEMERAL = 32768,          /* what answers a command or a press can be shown to its user alone */
 };
 enum chan_unit { CHAN_UTF16, CHAN_CODEPOINTS, CHAN_BYTES };      /* what the platform counts lengths in */
 enum chan_flavour { CHAN_PLAIN, CHAN_TELEGRAM_HTML, CHAN_SLACK_MRKDWN, CHAN_DISCORD_MD };

@@ -15,6 +15,7 @@ static void lane_free(struct egress_lane *l)
 	ch_free(l->channel);
 	ch_free(l->account);
 	ch_free(l->known.message_id);
+	ch_free(l->known.thread);
 	ch_free(l);
 }
 

@@ -34,7 +34,7 @@ struct egress_lane {
 	int64_t turn_at;                 /* the turn of the pace that was taken and not used yet (mono); 0: none */
 	bool is_sending;                 /* the network has it: not to be cancelled before the deadline of draining */
 	/* What became of a part, as long as the disk did not take it. */
-	struct { int64_t row_id; int part; enum chan_outcome outcome; char *message_id; } known;
+	struct { int64_t row_id; int part; enum chan_outcome outcome; char *message_id, *thread; } known;
 };
 
 struct egress_wait { int64_t id; struct egress_wait *next; };

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "channels/render.h"
 #include "channels/sniff.h"
 #include "core/clock.h"
 #include "core/crypto.h"
@@ -299,10 +300,12 @@ static void know(struct job *j, const struct chan_sent *sent)
 	struct egress_lane *l = j->lane;
 
 	ch_free(l->known.message_id);
+	ch_free(l->known.thread);
 	l->known.row_id = j->row.id;
 	l->known.part = j->row.part;
 	l->known.outcome = sent->outcome;
-	l->known.message_id = sent->message_id ? ch_strdup(sent->message_id) : NULL;
+	l->known.message_id = ch_strdup(sent->message_id);
+	l->known.thread = ch_strdup(sent->thread);
 }
 
 static bool is_known(const struct job *j)
@@ -310,15 +313,38 @@ static bool is_known(const struct job *j)
 	return j->lane->known.row_id == j->row.id && j->lane->known.part == j->row.part;
 }
 
+static bool is_last(const struct job *j)
+{
+	return j->row.part + 1 >= j->row.parts;
+}
+
+/* A part that opened a thread takes the parts after it along. */
+static ch_status note_sent(struct job *j, const struct chan_sent *sent, struct ch_err *err)
+{
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	ch_status st;
+
+	if (!sent->thread || is_last(j))
+		return outbox_sent(j->e->db, &j->row, sent->message_id, now_wall_ms(), err);
+	st = db_begin(j->e->db, err);
+	if (st)
+		return st;
+	tx = j->e->db;
+	j->m.peer.thread = sent->thread;
+	st = rewrite(j, err);
+	if (!st)
+		st = outbox_sent(j->e->db, &j->row, sent->message_id, now_wall_ms(), err);
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
 static enum egress_next on_sent(struct job *j, const struct chan_sent *sent, int64_t *ret_wait_ms)
 {
-	bool is_last = j->row.part + 1 >= j->row.parts;
 	struct ch_err err = { 0 };
 
-	if (outbox_sent(j->e->db, &j->row, sent->message_id, now_wall_ms(), &err))
+	if (note_sent(j, sent, &err))
 		return store_failed(j, &err, ret_wait_ms);
 	chan_note_out(j->acct);
-	if (is_last) {
+	if (is_last(j)) {
 		egress_files_drop(j->e, j->row.message);
 		fiber_cond_broadcast(&j->e->ended);
 	}
@@ -394,10 +420,45 @@ static enum egress_next drop_draft(struct job *j, int64_t *ret_wait_ms)
 	return EGRESS_AGAIN;
 }
 
+/*
+ * The network takes less than mediaMaxMb says: what was to be said beside the files still is, and that they are missing as a part
+ * of its own, since the text may be as long as one can be.
+ */
+static enum egress_next drop_files(struct job *j, int64_t *ret_wait_ms)
+{
+	struct outbox_part *parts = arena_alloc(j->arena, (j->part_count + 1) * sizeof(*parts)), *here = &parts[j->row.part];
+	size_t first = this_part(j)->file_first, after = j->part_count - (size_t)j->row.part - 1;
+	const char *note = "(Not sent, too large for this network:", *shown;
+	struct ch_err err = { 0 };
+
+	for (size_t i = 0; i < this_part(j)->file_count; i++)
+		note = arena_printf(j->arena, "%s %s", note, j->m.files[first + i].name ? j->m.files[first + i].name : "a file");
+	note = arena_printf(j->arena, "%s)", note);
+	shown = render_escape(j->arena, j->ops->flavour, note);
+	memcpy(parts, j->parts, ((size_t)j->row.part + 1) * sizeof(*parts));
+	here->file_count = 0;
+	if (here->text || here->has_buttons || here->has_poll) {
+		memcpy(here + 2, this_part(j) + 1, after * sizeof(*parts));
+		here[1] = (struct outbox_part){ .text = shown, .plain = note };
+		j->part_count++;
+	} else {
+		memcpy(here + 1, this_part(j) + 1, after * sizeof(*parts));
+		here->text = shown;
+		here->plain = note;
+	}
+	j->parts = parts;
+	if (rewrite(j, &err) || outbox_again(j->e->db, j->row.id, OUTBOX_PENDING, 0, 0, NULL, &err))
+		return store_failed(j, &err, ret_wait_ms);
+	return EGRESS_AGAIN;
+}
+
 static enum egress_next on_refused(struct job *j, const struct ch_err *why, int64_t *ret_wait_ms)
 {
 	if (this_part(j)->is_edit)
 		return drop_draft(j, ret_wait_ms);
+	/* Who waits for it is told by the error. */
+	if (why->code == CH_E_LIMIT && this_part(j)->file_count && !egress_is_waited(j->e, j->row.id))
+		return drop_files(j, ret_wait_ms);
 	if (why->code == CH_E_UNPAIRED)
 		return on_login(j, why, ret_wait_ms);
 	return give_up(j, OUTBOX_FAILED, why->text, ret_wait_ms);
@@ -443,6 +504,7 @@ static enum egress_next settle(struct job *j, int64_t *ret_wait_ms)
 
 	if (is_known(j) && j->lane->known.outcome == CHAN_SENT) {
 		sent.message_id = j->lane->known.message_id;
+		sent.thread = j->lane->known.thread;
 		return on_sent(j, &sent, ret_wait_ms);
 	}
 	if (is_repeatable(j) || (is_known(j) && j->lane->known.outcome != CHAN_UNSURE))

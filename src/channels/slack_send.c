@@ -89,7 +89,6 @@ static CH_FIBER ch_status post(struct chan_acct *acct, const struct chan_out *ou
 	if (st)
 		return st;
 	ret->message_id = json_get_str(answer.body, out->ephemeral_to ? "message_ts" : "ts");
-	ret->thread = arena_strdup(a, thread_of(out));
 	if (out->peer.kind == CHAN_DIRECT && slack_is_id(out->peer.id, "UW") && slack_is_id(json_get_str(answer.body, "channel"), "D"))
 		slack_direct_learn(chan_priv(acct), out->peer.id, json_get_str(answer.body, "channel"));
 	return CH_OK;
@@ -297,8 +296,7 @@ CH_FIBER ch_status slack_reconcile(struct chan_acct *acct, const struct chan_out
 			break;
 		found = find_ours(acct, json_get(answer.body, "messages"), out);
 		if (found) {
-			*ret = (struct chan_sent){ .outcome = CHAN_SENT, .message_id = json_get_str(found, "ts"),
-						   .thread = arena_strdup(a, thread) };
+			*ret = (struct chan_sent){ .outcome = CHAN_SENT, .message_id = json_get_str(found, "ts") };
 			return CH_OK;
 		}
 		cursor = json_get_str(json_get(answer.body, "response_metadata"), "next_cursor");

@@ -185,6 +185,7 @@ CH_FIBER static ch_status fake_send(struct chan_acct *acct, const struct chan_ou
 	st = answer(FAKE_SEND, &ans, err);
 	ret->outcome = ans.outcome;
 	ret->message_id = st ? NULL : arena_printf(a, "m%u", ++fake.ids);
+	ret->thread = ans.thread;
 	return st;
 }
 

@@ -33,6 +33,7 @@ struct fake_answer {
 	ch_status code;                  /* CH_OK: by outcome (BUSY, TIMEOUT, INVALID) */
 	int retry_after_ms;
 	const char *text;                /* of err, or the bytes of FAKE_FETCH; or NULL */
+	const char *thread;              /* that a send opened; or NULL */
 	bool hangs;                      /* waits until fake_release() or a cancel first */
 };
 

@@ -41,6 +41,33 @@ static void test_parts_go_on_as_they_were_cut(void **state)
 	in_host(ONE, parts_body);
 }
 
+/* The first part opened a thread: the others go there, also those of the next start. */
+static void thread_body(void)
+{
+	char *text = ch_alloc(9001);
+	int64_t id;
+
+	for (int i = 0; i < 9000; i++)
+		text[i] = i % 60 == 59 ? ' ' : 'x';
+	start();
+	fake_answer((struct fake_answer){ CHAN_SENT, .thread = "t9" });
+	fake_answer((struct fake_answer){ CHAN_SENT, .hangs = true });
+	id = put("7", text);
+	fake_answer_to(FAKE_RECONCILE, (struct fake_answer){ CHAN_NOT_SENT });
+	restart();
+	assert_row(id, "sent");
+	assert_int_equal(fake_count(FAKE_SEND), 4);
+	assert_null(fake_at(FAKE_SEND, 0)->thread);
+	for (size_t i = 1; i < 4; i++)
+		assert_string_equal(fake_at(FAKE_SEND, i)->thread, "t9");
+	ch_free(text);
+}
+
+static void test_parts_follow_into_the_thread_that_was_opened(void **state)
+{
+	in_host(ONE, thread_body);
+}
+
 static void draft_body(void)
 {
 	struct chan_message m = { .channel = "telegram", .peer = { .id = "7" }, .text = "final", .draft_id = "d1" };
@@ -165,6 +192,42 @@ static void test_files_live_as_long_as_their_row(void **state)
 	in_host(ONE, kept_files_body);
 }
 
+/* What is too large for the network is named; what was to be said beside it still is. */
+static void too_large_body(void)
+{
+	struct chan_file f = { .data = "a,b\n1,2\n", .len = 8, .name = "t.csv" };
+	struct chan_message with_text = { .channel = "telegram", .peer = { .id = "7" }, .text = "the table", .files = &f, .file_count = 1 };
+	struct chan_message alone = { .channel = "telegram", .peer = { .id = "8" }, .files = &f, .file_count = 1 };
+	int64_t id;
+
+	start();
+	assert_int_equal(egress_stage(out(), NULL, &with_text, scratch(), &err), CH_OK);
+	fake_answer((struct fake_answer){ CHAN_REFUSED, .code = CH_E_LIMIT, .text = "too large" });
+	assert_int_equal(egress_put(out(), &with_text, &id, &err), CH_OK);
+	turns();
+	assert_row(id, "sent");
+	assert_int_equal(fake_count(FAKE_SEND), 3);
+	assert_int_equal(fake_at(FAKE_SEND, 0)->media_count, 1);
+	assert_int_equal(fake_at(FAKE_SEND, 1)->media_count, 0);
+	assert_string_equal(fake_at(FAKE_SEND, 1)->text, "the table");
+	assert_string_equal(fake_at(FAKE_SEND, 2)->text, "(Not sent, too large for this network: t.csv)");
+	f.data = "a,b\n1,2\n";
+	assert_int_equal(egress_stage(out(), NULL, &alone, scratch(), &err), CH_OK);
+	fake_answer((struct fake_answer){ CHAN_REFUSED, .code = CH_E_LIMIT, .text = "too large" });
+	assert_int_equal(egress_put(out(), &alone, &id, &err), CH_OK);
+	turns();
+	assert_row(id, "sent");
+	assert_int_equal(fake_count(FAKE_SEND), 5);
+	assert_string_equal(fake_at(FAKE_SEND, 4)->text, "(Not sent, too large for this network: t.csv)");
+	assert_int_equal(staged_files(), 0);
+	assert_int_equal(notice.count, 0);
+}
+
+static void test_a_file_that_is_too_large_costs_no_words(void **state)
+{
+	in_host(ONE, too_large_body);
+}
+
 /* -- replies -- */
 
 static void reply_is(const char *config_text, const char *reply, const char *want_text, const char *want_reply_to, bool want_silent)
@@ -249,9 +312,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_parts_go_on_as_they_were_cut),
+		T(test_parts_follow_into_the_thread_that_was_opened),
 		T(test_a_draft_becomes_the_message_or_is_left),
 		T(test_threat_exfiltration_a_reply_sends_files_of_the_workspace_only),
 		T(test_files_live_as_long_as_their_row),
+		T(test_a_file_that_is_too_large_costs_no_words),
 		T(test_replies_obey_tags_modes_and_prefix),
 		T(test_a_reply_does_not_repeat_the_tool),
 	};
