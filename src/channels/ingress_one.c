@@ -2,7 +2,7 @@
  * channels/ingress_one.c - one row of a lane: who may, and what becomes of it.
  *
  *	verdict        message, command        press             edit, deletion, reaction, vote, join, leave
- *	ignore         dropped                 dropped           dropped
+ *	ignore         dropped                 dropped           dropped           (who used a command or a button is told so)
  *	ask pairing    a code, once            dropped           dropped
  *	overhear       kept as context         dropped           dropped
  *	admit          a turn                  the card's owner  kept as context: the next turn is told
@@ -260,7 +260,8 @@ static ch_status is_ours(struct chan_ingress *g, const struct heard *m, bool *re
 /* NULL: the model is told; else why not. */
 static ch_status why_untold(struct chan_ingress *g, struct chan_acct *acct, const struct heard *m, const char **ret, struct ch_err *err)
 {
-	const char *policy = chan_cfg_str(chan_acct_cfg(acct), "reactionNotifications");
+	const char *own = chan_access_reactions(m->access);
+	const char *policy = own ? own : chan_cfg_str(chan_acct_cfg(acct), "reactionNotifications");
 	bool ours;
 	ch_status st;
 
@@ -303,7 +304,9 @@ CH_FIBER static ch_status press(struct chan_ingress *g, struct chan_acct *acct, 
 	ch_status st = up->press && !is_value ? up->press(up->arg, &p, a, &told, err) : CH_E_NOT_FOUND;
 
 	if (st == CH_E_NOT_FOUND) {
-		batch_of(m, arena_printf(a, "callback_data: %s", is_value ? data + strlen(EGRESS_BUTTON_VALUE) : data), a, &b);
+		/* With what was chosen or written, of a menu or a form. */
+		batch_of(m, arena_printf(a, "callback_data: %s%s%s", is_value ? data + strlen(EGRESS_BUTTON_VALUE) : data,
+					 m->in.text ? "\n" : "", m->in.text ? m->in.text : ""), a, &b);
 		return ingress_turn(g, acct, &b, a, err);
 	}
 	if (st == CH_E_CANCELED || st == CH_E_IO)
@@ -365,9 +368,12 @@ static ch_status ignore(struct chan_ingress *g, struct chan_acct *acct, const st
 	if (!m->in.sender.is_self)
 		chan_acct_log(acct, "not taken from %s in %s %s: %s", ingress_word(a, m->in.sender.id),
 			      chan_peer_kind_name(m->in.peer.kind), ingress_word(a, m->in.peer.id), why);
-	/* A platform's own command waits for its answer: silence would look like a failure. */
-	if (m->in.kind == CHAN_IN_COMMAND && m->in.handle && !m->in.sender.is_bot)
-		return ingress_answer(g, m, "You are not allowed to use this command here.", INBOX_DROPPED, why, err);
+	/* A platform's own command waits for its answer: silence would look like a failure. A button does where it can be told alone. */
+	if (m->in.handle && !m->in.sender.is_bot &&
+	    (m->in.kind == CHAN_IN_COMMAND || (m->in.kind == CHAN_IN_PRESS && chan_acct_ops(acct)->caps & CHAN_EPHEMERAL)))
+		return ingress_answer(g, m, m->in.kind == CHAN_IN_COMMAND ? "You are not allowed to use this command here."
+									  : "You are not allowed to use this button.",
+				      INBOX_DROPPED, why, err);
 	return end_row(g, m, INBOX_DROPPED, why, err);
 }
 

@@ -344,8 +344,10 @@ static ch_status rename_rows(void *arg, struct ch_err *err)
 static void show_life_again(struct settling *s, const struct group *gr, const char *run_id)
 {
 	struct live_turn t = { .run_id = run_id, .session_key = s->session_key, .agent_id = agent_of(s->session_key, s->a) };
+	const char *handle = NULL;
 
-	if (place_of_row(gr->rows.at[gr->rows.len - 1], s->a, &t.place, NULL, NULL))
+	/* What answers a command may be for one person alone. */
+	if (place_of_row(gr->rows.at[gr->rows.len - 1], s->a, &t.place, &handle, NULL) || handle)
 		return;
 	t.is_group = t.place.peer.kind != CHAN_DIRECT;
 	live_begin(chan_host_live(s->g->host), &t);

@@ -19,6 +19,7 @@
 #include "gateway/services.h"
 
 #define EDIT_WAIT_MS 120000              /* for a card that is still on its way when its subject ends */
+#define EDIT_AGAIN_MS 500                /* … whose network is not there yet */
 
 /* -- putting one out -- */
 
@@ -200,6 +201,17 @@ static CH_FIBER ch_status edit_card(const struct card_ending *e, const struct se
 	return st ? st : egress_edit(eg, c->channel, c->account, &peer, sent.message_id, e->text, NULL, 0, err);
 }
 
+/* A press may come before the network says that it is there, as after a start; and an edit may have to wait for its limits. */
+static CH_FIBER ch_status edit_card_in_time(const struct card_ending *e, const struct sent_card *c, struct arena *a, struct ch_err *err)
+{
+	int64_t until_ms = fiber_deadline(EDIT_WAIT_MS);
+	ch_status st = edit_card(e, c, a, err);
+
+	while (st == CH_E_BUSY && now_mono_ms() < until_ms && !fiber_sleep(EDIT_AGAIN_MS))
+		st = edit_card(e, c, a, err);
+	return st;
+}
+
 static CH_FIBER void tell_ending(void *arg)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -213,7 +225,7 @@ static CH_FIBER void tell_ending(void *arg)
 	for (size_t i = 0; i < n; i++) {
 		const struct chan_ops *ops = chan_find(cards[i].channel);
 
-		if (!fiber_canceled() && ops && (ops->caps & CHAN_EDIT) && edit_card(e, &cards[i], a, &err))
+		if (!fiber_canceled() && ops && (ops->caps & CHAN_EDIT) && edit_card_in_time(e, &cards[i], a, &err))
 			log_info("cards", "a card on %s keeps its old text: %s", cards[i].channel, err.text);
 	}
 	ending_unlink(e);

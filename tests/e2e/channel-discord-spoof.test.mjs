@@ -37,7 +37,11 @@ test("test_threat_spoofing: a stranger's press is not a person's", { timeout: 60
 	const d = w.double;
 	const card = await w.round(USERS.ada, ROOMS.general, `${me} a card m-card`);
 
-	d.press(USERS.eve, ROOMS.general, card.id, 'approve m-eve');
+	const token = d.press(USERS.eve, ROOMS.general, card.id, 'approve m-eve');
+	/* She alone is told. */
+	const told = await d.sent((m) => /not allowed to use this button/.test(m.content));
+
+	assert.deepEqual([told.ephemeral, d.interactions.get(token).acked], [true, true]);
 	d.react(USERS.eve, ROOMS.general, card.id, '👍');
 	await w.round(USERS.ada, ROOMS.general, `${me} next m-next`);
 	assert.ok(!JSON.stringify(w.heard).includes('m-eve'));
