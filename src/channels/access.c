@@ -21,7 +21,7 @@ struct chan_access {
 	enum chan_verdict verdict;
 	const char *reason;
 	const char *sender;              /* normal form; NULL: it has none */
-	const char *text, *prompt;
+	const char *text, *prompt, *reactions;
 	const struct json *tools;
 	bool is_owner, may_command, was_mentioned, is_group;
 };
@@ -317,6 +317,7 @@ static void take_settings(struct judging *j)
 {
 	j->x->prompt = copy_text(room_get(&j->room, "systemPrompt"), j->arena);
 	j->x->tools = copy_json(room_tools(&j->room, j->env->ops, j->x->sender, j->arena), j->arena);
+	j->x->reactions = copy_text(room_get(&j->room, "reactionNotifications"), j->arena);
 }
 
 static const struct chan_access *judge_direct(struct judging *j)
@@ -449,6 +450,11 @@ const char *chan_access_prompt(const struct chan_access *x)
 const struct json *chan_access_tools(const struct chan_access *x)
 {
 	return x->tools;
+}
+
+const char *chan_access_reactions(const struct chan_access *x)
+{
+	return x->reactions;
 }
 
 const char *chan_access_text(const struct chan_access *x)

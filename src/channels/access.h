@@ -38,6 +38,7 @@ bool chan_access_is_group(const struct chan_access *x);
 /* Keys of the room that hold for this message; NULL: none. */
 const char *chan_access_prompt(const struct chan_access *x);
 const struct json *chan_access_tools(const struct chan_access *x);       /* {allow, alsoAllow, deny}: toolsBySender, else tools */
+const char *chan_access_reactions(const struct chan_access *x);  /* reactionNotifications of the room */
 const char *chan_access_text(const struct chan_access *x);       /* the text without our own leading mention ("@bot /new" -> "/new") */
 
 /* May this id answer for the owner's machine (approvals, owner questions)? */

@@ -1,7 +1,7 @@
 /*
  * channels/live_cfg.c - what the configuration wants to be seen of a turn.
  *
- * ack       account, network, messages.ackReaction, the agent's emoji, else eyes; messages.ackReactionScope says for whom
+ * ack       account, network, messages.ackReaction, the agent's emoji, else eyes; ackReactionScope of the same places says for whom
  * draft     streaming.mode of account or network, else the network's default; needs a network that can edit
  * blocks    streaming.block.enabled of account or network, else agents.defaults.blockStreamingDefault. Blocks that are said for
  *           the network take the place of its preview, inherited ones only when no preview is said.
@@ -57,7 +57,8 @@ static enum live_typing typing_of(const struct reader *r)
 
 static bool is_acked(const struct reader *r)
 {
-	const char *scope = config_str(r->config, "messages.ackReactionScope");
+	const char *own = chan_cfg_str(r->cfg, "ackReactionScope");
+	const char *scope = own ? own : config_str(r->config, "messages.ackReactionScope");
 	const struct live_turn *t = r->turn;
 
 	if (str_eq(scope, "all"))
