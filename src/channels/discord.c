@@ -157,6 +157,7 @@ CH_FIBER ch_status discord_new(struct chan_acct *acct, struct discord **ret, str
 	d->loop = chan_loop(acct);
 	d->cfg = chan_cfg_new(chan_cfg_config(cfg), chan_cfg_channel(cfg), chan_cfg_account(cfg));
 	d->has_own_root = !str_empty(root);
+	d->hides_answers = chan_cfg_bool(cfg, "slashCommand.ephemeral", true);
 	d->proxy = str_empty(chan_cfg_str(cfg, "proxy")) ? NULL : chan_cfg_str(d->cfg, "proxy");
 	/* Behind a proxy that was named nobody can check the address; the hosts are Discord's either way. */
 	d->guard = d->has_own_root || d->proxy ? GUARD_TRUST_ORIGIN : GUARD_PUBLIC_ONLY;
@@ -245,7 +246,7 @@ const struct chan_ops chan_discord = {
 	.detail_label = "Discord Bot",
 	.image = "bubble.left.and.bubble.right",
 	.caps = CHAN_EDIT | CHAN_DELETE | CHAN_REACT | CHAN_TYPING | CHAN_MEDIA | CHAN_THREADS | CHAN_POLL | CHAN_BUTTONS | CHAN_HISTORY |
-		CHAN_REPLY | CHAN_GROUPS | CHAN_NATIVE_COMMANDS,
+		CHAN_REPLY | CHAN_GROUPS | CHAN_NATIVE_COMMANDS | CHAN_EPHEMERAL,
 	.flavour = CHAN_DISCORD_MD,
 	.limits = {
 		.text_max = DISCORD_TEXT_MAX,

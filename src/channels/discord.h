@@ -12,6 +12,7 @@
 #include "channels/channel.h"
 #include "channels/discord_rate.h"
 #include "channels/discord_wire.h"
+#include "core/fiber.h"
 #include "core/map.h"
 #include "net/guard.h"
 
@@ -35,6 +36,7 @@ enum discord_channel_type {
 	DISCORD_PRIVATE_THREAD = 12, DISCORD_FORUM = 15, DISCORD_MEDIA = 16,
 };
 bool discord_is_thread(int channel_type);
+bool discord_is_forum(int channel_type); /* takes posts, not messages */
 
 struct discord_nonce { char nonce[DISCORD_NONCE_LEN + 1]; char id[DISCORD_ID_LEN]; };
 
@@ -47,6 +49,7 @@ struct discord {
 	char token_hash[17];
 	char *api;                       /* without a slash at the end */
 	bool has_own_root;               /* apiRoot is set: nothing goes anywhere else */
+	bool hides_answers;              /* slashCommand.ephemeral: what answers a command is for its user alone */
 	const char *proxy;               /* of the configuration; or NULL */
 	enum guard_policy guard;
 	struct discord_rate *rate;
@@ -57,6 +60,8 @@ struct discord {
 	struct map *roles;               /* guild id -> char *: our own roles, each followed by a space */
 	struct discord_nonce nonces[DISCORD_NONCES];
 	size_t nonce_at;
+	char acking[DISCORD_ID_LEN];     /* the interaction that is being acknowledged: until then it takes no answer; "": none */
+	struct fiber_cond acked;
 };
 /* Reads the keys and the token. CH_E_DENIED: there is none, or it cannot be one. */
 CH_FIBER CH_MUST_USE ch_status discord_new(struct chan_acct *acct, struct discord **ret, struct ch_err *err);
@@ -116,7 +121,9 @@ struct discord_rs {
 CH_FIBER CH_MUST_USE ch_status discord_call(struct discord *d, const struct discord_rq *rq, struct arena *a, struct discord_rs *ret,
 					    struct ch_err *err);
 enum chan_outcome discord_outcome(ch_status st, const struct discord_rs *rs);
-/* The errors of a 50035, "content: Must be 2000 or fewer in length."; no I/O. */
+/* What a person can do about an error of Discord's; NULL: nothing is known. */
+const char *discord_way_out(int code);
+/* The errors of a 50035, "content: Must be 2000 or fewer in length.", and the way out; no I/O. */
 void discord_error_text(const struct json *body, struct buf *out);
 
 /* -- the row's functions -- */

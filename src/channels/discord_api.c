@@ -56,6 +56,29 @@ static void walk_errors(struct walk *w, const struct json *errors)
 	}
 }
 
+/* What a person can do about it. */
+static const struct { int code; const char *help; } way_out[] = {
+	{ 10003, "the channel is gone, or was never there: check its id" },
+	{ 30046, "this message was edited too often; write a new one" },
+	{ 40005, "the file is larger than Discord takes here" },
+	{ 40067, "this forum wants a tag, which chela cannot give: switch that off in the forum's settings" },
+	{ 50001, "give the bot's role View Channel there" },
+	{ 50007, "they must allow direct messages from a server that they share with the bot" },
+	{ 50013, "give the bot's role the permission there: Send Messages (in Threads), Attach Files, Add Reactions, Read Message History" },
+	{ 50083, "the thread is archived and locked: open it again" },
+	{ 50240, "the app has an Activity, whose Entry Point command stands in the way: delete it, or set commands.native to false" },
+	{ 90001, "this person has blocked the bot" },
+	{ 160005, "the thread is locked: a moderator must open it" },
+};
+
+const char *discord_way_out(int code)
+{
+	for (size_t i = 0; i < CH_ARRAY_LEN(way_out); i++)
+		if (way_out[i].code == code)
+			return way_out[i].help;
+	return NULL;
+}
+
 void discord_error_text(const struct json *body, struct buf *out)
 {
 	struct walk w = { .out = out };
@@ -70,6 +93,8 @@ void discord_error_text(const struct json *body, struct buf *out)
 		buf_puts(out, ": ");
 		walk_errors(&w, json_get(body, "errors"));
 	}
+	if (discord_way_out((int)CH_MIN(code, INT32_MAX)))
+		buf_printf(out, "; %s", discord_way_out((int)CH_MIN(code, INT32_MAX)));
 }
 
 /* -- the request -- */
@@ -144,7 +169,8 @@ static void learn_limits(struct exchange *x, const struct http_resp *r, const st
 		.remaining = http_resp_header(r, "x-ratelimit-remaining"),
 		.reset_after = http_resp_header(r, "x-ratelimit-reset-after"),
 		.scope = http_resp_header(r, "x-ratelimit-scope"),
-		.is_global = http_resp_header(r, "x-ratelimit-global") || json_get_bool(rs->body, "global", false),
+		/* Who does not speak Discord's JSON stands before it, and refuses all that comes from us. */
+		.is_global = http_resp_header(r, "x-ratelimit-global") || json_get_bool(rs->body, "global", !rs->body),
 		.retry_after_s = json_num_or(json_get(rs->body, "retry_after"), 0),
 	};
 	const char *retry_after = http_resp_header(r, "retry-after");

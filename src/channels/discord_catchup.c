@@ -121,7 +121,7 @@ static void add_newer(struct catchup *c, const struct json *rooms, const char *g
 		const char *last = json_get_str(room, "last_message_id");
 
 		/* A forum's last "message" is its last thread. */
-		if (type != DISCORD_FORUM && type != DISCORD_MEDIA && discord_is_id(last) && discord_id_cmp(last, c->after) > 0)
+		if (!discord_is_forum((int)type) && discord_is_id(last) && discord_id_cmp(last, c->after) > 0)
 			add_room(c, json_get_str(room, "id"), guild);
 	}
 }

@@ -192,15 +192,18 @@ static bool is_worth_telling(struct discord_gateway *g, const struct discord_fra
 /* Within 3 seconds, and after it is safe with us. What fails here shows as "did not respond"; the answer then goes to the room. */
 static CH_FIBER void acknowledge(struct discord_gateway *g, const struct json *d)
 {
-	bool is_command = json_get_int(d, "type", 0) == 2, is_hidden = chan_cfg_bool(g->d->cfg, "slashCommand.ephemeral", true);
+	bool is_command = json_get_int(d, "type", 0) == 2, is_hidden = g->d->hides_answers;
 	const char *body = !is_command ? "{\"type\":6}" : is_hidden ? "{\"type\":5,\"data\":{\"flags\":64}}" : "{\"type\":5}";
+	const char *id = json_get_str(d, "id");
 	struct discord_rs rs;
 	struct ch_err why;
 
+	/* Nothing waited since it was handed over, so no answer can have been sent yet. */
+	snprintf(g->d->acking, sizeof(g->d->acking), "%s", id);
 	if (discord_call(g->d,
 			 &(struct discord_rq){ .method = "POST",
-					       .path = arena_printf(g->arena, "/interactions/%s/%s/callback",
-								    json_get_str(d, "id"), json_get_str(d, "token")),
+					       .path = arena_printf(g->arena, "/interactions/%s/%s/callback", id,
+								    json_get_str(d, "token")),
 					       .body = body,
 					       .body_len = strlen(body),
 					       .is_free = true,
@@ -209,6 +212,8 @@ static CH_FIBER void acknowledge(struct discord_gateway *g, const struct json *d
 					       .deadline_ms = fiber_deadline(ACK_MS) },
 			 g->arena, &rs, &why))
 		log_warn("discord", "account=%s: an interaction was not acknowledged: %s", chan_acct_id(g->acct), why.text);
+	g->d->acking[0] = 0;
+	fiber_cond_broadcast(&g->d->acked);
 }
 
 static ch_status know_dm(struct discord_gateway *g, const char *user, const char *channel, struct ch_err *err)

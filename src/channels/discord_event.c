@@ -195,6 +195,19 @@ static void add_lottie(struct buf *out, const struct json *stickers)
 			buf_printf(out, "%s[sticker: %s]", out->len ? "\n" : "", json_str_or(json_get(sticker, "name"), "?"));
 }
 
+/* What a program says is often in embeds alone; those of a person are previews of links. */
+static void add_embeds(struct buf *out, const struct json *d)
+{
+	static const char *const parts[] = { "title", "description" };
+
+	if (!json_get(d, "webhook_id") && !json_get_bool(json_get(d, "author"), "bot", false))
+		return;
+	json_each(embed, json_get(d, "embeds"))
+		for (size_t i = 0; i < CH_ARRAY_LEN(parts); i++)
+			if (!str_empty(json_get_str(embed, parts[i])))
+				buf_printf(out, "%s%s", out->len ? "\n" : "", json_get_str(embed, parts[i]));
+}
+
 static const struct json *snapshot(const struct json *d)
 {
 	if (json_get_int(json_get(d, "message_reference"), "type", 0) != REFERENCE_FORWARD)
@@ -210,6 +223,7 @@ static const char *message_text(struct arena *a, const struct discord_ctx *x, co
 	const char *words = json_str_or(json_get(forwarded, "content"), "");
 
 	buf_puts(&out, discord_readable(a, x, json_str_or(json_get(d, "content"), ""), json_get(d, "mentions")));
+	add_embeds(&out, d);
 	add_poll(&out, json_get(d, "poll"));
 	add_lottie(&out, json_get(d, "sticker_items"));
 	if (*words)

@@ -42,6 +42,7 @@ bool discord_interaction(struct arena *a, const struct discord_ctx *x, const str
 struct discord_handle {
 	char kind;                       /* 'c': a command that says "thinking"; 'u': a press whose card stays */
 	const char *app, *id, *token;
+	const char *only;                /* the user who alone sees what answers it; NULL: everybody in the room */
 	int64_t expires_ms;              /* wall */
 };
 const char *discord_handle_write(struct arena *a, const struct discord_handle *h);

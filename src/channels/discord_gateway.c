@@ -178,7 +178,7 @@ static CH_FIBER ch_status find_gateway(struct discord_gateway *g, char *ret, siz
 				    &rs, err);
 
 	if (st == CH_E_DENIED && rs.status == 401) {
-		(void)discord_close_means(4004, &url);
+		(void)discord_close_means(4004, g->d->cfg, a, &url);
 		g->is_refused = true;
 		return ch_fail(err, CH_E_DENIED, "%s", url);
 	}
@@ -242,7 +242,7 @@ static enum after judge(struct discord_gateway *g, ch_status why, struct ch_err 
 		return AFTER_END;
 	if (!code)
 		return AFTER_RESUME;
-	switch (discord_close_means(code, &help)) {
+	switch (discord_close_means(code, g->d->cfg, g->arena, &help)) {
 	case DISCORD_AFTER_FATAL:
 		discord_gw_forget(g);
 		(void)ch_fail(err, CH_E_DENIED, "%s", help);

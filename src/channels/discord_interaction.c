@@ -1,7 +1,7 @@
 /*
  * channels/discord_interaction.c - slash commands, presses and forms, and the handles by which they are answered.
  *
- * A handle lives for 15 minutes, as long as Discord takes follow-ups: "c:<app>:<interaction>:<expires>:<token>".
+ * A handle lives for 15 minutes, as long as Discord takes follow-ups: "c:<app>:<interaction>:<only>:<expires>:<token>".
  */
 #include "channels/discord_event.h"
 
@@ -24,7 +24,7 @@ enum { CONTEXT_PRIVATE = 2 };
 
 const char *discord_handle_write(struct arena *a, const struct discord_handle *h)
 {
-	return arena_printf(a, "%c:%s:%s:%lld:%s", h->kind, h->app, h->id, (long long)h->expires_ms, h->token);
+	return arena_printf(a, "%c:%s:%s:%s:%lld:%s", h->kind, h->app, h->id, h->only ? h->only : "", (long long)h->expires_ms, h->token);
 }
 
 /* The part up to the next colon; NULL: there is none. */
@@ -45,14 +45,15 @@ bool discord_handle_read(struct arena *a, const char *text, struct discord_handl
 	struct discord_handle h = { .kind = 0 };
 
 	if (!at || !(kind = part(&at)) || (!str_eq(kind, "c") && !str_eq(kind, "u")) || !(h.app = part(&at)) || !(h.id = part(&at)) ||
-	    !(expires = part(&at)) || !str_to_i64(expires, &h.expires_ms))
+	    !(h.only = part(&at)) || !(expires = part(&at)) || !str_to_i64(expires, &h.expires_ms))
 		return false;
 	h.kind = *kind;
 	h.token = at;
 	/* It goes into a path: Discord's tokens are base64url and dots. */
-	if (!discord_is_id(h.app) || !discord_is_id(h.id) || !*h.token ||
+	if (!discord_is_id(h.app) || !discord_is_id(h.id) || (*h.only && !discord_is_id(h.only)) || !*h.token ||
 	    strspn(h.token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=") != strlen(h.token))
 		return false;
+	h.only = *h.only ? h.only : NULL;
 	*ret = h;
 	return true;
 }
@@ -158,8 +159,10 @@ bool discord_interaction(struct arena *a, const struct discord_ctx *x, const str
 	in.event_id = arena_printf(a, "i:%s", id);
 	in.at_ms = discord_id_ms(id);
 	in.message_id = json_get_str(json_get(d, "message"), "id");
-	in.handle = discord_handle_write(a, &(struct discord_handle){ .kind = type == COMMAND ? 'c' : 'u', .app = app, .id = id,
-								      .token = token, .expires_ms = now_wall_ms() + ANSWER_MS });
+	in.handle = discord_handle_write(a, &(struct discord_handle){
+						    .kind = type == COMMAND ? 'c' : 'u', .app = app, .id = id, .token = token,
+						    .only = type == COMMAND && x->d->hides_answers ? in.sender.id : NULL,
+						    .expires_ms = now_wall_ms() + ANSWER_MS });
 	if (type == COMMAND) {
 		in.kind = CHAN_IN_COMMAND;
 		in.text = command_text(a, data);

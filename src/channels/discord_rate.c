@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "core/map.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -50,6 +51,14 @@ static void put(struct out *o, const char *s, size_t n)
 	o->p[o->len] = 0;
 }
 
+/* A webhook's token is part of its major parameter: each interaction has a count of its own. */
+static void add_token(char major[DISCORD_MAJOR_MAX], const char *token, size_t n)
+{
+	size_t len = strlen(major);
+
+	snprintf(major + len, DISCORD_MAJOR_MAX - len, ":%08x", (unsigned)hash_bytes(token, n));
+}
+
 /* Ids, emoji and tokens do not make routes different; the id behind channels, guilds and webhooks is the major parameter. */
 void discord_route(const char *method, const char *path, struct discord_route *ret)
 {
@@ -64,7 +73,8 @@ void discord_route(const char *method, const char *path, struct discord_route *r
 	for (size_t i = 0; i < end;) {
 		const char *s = path + i;
 		size_t n = strcspn(s, "/?");
-		bool has_token = is_word(two_before, two_len, "webhooks") || is_word(two_before, two_len, "interactions");
+		bool is_hook = is_word(two_before, two_len, "webhooks");
+		bool has_token = is_hook || is_word(two_before, two_len, "interactions");
 		bool is_open = is_id(s, n) || has_token || is_word(before, before_len, "reactions");
 
 		if (n) {
@@ -73,6 +83,8 @@ void discord_route(const char *method, const char *path, struct discord_route *r
 			if (!*ret->major && is_id(s, n) && (is_word(before, before_len, "channels") ||
 							    is_word(before, before_len, "guilds") || is_word(before, before_len, "webhooks")))
 				snprintf(ret->major, sizeof(ret->major), "%.*s", (int)n, s);
+			if (is_hook && *ret->major)
+				add_token(ret->major, s, n);
 			two_before = before;
 			two_len = before_len;
 			before = s;

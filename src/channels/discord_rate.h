@@ -2,7 +2,7 @@
  * channels/discord_rate.h - Discord's rate limits: buckets, the global limit, and what a 429 said. No I/O, no clock of its own.
  *
  * A route (method and path without ids) belongs to a bucket that only answers name; a bucket counts for each major parameter (the
- * channel, guild or webhook of the path) apart. A route that was not answered yet is let through.
+ * channel, guild or webhook with its token of the path) apart. A route that was not answered yet is let through.
  *
  * Owns    what it learned, per login.
  * Limits  DISCORD_RATE_BUCKETS_MAX buckets: past it those that are full again are forgotten, then all.

@@ -227,20 +227,21 @@ CH_FIBER ch_status discord_commands(struct chan_acct *acct, const struct chan_me
 
 /* -- probe -- */
 
-#define FLAG_CONTENT (1 << 18)           /* GATEWAY_MESSAGE_CONTENT, and for apps in few guilds … */
-#define FLAG_CONTENT_LIMITED (1 << 19)
-
-/* Does the portal grant what the keys ask for? */
+/* What would keep it silent: a switch of the portal that the keys need, or no guild that is read. */
 static CH_FIBER const char *find_warning(struct discord *d, struct arena *a)
 {
+	const char *policy = chan_cfg_str(d->cfg, "groupPolicy"), *off = "";
 	struct discord_rs rs;
 
-	if (discord_call(d, &(struct discord_rq){ .method = "GET", .path = "/applications/@me", .wait_max_ms = WAIT_MS,
-						  .deadline_ms = fiber_deadline(PROBE_MS) }, a, &rs, NULL))
-		return NULL;
-	if (chan_cfg_bool(d->cfg, "intents.messageContent", true) && json_get(rs.body, "flags") &&
-	    !(json_get_int(rs.body, "flags", 0) & (FLAG_CONTENT | FLAG_CONTENT_LIMITED)))
-		return "Message Content Intent is off: switch it on at https://discord.com/developers/applications (Bot)";
+	if (!discord_call(d, &(struct discord_rq){ .method = "GET", .path = "/applications/@me", .wait_max_ms = WAIT_MS,
+						   .deadline_ms = fiber_deadline(PROBE_MS) }, a, &rs, NULL) &&
+	    json_get(rs.body, "flags"))
+		off = discord_switches(d->cfg, json_get_int(rs.body, "flags", 0), a);
+	if (*off)
+		return arena_printf(a, "off at https://discord.com/developers/applications (Bot): %s", off);
+	if ((!policy || str_eq(policy, "allowlist")) && !json_len(chan_cfg_get(d->cfg, "guilds")))
+		return arena_printf(a, "no server is listed, so only direct messages are read: add its id under %s",
+				    chan_cfg_path(d->cfg, "guilds", a));
 	return NULL;
 }
 

@@ -35,6 +35,11 @@ bool discord_is_thread(int channel_type)
 	return channel_type >= DISCORD_NEWS_THREAD && channel_type <= DISCORD_PRIVATE_THREAD;
 }
 
+bool discord_is_forum(int channel_type)
+{
+	return channel_type == DISCORD_FORUM || channel_type == DISCORD_MEDIA;
+}
+
 /* -- rooms -- */
 
 const struct discord_room *discord_room_find(const struct discord *d, const char *id)

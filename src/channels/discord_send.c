@@ -2,7 +2,7 @@
  * channels/discord_send.c - what goes out: messages, edits, deletions, reactions, typing.
  *
  * Once    a message carries a nonce that Discord enforces for some minutes: a repeat within them gives the first one. Later, and
- *         for what takes no nonce (answers to interactions, forum posts), reconcile looks at what is there.
+ *         for what takes no nonce (answers to interactions, forum posts), discord_reconcile.c looks at what is there.
  * Pings   nobody, but who is answered and whom mentionAliases names: a model's "@everyone" is text.
  */
 #include "channels/discord_send.h"
@@ -26,15 +26,13 @@
 #define ROWS_MAX 5
 #define LABEL_MAX 80
 #define TITLE_MAX 100                    /* of a forum post */
-#define NONCE_SAFE_MS 60000              /* Discord keeps nonces "a few minutes" */
-#define HISTORY 50
-#define CLOCK_SLACK_MS 5000              /* between Discord's clock and ours */
 
 /* Discord's numbers: MessageFlags, ButtonStyle, ComponentType, and error codes. */
-enum { SUPPRESS_EMBEDS = 1 << 2, EPHEMERAL = 1 << 6, LOADING = 1 << 7, SUPPRESS_NOTIFICATIONS = 1 << 12 };
+enum { SUPPRESS_EMBEDS = 1 << 2, SUPPRESS_NOTIFICATIONS = 1 << 12 };
 enum { STYLE_PRIMARY = 1, STYLE_SECONDARY = 2, STYLE_DANGER = 4, STYLE_LINK = 5 };
 enum { ACTION_ROW = 1, BUTTON = 2 };
-enum { UNKNOWN_WEBHOOK = 10015, UNKNOWN_INTERACTION = 10062, IN_FORUM = 40058, NOT_TEXT = 50008, BAD_WEBHOOK_TOKEN = 50027 };
+enum { UNKNOWN_MESSAGE = 10008, UNKNOWN_WEBHOOK = 10015, UNKNOWN_INTERACTION = 10062, IN_FORUM = 40058, NOT_TEXT = 50008,
+       BAD_WEBHOOK_TOKEN = 50027 };
 
 /* -- the body -- */
 
@@ -130,8 +128,8 @@ static int64_t flags_of(const struct discord *d, const struct chan_out *out, enu
 
 	if (what != DISCORD_BODY_EDIT && out->is_silent)
 		flags |= SUPPRESS_NOTIFICATIONS;
-	if (what == DISCORD_BODY_FOLLOW_UP && out->ephemeral_to)
-		flags |= EPHEMERAL;
+	if (what == DISCORD_BODY_WHISPER)
+		flags |= DISCORD_EPHEMERAL;
 	return flags;
 }
 
@@ -235,9 +233,9 @@ static ch_status settle(ch_status st, const struct discord_rs *rs, const struct 
 /* -- to a room -- */
 
 /* A forum takes posts, not messages: the first line is its title. */
-static const char *post_title(struct arena *a, const char *text)
+const char *discord_post_title(struct arena *a, const struct chan_out *out)
 {
-	const char *s = text ? text + strspn(text, " \t\r\n#*>") : "";
+	const char *text = out->plain ? out->plain : out->text, *s = text ? text + strspn(text, " \t\r\n#*>") : "";
 	size_t n = utf8_cut(s, strcspn(s, "\r\n"), TITLE_MAX);
 
 	return n ? arena_strndup(a, s, n) : "New post";
@@ -249,23 +247,22 @@ static CH_FIBER ch_status send_post(struct discord *d, const char *channel, cons
 	CH_AUTO_BUF struct buf message = { .max_bytes = BODY_MAX }, body = { .max_bytes = BODY_MAX + 1024 };
 	struct jw w = JW(&body);
 	struct discord_rs rs;
-	const char *thread;
 	ch_status st;
 
 	discord_write_body(&message, d, out, DISCORD_BODY_POST);
 	jw_obj(&w);
-	jw_kstr(&w, "name", post_title(a, out->plain ? out->plain : out->text));
+	jw_kstr(&w, "name", discord_post_title(a, out));
 	jw_kraw(&w, "message", buf_str(&message), message.len);
 	jw_end(&w);
 	st = post(&(struct post){ .d = d, .arena = a, .method = "POST", .path = arena_printf(a, "/channels/%s/threads", channel),
 				  .is_once = true }, out, &body, &rs, err);
 	/* The first message of a post has the post's own id. */
 	st = settle(st, &rs, rs.body, a, ret, err);
-	thread = st ? NULL : ret->message_id;
-	if (thread)
-		discord_room_learn(d, rs.body, NULL);
-	ret->thread = thread;
-	return st;
+	if (st)
+		return st;
+	ret->thread = ret->message_id;
+	discord_room_learn(d, rs.body, NULL);
+	return CH_OK;
 }
 
 static CH_FIBER ch_status send_room(struct discord *d, const char *channel, const struct chan_out *out, struct arena *a,
@@ -276,7 +273,7 @@ static CH_FIBER ch_status send_room(struct discord *d, const char *channel, cons
 	struct discord_rs rs;
 	ch_status st;
 
-	if (room && (room->type == DISCORD_FORUM || room->type == DISCORD_MEDIA))
+	if (room && discord_is_forum(room->type))
 		return send_post(d, channel, out, a, ret, err);
 	discord_write_body(&body, d, out, DISCORD_BODY_NEW);
 	st = post(&(struct post){ .d = d, .arena = a, .method = "POST", .path = arena_printf(a, "/channels/%s/messages", channel),
@@ -288,27 +285,40 @@ static CH_FIBER ch_status send_room(struct discord *d, const char *channel, cons
 
 /* -- to an interaction -- */
 
-/* The "thinking" that a command shows is still there: the first answer takes its place. */
-static CH_FIBER ch_status is_thinking(struct discord *d, const struct discord_handle *h, struct arena *a, bool *ret, struct discord_rs *rs,
-				      struct ch_err *err)
+static bool is_gone(const struct discord_rs *rs)
+{
+	return rs->code == UNKNOWN_WEBHOOK || rs->code == UNKNOWN_INTERACTION || rs->code == BAD_WEBHOOK_TOKEN ||
+	       (rs->status == 404 && rs->code == UNKNOWN_MESSAGE);
+}
+
+bool discord_is_thinking(const struct json *original)
+{
+	return json_get_int(original, "flags", 0) & DISCORD_LOADING;
+}
+
+CH_FIBER ch_status discord_original(struct discord *d, const struct discord_handle *h, struct arena *a, struct discord_rs *ret,
+				    struct ch_err *err)
 {
 	ch_status st = discord_call(d,
 				    &(struct discord_rq){ .method = "GET",
 							  .path = arena_printf(a, "/webhooks/%s/%s/messages/@original", h->app, h->token),
 							  .is_free = true,
 							  .wait_max_ms = WAIT_MS },
-				    a, rs, err);
+				    a, ret, err);
 
-	*ret = !st && (json_get_int(rs->body, "flags", 0) & LOADING);
 	/* Asking does nothing. */
-	rs->may_have_acted = false;
-	return st;
+	ret->may_have_acted = false;
+	return st && is_gone(ret) ? CH_E_NOT_FOUND : st;
 }
 
-static bool is_gone(const struct discord_rs *rs)
+/* An answer that overtakes the acknowledgement would find no interaction. */
+static CH_FIBER ch_status await_ack(struct discord *d, const struct discord_handle *h, struct ch_err *err)
 {
-	return rs->code == UNKNOWN_WEBHOOK || rs->code == UNKNOWN_INTERACTION || rs->code == BAD_WEBHOOK_TOKEN ||
-	       (rs->status == 404 && rs->code == 10008);
+	ch_status st = CH_OK;
+
+	while (!st && str_eq(d->acking, h->id))
+		st = fiber_cond_wait(&d->acked, fiber_deadline(ACTION_WAIT_MS));
+	return st ? ch_fail(err, st, "discord: an interaction is not acknowledged yet") : CH_OK;
 }
 
 /* CH_E_NOT_FOUND: it cannot be answered this way any more. */
@@ -318,10 +328,14 @@ static CH_FIBER ch_status send_answer(struct discord *d, const struct discord_ha
 	CH_AUTO_BUF struct buf body = { .max_bytes = BODY_MAX };
 	struct discord_rs rs = { .status = 0 };
 	bool is_first = false;
-	ch_status st = h->kind == 'c' ? is_thinking(d, h, a, &is_first, &rs, err) : CH_OK;
+	ch_status st = await_ack(d, h, err);
 
+	if (!st && h->kind == 'c')
+		st = discord_original(d, h, a, &rs, err);
 	if (!st) {
-		discord_write_body(&body, d, out, is_first ? DISCORD_BODY_EDIT : DISCORD_BODY_FOLLOW_UP);
+		is_first = h->kind == 'c' && discord_is_thinking(rs.body);
+		discord_write_body(&body, d, out, is_first ? DISCORD_BODY_EDIT :
+						  out->ephemeral_to || h->only ? DISCORD_BODY_WHISPER : DISCORD_BODY_FOLLOW_UP);
 		st = post(&(struct post){ .d = d, .arena = a, .method = is_first ? "PATCH" : "POST",
 					  .path = arena_printf(a, "/webhooks/%s/%s%s", h->app, h->token,
 							       is_first ? "/messages/@original" : "?wait=true"),
@@ -332,17 +346,17 @@ static CH_FIBER ch_status send_answer(struct discord *d, const struct discord_ha
 	return settle(st, &rs, rs.body, a, ret, err);
 }
 
-/* What only one person is to see and no interaction can show goes to their DM. */
-static struct chan_peer destination(const struct chan_out *out)
+struct chan_peer discord_destination(struct arena *a, const struct chan_out *out)
 {
-	struct chan_peer peer = out->peer;
+	const char *only = out->ephemeral_to;
+	struct discord_handle h;
 
-	if (discord_is_id(out->ephemeral_to))
-		peer = (struct chan_peer){ .kind = CHAN_DIRECT, .id = out->ephemeral_to };
-	return peer;
+	if (!only && out->handle && discord_handle_read(a, out->handle, &h))
+		only = h.only;
+	return discord_is_id(only) ? (struct chan_peer){ .kind = CHAN_DIRECT, .id = only } : out->peer;
 }
 
-static bool can_answer(struct arena *a, const struct chan_out *out, struct discord_handle *ret)
+bool discord_can_answer(struct arena *a, const struct chan_out *out, struct discord_handle *ret)
 {
 	return out->handle && discord_handle_read(a, out->handle, ret) && now_wall_ms() < ret->expires_ms;
 }
@@ -351,7 +365,7 @@ CH_FIBER ch_status discord_send(struct chan_acct *acct, const struct chan_out *o
 				struct ch_err *err)
 {
 	CH_AUTO(discord_unref) struct discord *d = NULL;
-	struct chan_peer peer = destination(out);
+	struct chan_peer peer = discord_destination(a, out);
 	struct discord_handle h;
 	const char *channel;
 	ch_status st;
@@ -360,7 +374,7 @@ CH_FIBER ch_status discord_send(struct chan_acct *acct, const struct chan_out *o
 	st = discord_of(acct, &d, err);
 	if (st)
 		return st;
-	if (can_answer(a, out, &h)) {
+	if (discord_can_answer(a, out, &h)) {
 		st = send_answer(d, &h, out, a, ret, err);
 		if (st != CH_E_NOT_FOUND)
 			return st;
@@ -370,93 +384,6 @@ CH_FIBER ch_status discord_send(struct chan_acct *acct, const struct chan_out *o
 		return send_room(d, channel, out, a, ret, err);
 	/* A DM that Discord does not let us open. */
 	ret->outcome = ch_status_retryable(st) || st == CH_E_CANCELED ? CHAN_NOT_SENT : CHAN_REFUSED;
-	return st;
-}
-
-/* -- did it arrive? -- */
-
-static const char *told_by_gateway(const struct discord *d, const char *key)
-{
-	for (size_t i = 0; key && i < DISCORD_NONCES; i++)
-		if (*d->nonces[i].nonce && !strncmp(d->nonces[i].nonce, key, DISCORD_NONCE_LEN))
-			return d->nonces[i].id;
-	return NULL;
-}
-
-/* Ours, not older than the try, and the same: by its nonce where Discord still knows it, else by its words and what it answers. */
-static bool is_this(const struct discord *d, const struct chan_out *out, const struct json *m, const char *text, int64_t since_ms)
-{
-	const char *nonce = json_get_str(m, "nonce"), *id = json_get_str(m, "id");
-	const char *answers = json_get_str(json_get(m, "message_reference"), "message_id");
-
-	if (!str_eq(json_get_str(json_get(m, "author"), "id"), d->self_id) || !discord_is_id(id) ||
-	    discord_id_ms(id) < since_ms - CLOCK_SLACK_MS)
-		return false;
-	if (nonce && out->key)
-		return !strncmp(nonce, out->key, DISCORD_NONCE_LEN) && strlen(nonce) == CH_MIN(strlen(out->key), DISCORD_NONCE_LEN);
-	return str_eq(json_str_or(json_get(m, "content"), ""), text) && json_len(json_get(m, "attachments")) == out->media_count &&
-	       (!out->reply_to || str_eq(answers, out->reply_to));
-}
-
-static CH_FIBER ch_status look_back(struct discord *d, const struct chan_out *out, int64_t since_ms, struct arena *a,
-				    struct chan_sent *ret, struct ch_err *err)
-{
-	struct chan_peer peer = destination(out);
-	struct discord_text text;
-	struct discord_rs rs;
-	const char *channel;
-	int64_t oldest_ms = INT64_MAX;
-	ch_status st = discord_channel_of(d, &peer, a, &channel, err);
-
-	if (!st)
-		st = discord_call(d,
-				  &(struct discord_rq){ .method = "GET",
-							.path = arena_printf(a, "/channels/%s/messages?limit=%d", channel, HISTORY),
-							.wait_max_ms = ACTION_WAIT_MS },
-				  a, &rs, err);
-	if (st)
-		return st;
-	discord_aliases(a, d->cfg, out->text ? out->text : "", &text);
-	json_each(m, rs.body) {
-		oldest_ms = CH_MIN(oldest_ms, discord_id_ms(json_get_str(m, "id")));
-		if (is_this(d, out, m, text.text, since_ms)) {
-			*ret = (struct chan_sent){ .outcome = CHAN_SENT, .message_id = arena_strdup(a, json_get_str(m, "id")) };
-			return CH_OK;
-		}
-	}
-	/* Nothing at all: most likely we may not read here, so it tells nothing. */
-	if (json_len(rs.body) && (oldest_ms < since_ms - CLOCK_SLACK_MS || json_len(rs.body) < HISTORY))
-		ret->outcome = CHAN_NOT_SENT;
-	return CH_OK;
-}
-
-CH_FIBER ch_status discord_reconcile(struct chan_acct *acct, const struct chan_out *out, int64_t since_ms, struct arena *a,
-				     struct chan_sent *ret, struct ch_err *err)
-{
-	CH_AUTO(discord_unref) struct discord *d = NULL;
-	struct discord_handle h;
-	struct discord_rs rs;
-	bool is_first = false;
-	const char *id;
-	ch_status st = discord_of(acct, &d, err);
-
-	*ret = (struct chan_sent){ .outcome = CHAN_UNSURE };
-	if (st)
-		return st;
-	id = told_by_gateway(d, out->key);
-	if (id) {
-		*ret = (struct chan_sent){ .outcome = CHAN_SENT, .message_id = arena_strdup(a, id) };
-		return CH_OK;
-	}
-	/* While a command still "thinks", nothing of its answer is there. What followed it cannot be asked for. */
-	if (can_answer(a, out, &h)) {
-		st = h.kind == 'c' ? is_thinking(d, &h, a, &is_first, &rs, err) : CH_OK;
-		ret->outcome = is_first ? CHAN_NOT_SENT : CHAN_UNSURE;
-		return st && !is_gone(&rs) ? st : CH_OK;
-	}
-	st = look_back(d, out, since_ms, a, ret, err);
-	if (!st && ret->outcome == CHAN_UNSURE && now_wall_ms() - since_ms < NONCE_SAFE_MS)
-		ret->outcome = CHAN_NOT_SENT;
 	return st;
 }
 

@@ -117,18 +117,32 @@ ch_status discord_session_ready(const struct json *ready, struct discord_session
 
 /* -- out -- */
 
+/* Those that the portal must grant. flags: of the application that has it, for all guilds or for few (ApplicationFlags). */
+static const struct { const char *key, *label; bool def; unsigned bit, flags; } privileged[] = {
+	{ "intents.messageContent", "Message Content Intent", true, MESSAGE_CONTENT, 3 << 18 },
+	{ "intents.guildMembers", "Server Members Intent", false, GUILD_MEMBERS, 3 << 14 },
+	{ "intents.presence", "Presence Intent", false, GUILD_PRESENCES, 3 << 12 },
+};
+
 unsigned discord_intents(const struct chan_cfg *cfg)
 {
 	unsigned bits = GUILDS | GUILD_MESSAGES | GUILD_MESSAGE_REACTIONS | DIRECT_MESSAGES | DIRECT_MESSAGE_REACTIONS |
 			GUILD_MESSAGE_POLLS | DIRECT_MESSAGE_POLLS;
 
-	if (chan_cfg_bool(cfg, "intents.messageContent", true))
-		bits |= MESSAGE_CONTENT;
-	if (chan_cfg_bool(cfg, "intents.guildMembers", false))
-		bits |= GUILD_MEMBERS;
-	if (chan_cfg_bool(cfg, "intents.presence", false))
-		bits |= GUILD_PRESENCES;
+	for (size_t i = 0; i < CH_ARRAY_LEN(privileged); i++)
+		if (chan_cfg_bool(cfg, privileged[i].key, privileged[i].def))
+			bits |= privileged[i].bit;
 	return bits;
+}
+
+const char *discord_switches(const struct chan_cfg *cfg, int64_t app_flags, struct arena *a)
+{
+	const char *list = "";
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(privileged); i++)
+		if (chan_cfg_bool(cfg, privileged[i].key, privileged[i].def) && !(app_flags & privileged[i].flags))
+			list = arena_printf(a, "%s%s%s", list, *list ? ", " : "", privileged[i].label);
+	return list;
 }
 
 void discord_write_heartbeat(struct buf *out, int64_t seq)
@@ -204,6 +218,8 @@ void discord_write_resume(struct buf *out, const char *token, const struct disco
 
 /* -- close codes -- */
 
+#define DISALLOWED_INTENTS 4014
+
 static const struct close_code {
 	unsigned code;
 	enum discord_after after;
@@ -220,14 +236,18 @@ static const struct close_code {
 	{ 4011, DISCORD_AFTER_FATAL, "Discord requires sharding: the bot is in more guilds than one login may serve" },
 	{ 4012, DISCORD_AFTER_FATAL, "Discord no longer speaks Gateway version 10: update chela" },
 	{ 4013, DISCORD_AFTER_FATAL, "Discord does not know the intents: check channels.discord.intents, or update chela" },
-	{ 4014, DISCORD_AFTER_FATAL, "Discord refuses a privileged intent: switch on Message Content Intent at "
-				     "https://discord.com/developers/applications (Bot), or set "
-				     "channels.discord.intents.messageContent to false" },
 };
 
-enum discord_after discord_close_means(unsigned code, const char **ret_help)
+enum discord_after discord_close_means(unsigned code, const struct chan_cfg *cfg, struct arena *a, const char **ret_help)
 {
 	*ret_help = NULL;
+	if (code == DISALLOWED_INTENTS) {
+		/* Which of them it is, Discord does not say. */
+		*ret_help = arena_printf(a, "Discord refuses a privileged intent: switch on %s at "
+					 "https://discord.com/developers/applications (Bot), or set it to false in "
+					 "channels.discord.intents", discord_switches(cfg, 0, a));
+		return DISCORD_AFTER_FATAL;
+	}
 	for (size_t i = 0; i < CH_ARRAY_LEN(close_codes); i++) {
 		if (close_codes[i].code == code) {
 			*ret_help = close_codes[i].help;

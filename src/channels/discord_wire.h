@@ -53,13 +53,15 @@ CH_MUST_USE ch_status discord_session_ready(const struct json *ready, struct dis
 
 /* The intents that these keys ask for. */
 unsigned discord_intents(const struct chan_cfg *cfg);
+/* Switches of the portal that they need and that the application's flags do not have: "Message Content Intent, …"; "": none. */
+const char *discord_switches(const struct chan_cfg *cfg, int64_t app_flags, struct arena *a);
 void discord_write_heartbeat(struct buf *out, int64_t seq);
 void discord_write_identify(struct buf *out, const char *token, const struct chan_cfg *cfg);
 void discord_write_resume(struct buf *out, const char *token, const struct discord_session *s);
 
 /* What a close code means for the next connection. */
 enum discord_after { DISCORD_AFTER_RESUME, DISCORD_AFTER_IDENTIFY, DISCORD_AFTER_FATAL };
-/* *ret_help: what a person must do, for FATAL; else NULL. */
-enum discord_after discord_close_means(unsigned code, const char **ret_help);
+/* *ret_help: what a person must do, for FATAL, on the arena; else NULL. */
+enum discord_after discord_close_means(unsigned code, const struct chan_cfg *cfg, struct arena *a, const char **ret_help);
 
 #endif

@@ -11,7 +11,8 @@
  *	discord.fault('POST /channels/:id/messages', 'cut-after');
  *
  * Faults of the next matching request: a number (that status, nothing done), 'cut-before' and 'cut-after' (the connection dies
- * before or after it was done), 'silent-before' and 'silent-after' (no answer until stop()), 'limit' and 'limit-global' (429).
+ * before or after it was done), 'silent-before' and 'silent-after' (no answer until stop()), 'limit' and 'limit-global' (429), and
+ * 'limit-edge' (429 of what stands before Discord: a page, no JSON); 'slow' (done after a while).
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -47,6 +48,7 @@ export class DiscordDouble {
 	isDeaf = false;                  /* heartbeats are not answered: a zombie */
 	identifies = 1000;               /* left for today */
 	limits = {};                     /* "POST /channels/:id/messages" -> {limit, ms} */
+	uploadMax = 10 << 20;            /* bytes of one request, as for a server without boosts */
 	requests = new Log();            /* {method, path, route, body, status} */
 	out = new Log();                 /* messages and follow-ups of the bot, as they stand when they were made */
 	callbacks = new Log();           /* answers to interactions */
@@ -212,6 +214,12 @@ export class DiscordDouble {
 	submit(user, channel, customId, fields) {
 		return this.#interact(user, channel, InteractionType.ModalSubmit, { custom_id: customId, components: Object.entries(fields).map(
 			([id, value]) => ({ type: 1, components: [{ type: 4, custom_id: id, value }] })) });
+	}
+
+	/* A choice of a menu. */
+	choose(user, channel, id, customId, values) {
+		return this.#interact(user, channel, InteractionType.MessageComponent, { custom_id: customId, component_type: 3, values },
+			{ message: this.#find(channel, id) });
 	}
 
 	#interact(user, channel, type, data, extra = {}) {
@@ -472,6 +480,8 @@ export class DiscordDouble {
 		try {
 			if (fault === 'cut-before' || fault === 'silent-before')
 				return this.#vanish(res, fault);
+			if (fault === 'slow')
+				await new Promise((resolve) => setTimeout(resolve, 400));
 			const answer = await this.#act(rq, found, fault, entry);
 
 			if (fault === 'cut-after' || fault === 'silent-after')
@@ -480,7 +490,7 @@ export class DiscordDouble {
 		} catch (e) {
 			if (!(e instanceof Refusal))
 				this.broken = e;
-			return this.#reply(res, entry, e instanceof Refusal ? { status: e.status, body: e.body, headers: e.headers }
+			return this.#reply(res, entry, e instanceof Refusal ? { status: e.status, body: e.body, headers: e.headers, page: e.page }
 				: { status: 500, body: { message: `the double failed: ${e.stack}`, code: 0 } });
 		} finally {
 			this.requests.push(entry);
@@ -500,8 +510,12 @@ export class DiscordDouble {
 		return this.#held.add(res);
 	}
 
-	#reply(res, entry, { status = 200, body, headers = {}, file }) {
+	#reply(res, entry, { status = 200, body, headers = {}, file, page }) {
 		entry.status = status;
+		if (page) {
+			res.writeHead(status, { 'content-type': 'text/html', ...headers });
+			return res.end(page);
+		}
 		if (file) {
 			res.writeHead(200, { 'content-type': file.type, 'content-length': file.data.length });
 			return res.end(file.data);
@@ -543,6 +557,13 @@ export class DiscordDouble {
 		const headers = { 'x-ratelimit-bucket': name, 'x-ratelimit-limit': String(limit.limit), 'x-ratelimit-remaining': String(Math.max(b.left - 1, 0)),
 			'x-ratelimit-reset-after': after.toFixed(3), 'x-ratelimit-reset': (b.resetAt / 1000).toFixed(3) };
 
+		if (fault === 'limit-edge') {
+			const e = new Refusal(429, 0, '');
+
+			e.page = '<html>error code: 1015</html>';
+			e.headers = { 'retry-after': String(Math.ceil(this.retryAfter ?? 0.2)) };
+			throw e;
+		}
 		if (fault === 'limit-global' || fault === 'limit' || b.left <= 0) {
 			const global = fault === 'limit-global', wait = fault ? this.retryAfter ?? 0.2 : after;
 			const e = new Refusal(429, 0, 'You are being rate limited.');
@@ -562,6 +583,8 @@ export class DiscordDouble {
 		rq.files = [];
 		if (!rq.raw.length)
 			return;
+		if (rq.raw.length > this.uploadMax)
+			refuse(413, Code.RequestEntityTooLarge, 'Request entity too large');
 		if (type.startsWith('application/json')) {
 			try {
 				rq.body = JSON.parse(rq.raw.toString('utf8'));
@@ -647,10 +670,19 @@ export class DiscordDouble {
 		return { body: { user: this.users.get(user), ...this.#member(user) } };
 	}
 
+	/* Threads and posts that are not archived. */
+	activeThreads(rq, guild) {
+		if (guild !== GUILD)
+			refuse(404, 10004, 'Unknown Guild');
+		return { body: { threads: [...this.channels.values()].filter((c) => c.thread_metadata && !c.thread_metadata.archived && !this.hidden.has(c.id)),
+			members: [] } };
+	}
+
 	listMessages(rq, channel) {
 		const limit = Number(rq.query.get('limit') ?? 50);
 
-		this.#room(channel);
+		if (this.#room(channel).type === ChannelType.GuildForum)
+			refuse(400, 50024, 'Cannot execute action on this channel type');
 		if (!(limit >= 1 && limit <= 100))
 			refuse(400, Code.InvalidFormBodyOrContentType, 'Invalid Form Body');
 		const after = rq.query.get('after'), all = this.messages.get(channel) ?? [];
@@ -812,9 +844,9 @@ export class DiscordDouble {
 		return { status: 204 };
 	}
 
-	/* What only the invoker sees is in no room. */
-	#answer(x, rq, id = snowflake()) {
-		const flags = (rq.body.flags ?? 0) | (x.flags & MessageFlags.Ephemeral);
+	/* What only the invoker sees is in no room. Only what takes the place of the first answer is as that was said to be. */
+	#answer(x, rq, id = snowflake(), isFirst = true) {
+		const flags = (rq.body.flags ?? 0) | (isFirst ? x.flags & MessageFlags.Ephemeral : 0);
 		const room = this.channels.get(x.channel);
 
 		checkMessage(rq.body, { files: rq.files.length });
@@ -832,7 +864,9 @@ export class DiscordDouble {
 		if (app !== BOT || !x.acked)
 			refuse(404, 10015, 'Unknown Webhook');
 		/* The first follow-up of a deferred answer takes the place of what was deferred. */
-		return { body: this.#answer(x, rq) };
+		if (x.original?.flags & MessageFlags.Loading)
+			return { body: x.original = this.#answer(x, rq, x.original.id) };
+		return { body: this.#answer(x, rq, snowflake(), false) };
 	}
 
 	getOriginal(rq, app, token) {
@@ -874,6 +908,7 @@ const ROUTES = [
 	['POST', '/users/@me/channels', P.openDm],
 	['GET', '/channels/:id', P.getChannel],
 	['GET', '/guilds/:id/members/:id', P.getMember],
+	['GET', '/guilds/:id/threads/active', P.activeThreads],
 	['GET', '/channels/:id/messages', P.listMessages],
 	['POST', '/channels/:id/messages', P.createMessage],
 	['GET', '/channels/:id/messages/:id', P.getMessage],

@@ -155,3 +155,54 @@ test('a send whose fate is not known is shown once', { timeout: 60000 }, async (
 	await w.reply('m-lost');
 	assert.deepEqual(w.counts(dm, ['m-lost']), [1]);
 });
+
+const ORIGINAL = 'PATCH /webhooks/:id/:token/messages/@original', FOLLOW_UP = 'POST /webhooks/:id/:token', THREADS = 'POST /channels/:id/threads';
+const dead = async (w) => JSON.parse((await w.gw.cli(['channels', 'dead-letters', 'list', '--json'])).stdout);
+
+test('an answer to a command is shown once, to its user alone, whenever the gateway is killed', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double, dm = d.dm(USERS.ada);
+	const answers = () => d.out.items.filter((m) => /model/i.test(m.content));
+
+	/* Done, and not heard of; then not done. */
+	for (const [n, kind] of ['silent-after', 'silent-before'].entries()) {
+		d.fault(ORIGINAL, kind);
+		d.slash(USERS.ada, ROOMS.general, 'status');
+		await d.requests.find((r) => r.route === ORIGINAL && !r.status, { from: d.requests.items.length, what: 'the answer to be tried' });
+		await w.gw.kill();
+		await w.gw.launch();
+		await until(() => answers().length === n + 1, `answer ${n + 1}`);
+		await w.round(USERS.ada, dm, `after it m-${n}`);
+	}
+	assert.deepEqual(answers().map((m) => m.ephemeral), [true, true]);
+	assert.deepEqual(d.shown(ROOMS.general), []);
+	assert.equal(JSON.stringify(await dead(w)).includes('unsure'), false);
+});
+
+test('parts of a public answer, and posts of a forum, are shown once over a kill', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { discord: { slashCommand: { ephemeral: false } } });
+	const d = w.double, dm = d.dm(USERS.ada);
+
+	w.answer = (text) => (/m-parts/.test(text) ? `${'many words '.repeat(250)}end m-parts` : `re ${text.match(/m-[a-z0-9]+/g).at(-1)}`);
+	d.fault(FOLLOW_UP, 'silent-after');
+	d.slash(USERS.ada, ROOMS.general, 'nothing-we-have', { args: 'm-parts' });
+	await d.sent((m) => /end m-parts/.test(m.content));
+	await w.gw.kill();
+	await w.gw.launch();
+	await w.round(USERS.ada, dm, 'after it m-1');
+	assert.equal(d.shown(ROOMS.general).length, 2, JSON.stringify(d.shown(ROOMS.general)));
+
+	for (const kind of ['silent-after', 'silent-before']) {
+		const c = await w.gw.connect();
+
+		d.fault(THREADS, kind);
+		c.call('send', { channel: 'discord', to: `channel:${ROOMS.forum}`, message: `By ${kind}\n\nthe body`, idempotencyKey: kind }).catch(() => undefined);
+		await d.requests.find((r) => r.route === THREADS && !r.status, { from: d.requests.items.length, what: 'the post to be tried' });
+		await w.gw.kill();
+		await w.gw.launch();
+		await until(() => [...d.channels.values()].some((x) => x.name === `By ${kind}`), `the post by ${kind}`);
+		await w.round(USERS.ada, dm, `after that m-${kind.slice(7)}`);
+		assert.equal([...d.channels.values()].filter((x) => x.name === `By ${kind}`).length, 1);
+	}
+	assert.equal(JSON.stringify(await dead(w)).includes('unsure'), false);
+});

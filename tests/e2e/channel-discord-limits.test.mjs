@@ -79,6 +79,64 @@ test('with an interaction that can be answered no more, the answer goes to the r
 	assert.equal(m.ephemeral, false);
 });
 
+test('an answer does not overtake the acknowledgement of its command', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double;
+
+	d.fault('POST /interactions/:id/:token/callback', 'slow');
+	const token = d.slash(USERS.ada, ROOMS.general, 'status');
+	const m = await d.sent((x) => /model/i.test(x.content));
+
+	assert.deepEqual([m.id, m.ephemeral], [d.interactions.get(token).original.id, true]);
+});
+
+test('what was for one person alone is shown to nobody else when the interaction can be answered no more', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { discord: { streaming: { mode: 'partial' } } });
+	const d = w.double;
+
+	d.fault('POST /interactions/:id/:token/callback', 500);
+	d.slash(USERS.ada, ROOMS.general, 'status');
+	const m = await d.sent((x) => /model/i.test(x.content));
+
+	assert.equal(m.room, d.dm(USERS.ada));
+	/* Nor as a preview of an answer that is still being made, when one in a DM is seen. */
+	let go;
+	const shown = new Promise((resolve) => (go = resolve));
+
+	w.answer = async (text, call) => {
+		call.text('the first half of a long enough sentence, ');
+		await shown;
+		return `and the second ${text.match(/m-\w+/g).at(-1)}`;
+	};
+	d.slash(USERS.ada, ROOMS.general, 'nothing-we-have', { args: 'm-live' });
+	await until(() => w.heard.some((h) => h.text.includes('m-live')), 'the command to be thought about');
+	d.say(USERS.ada, d.dm(USERS.ada), 'slowly m-dm');
+	await d.sent((x) => /first half/.test(x.content), { what: 'the preview in the DM' });
+	go();
+	const whole = await d.sent((x) => /second m-live/.test(x.content));
+
+	assert.equal(whole.ephemeral, true);
+	assert.deepEqual(d.shown(ROOMS.general), []);
+});
+
+test('a limit that is not said in JSON holds for the whole login', { timeout: 60000 }, async (t) => {
+	const w = await start(t);
+	const d = w.double;
+	const c = await w.gw.connect();
+	const send = (room, message) => c.call('send', { channel: 'discord', to: `channel:${room}`, message, idempotencyKey: randomUUID() });
+
+	d.retryAfter = 1;
+	d.fault(POST, 'limit-edge');
+	const first = send(ROOMS.quiet, 'one');
+	const { item } = await d.requests.find((r) => r.route === POST && r.status === 429);
+
+	await Promise.all([first, send(ROOMS.general, 'two')]);
+	await c.close();
+	assert.deepEqual([d.shown(ROOMS.quiet), d.shown(ROOMS.general)], [['one'], ['two']]);
+	for (const r of d.requests.items.filter((x) => x.route === POST && x.status === 200))
+		assert.ok(r.at >= item.at + 900, `a request ${r.at - item.at} ms after the refusal`);
+});
+
 test('a gateway that is not Discord gets no token', { timeout: 60000 }, async (t) => {
 	const other = await DiscordDouble.start();
 

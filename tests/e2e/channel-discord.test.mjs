@@ -10,8 +10,8 @@ const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 let w, d, dm, c;
 
 before(async () => {
-	w = await DiscordWorld.start(null, { discord: { guilds: { [GUILD]: { users: [USERS.ada], roles: [ROLES.ops] } },
-		reactionNotifications: 'all', mentionAliases: { Lead: USERS.bob }, status: 'idle', activity: 'Harbour watch' } });
+	w = await DiscordWorld.start(null, { discord: { guilds: { [GUILD]: { users: [USERS.ada], roles: [ROLES.ops], reactionNotifications: 'all' } },
+		mentionAliases: { Lead: USERS.bob }, status: 'idle', activity: 'Harbour watch' } });
 	d = w.double;
 	dm = d.dm(USERS.ada);
 	await w.up();
@@ -103,6 +103,9 @@ test('stickers and polls are put into words', async () => {
 	for (const [more, words] of [
 		[{ sticker_items: [{ id: '1000000000000007001', name: 'wave', format_type: 3 }] }, /wave/],
 		[{ poll: { question: { text: 'Tea?' }, answers: [{ poll_media: { text: 'yes' } }] } }, /Poll: Tea\?/],
+		[{ sticker_items: [{ id: '1000000000000007002', name: 'nod', format_type: 4 }] }, /sticker/],
+		[{ flags: 1 << 13, attachments: [d.attach(dm, 'voice-message.ogg', 'audio/ogg', Buffer.concat([Buffer.from('OggS\0\x02'), Buffer.alloc(60)]))] },
+			/audio|voice/],
 	]) {
 		const before = d.out.items.length;
 
@@ -122,6 +125,22 @@ test('reactions, edits and deletions are told with the next turn', async () => {
 	await w.round(USERS.ada, dm, 'third m-three');
 	assert.match(heard('m-three'), /👍/);
 	assert.match(heard('m-three'), /no typo/);
+	const gone = d.say(USERS.ada, dm, 'a slip m-four');
+
+	await w.reply('m-four');
+	d.delete(dm, gone.id);
+	d.vote(USERS.ada, dm, ours.id, 2);
+	await w.round(USERS.ada, dm, 'fifth m-five');
+	assert.match(heard('m-five'), /deleted/);
+	assert.match(heard('m-five'), /answered the poll/);
+});
+
+test('in a room the guild says which reactions are told', async () => {
+	const m = d.say(USERS.ada, ROOMS.general, 'a remark of hers');
+
+	d.react(USERS.ada, ROOMS.general, m.id, '🌊');
+	await w.round(USERS.ada, ROOMS.general, `${me} seen? m-wave`);
+	assert.match(heard('m-wave'), /🌊/);
 });
 
 test('a slash command is acknowledged at once and answered in its place, for its user alone', async () => {
@@ -141,6 +160,23 @@ test('a press is acknowledged without a word', async () => {
 	const { item } = await d.callbacks.find((x) => x.token === token);
 
 	assert.equal(item.type, 6);
+});
+
+test('a button that an agent sends comes back as words, a menu and a form with what was chosen', async () => {
+	await c.call('message.action', { channel: 'discord', action: 'send', idempotencyKey: randomUUID(), params: { to: `user:${USERS.ada}`, message: 'Soup?',
+		presentation: { blocks: [{ type: 'buttons', buttons: [{ label: 'Yes', value: 'm-soup', style: 'primary' }] }] } } });
+	const card = await d.sent((m) => m.content === 'Soup?');
+
+	assert.deepEqual(card.components[0].components.map((b) => [b.label, b.style]), [['Yes', 1]]);
+	d.press(USERS.ada, dm, card.id, card.components[0].components[0].custom_id);
+	await w.reply('m-soup');
+	assert.match(w.asked('m-soup').text, /callback_data: m-soup/);
+	d.choose(USERS.ada, dm, card.id, 'menu', ['leek', 'm-leek']);
+	await w.reply('m-leek');
+	assert.match(w.asked('m-leek').text, /leek, m-leek/);
+	d.submit(USERS.ada, dm, 'form', { why: 'm-form' });
+	await w.reply('m-form');
+	assert.match(w.asked('m-form').text, /why: m-form/);
 });
 
 test('a long answer is cut at 2000 characters and 17 lines, and fences are closed', async () => {
@@ -206,6 +242,22 @@ test('a message to a forum becomes a post', async () => {
 
 	assert.equal(post.name, 'An idea');
 	assert.match(d.shown(post.id)[0], /the body/);
+	/* Who answers in it is in a thread of the forum. */
+	await w.round(USERS.ada, post.id, `${me} good m-post`);
+	assert.ok((await c.call('sessions.list')).sessions.some((s) => s.key.endsWith(`discord:channel:${ROOMS.forum}:thread:${post.id}`)));
+});
+
+test('a long message to a forum is one post', async () => {
+	const posts = () => [...d.channels.values()].filter((x) => x.parent_id === ROOMS.forum);
+	const before = posts().length;
+
+	await c.call('send', { channel: 'discord', to: `channel:${ROOMS.forum}`, message: `Plans\n\n${'many words '.repeat(400)}the end`,
+		idempotencyKey: randomUUID() });
+	assert.equal(posts().length, before + 1);
+	const shown = d.shown(posts().at(-1).id);
+
+	assert.equal(shown.length, 3);
+	assert.match(shown[2], /the end$/);
 });
 
 test('what Discord refuses is said, and nothing is sent', async () => {
@@ -216,7 +268,12 @@ test('what Discord refuses is said, and nothing is sent', async () => {
 	await refused(ROOMS.general);
 	await refused('#general');
 	d.closedDms = new Set([USERS.eve]);
-	await refused(`user:${USERS.eve}`);
+	await assert.rejects(c.call('send', { channel: 'discord', to: `user:${USERS.eve}`, message: 'x', idempotencyKey: randomUUID() }),
+		/50007.*direct messages/);
+	d.uploadMax = 1000;
+	await assert.rejects(c.call('send', { channel: 'discord', to: `channel:${ROOMS.quiet}`, message: 'x', buffer: Buffer.alloc(2000).toString('base64'),
+		filename: 'big.bin', contentType: 'application/octet-stream', idempotencyKey: randomUUID() }), /larger than Discord takes/);
+	d.uploadMax = 10 << 20;
 });
 
 test('status with a probe says who we are and what is missing', async () => {

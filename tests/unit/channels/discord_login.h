@@ -28,6 +28,7 @@ static inline struct discord *discord_login(const char *section)
 		ch_bug(__FILE__, __LINE__, "the configuration of a test");
 	d->refs = 1;
 	d->cfg = chan_cfg_new(c, "discord", NULL);
+	d->hides_answers = chan_cfg_bool(d->cfg, "slashCommand.ephemeral", true);
 	d->api = ch_strdup("https://discord.com/api/v10");
 	d->rate = discord_rate_new();
 	d->rooms = map_new();

@@ -54,6 +54,30 @@ static void test_targets(void **state)
 	}
 }
 
+/* What a guild says that is not read here is said to be so. */
+static void test_keys_of_guilds_are_checked(void **state)
+{
+	static const char text[] = "{channels:{discord:{token:'t',guilds:{'" GUILD "':{requireMention:false,slug:'harbour',reqireMention:true,"
+				   "presenceEvents:{channelId:'" ROOM "'},users:[" ADA "],channels:{'*':{enabled:true},'" ROOM "':{autoThread:true,"
+				   "requireMention:'no',tools:{deny:['exec']}}}}}}}}";
+	CH_AUTO(config_unref) struct config *c = NULL;
+	const struct config_issue *issues;
+	const char *all = "";
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	size_t count;
+
+	assert_int_equal(config_parse(text, strlen(text), NULL, &c, NULL), CH_OK);
+	issues = config_issues(c, &count);
+	for (size_t i = 0; i < count; i++)
+		all = arena_printf(a, "%s%s: %s\n", all, issues[i].path, issues[i].message);
+	assert_non_null(strstr(all, "reqireMention: unknown key, kept as it is; did you mean requireMention?"));
+	assert_non_null(strstr(all, "requireMention: expected true or false, got a string"));
+	assert_non_null(strstr(all, "presenceEvents"));
+	assert_non_null(strstr(all, "autoThread"));
+	assert_null(strstr(all, "slug"));
+	assert_int_equal(count, 3);
+}
+
 static bool may_reach(struct discord *d, const char *address, bool is_gateway)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -157,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ids_of_people_and_rooms),
 		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_keys_of_guilds_are_checked),
 		cmocka_unit_test(test_threat_ssrf_only_discords_hosts),
 		cmocka_unit_test(test_rooms_that_have_something_newer),
 		cmocka_unit_test(test_threat_dos_rooms_to_ask_are_bounded),

@@ -150,6 +150,17 @@ static void test_files(void **state)
 	assert_int_equal(in->media[0].kind, CHAN_VOICE);
 }
 
+/* Programs put their words into embeds; under a person's message they are previews of links. */
+static void test_embeds_of_programs(void **state)
+{
+	const struct chan_in *in = one(*state, "MESSAGE_CREATE", "{" BASE ",webhook_id:'1000000000000008001',content:'',embeds:[{title:'Build 7',"
+				       "description:'failed'},{description:'see log'},{}]}");
+
+	assert_string_equal(in->text, "Build 7\nfailed\nsee log");
+	in = one(*state, "MESSAGE_CREATE", "{" BASE ",content:'https://example.com',embeds:[{title:'Example'}]}");
+	assert_string_equal(in->text, "https://example.com");
+}
+
 static void test_poll_is_readable(void **state)
 {
 	assert_string_equal(one(*state, "MESSAGE_CREATE", "{" BASE ",content:'',poll:{question:{text:'Tea?'},answers:[{poll_media:{text:'yes'}},"
@@ -227,6 +238,7 @@ static void test_command(void **state)
 	assert_int_equal(h.kind, 'c');
 	assert_string_equal(h.token, "aW50-x.y_z");
 	assert_string_equal(h.app, SELF);
+	assert_string_equal(h.only, ADA);
 	assert_true(h.expires_ms > now_wall_ms() + 14 * 60000);
 	in = one(w, "INTERACTION_CREATE", "{" ASK ",type:2,data:{name:'a',options:[{name:'b',type:2,options:[{name:'c',type:1,options:["
 		 "{name:'n',type:4,value:7},{name:'f',type:5,value:true}]}]}]}}");
@@ -243,7 +255,7 @@ static void test_press_and_form(void **state)
 	assert_int_equal(in->kind, CHAN_IN_PRESS);
 	assert_string_equal(in->data, "tok1");
 	assert_string_equal(in->message_id, M);
-	assert_true(discord_handle_read(w->a, in->handle, &h) && h.kind == 'u');
+	assert_true(discord_handle_read(w->a, in->handle, &h) && h.kind == 'u' && !h.only);
 	in = one(w, "INTERACTION_CREATE", "{" ASK ",type:3,data:{custom_id:'menu',component_type:3,values:['a','b']}}");
 	assert_string_equal(in->text, "a, b");
 	in = one(w, "INTERACTION_CREATE", "{" ASK ",type:5,data:{custom_id:'form',components:[{type:1,components:[{custom_id:'why',value:'so'}]},"
@@ -296,11 +308,12 @@ static void test_threat_spoofing_changed_names(void **state)
 static void test_handles_that_are_none(void **state)
 {
 	static const char *const texts[] = {
-		"", "c", "c:1:2:3:t", "x:" SELF ":" M ":1:t", "c:" SELF ":" M ":soon:t", "c:" SELF ":" M ":1:", "c:" SELF ":" M ":1:a/../b",
-		"c:" SELF ":" M ":1:a?b", "c:../x:" M ":1:t",
+		"", "c", "c:1:2::3:t", "x:" SELF ":" M "::1:t", "c:" SELF ":" M "::soon:t", "c:" SELF ":" M "::1:", "c:" SELF ":" M "::1:a/../b",
+		"c:" SELF ":" M "::1:a?b", "c:../x:" M "::1:t", "c:" SELF ":" M ":ada:1:t", "c:" SELF ":" M ":1:t",
 	};
 	struct discord_handle h;
 
+	assert_true(discord_handle_read(((struct world *)*state)->a, "c:" SELF ":" M "::1:t", &h) && !h.only);
 	for (size_t i = 0; i < CH_ARRAY_LEN(texts); i++)
 		assert_false(discord_handle_read(((struct world *)*state)->a, texts[i], &h));
 }
@@ -342,6 +355,7 @@ int main(void)
 		T(test_mentions),
 		T(test_reply_and_forward),
 		T(test_files),
+		T(test_embeds_of_programs),
 		T(test_poll_is_readable),
 		T(test_what_is_not_told),
 		T(test_edit_and_delete),

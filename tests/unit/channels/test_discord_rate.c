@@ -22,7 +22,6 @@ static void test_routes(void **state)
 		{ "PUT", "/channels/" A "/messages/" B "/reactions/%F0%9F%91%80/@me", "PUT /channels/:id/messages/:id/reactions/:id/@me", A },
 		{ "GET", "/guilds/" B "/members/" A, "GET /guilds/:id/members/:id", B },
 		{ "POST", "/interactions/" A "/aW50-ab.c/callback", "POST /interactions/:id/:id/callback", "" },
-		{ "POST", "/webhooks/" A "/aW50-ab.c?wait=true", "POST /webhooks/:id/:id", A },
 		{ "GET", "/gateway/bot", "GET /gateway/bot", "" },
 		{ "POST", "/users/@me/channels", "POST /users/@me/channels", "" },
 	};
@@ -34,6 +33,21 @@ static void test_routes(void **state)
 		assert_string_equal(r.route, want[i].route);
 		assert_string_equal(r.major, want[i].major);
 	}
+}
+
+/* Each interaction is a webhook of its own: one person's answers do not use up another's. */
+static void test_an_interaction_counts_by_its_token(void **state)
+{
+	struct discord_route one, other, original;
+
+	discord_route("POST", "/webhooks/" A "/aW50-ab.c?wait=true", &one);
+	discord_route("POST", "/webhooks/" A "/aW50-ab.d?wait=true", &other);
+	discord_route("GET", "/webhooks/" A "/aW50-ab.c/messages/@original", &original);
+	assert_string_equal(one.route, "POST /webhooks/:id/:id");
+	assert_string_equal(other.route, one.route);
+	assert_string_not_equal(one.major, other.major);
+	assert_string_equal(original.major, one.major);
+	assert_string_equal(original.route, "GET /webhooks/:id/:id/messages/@original");
 }
 
 static void test_a_route_never_overflows(void **state)
@@ -184,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_an_interaction_counts_by_its_token),
 		cmocka_unit_test(test_a_route_never_overflows),
 		cmocka_unit_test(test_a_bucket_counts_per_channel),
 		cmocka_unit_test(test_two_routes_of_one_bucket),

@@ -47,10 +47,11 @@ static void test_edit_takes_buttons_away(void **state)
 static void test_follow_up_for_one_person(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	struct chan_out out = { .text = "x", .key = KEY, .ephemeral_to = ADA };
+	struct chan_out out = { .text = "x", .key = KEY };
 
-	assert_non_null(strstr(body(a, "", &out, DISCORD_BODY_FOLLOW_UP), "\"flags\":68"));
-	assert_null(strstr(body(a, "", &out, DISCORD_BODY_FOLLOW_UP), "nonce"));
+	assert_non_null(strstr(body(a, "", &out, DISCORD_BODY_WHISPER), "\"flags\":68"));
+	assert_non_null(strstr(body(a, "", &out, DISCORD_BODY_FOLLOW_UP), "\"flags\":4}"));
+	assert_null(strstr(body(a, "", &out, DISCORD_BODY_WHISPER), "nonce"));
 }
 
 static size_t rows(const struct json *v)
@@ -139,7 +140,10 @@ static void test_error_texts(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 
-	assert_string_equal(error_text(a, "{message:'Missing Access',code:50001}"), "Missing Access (50001)");
+	assert_string_equal(error_text(a, "{message:'Missing Access',code:50001}"),
+			    "Missing Access (50001); give the bot's role View Channel there");
+	assert_non_null(strstr(error_text(a, "{message:'Cannot send messages to this user',code:50007}"), "(50007); they must allow"));
+	assert_string_equal(error_text(a, "{message:'Unknown Emoji',code:10014}"), "Unknown Emoji (10014)");
 	assert_string_equal(error_text(a, "{message:'Invalid Form Body',code:50035,errors:{content:{_errors:[{code:'X',message:'Must be 2000 or"
 			    " fewer in length.'}]},components:{'0':{label:{_errors:[{message:'Too long'}]}}}}}"),
 			    "Invalid Form Body (50035): content: Must be 2000 or fewer in length.; components.0.label: Too long");

@@ -173,13 +173,20 @@ static void test_close_codes(void **state)
 		{ 4014, DISCORD_AFTER_FATAL },
 	};
 
-	for (size_t i = 0; i < CH_ARRAY_LEN(want); i++) {
-		const char *help;
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO(discord_unref) struct discord *d = discord_login("intents:{guildMembers:true,presence:true}");
+	CH_AUTO(discord_unref) struct discord *plain = discord_login("");
+	const char *help;
 
-		assert_int_equal(discord_close_means(want[i].code, &help), want[i].after);
+	for (size_t i = 0; i < CH_ARRAY_LEN(want); i++) {
+		assert_int_equal(discord_close_means(want[i].code, d->cfg, a, &help), want[i].after);
 		assert_int_equal(help != NULL, want[i].after == DISCORD_AFTER_FATAL);
 		assert_true(!help || strlen(help) < CH_ERR_TEXT_MAX);
 	}
+	/* Which switches there are to look at. */
+	assert_non_null(strstr(help, "Message Content Intent, Server Members Intent, Presence Intent at https://"));
+	discord_close_means(4014, plain->cfg, a, &help);
+	assert_non_null(strstr(help, "switch on Message Content Intent at https://"));
 }
 
 int main(void)
