@@ -129,7 +129,8 @@ static void find_spoilers(struct md_doc *doc, struct md_block *b)
 	size_t first_new = doc->runs.len, open_run, close_run, run = b->run, end_run = b->run + b->runs;
 	uint32_t open, close, from = b->at;
 
-	if (b->kind == MD_CODE_BLOCK || !next_mark(doc, b, run, from, &open_run, &open))
+	if (b->kind == MD_CODE_BLOCK || !memmem(doc->text.data + b->at, b->len, "||", 2) ||
+	    !next_mark(doc, b, run, from, &open_run, &open))
 		return;
 	while (next_mark(doc, b, run, from, &open_run, &open) && next_mark(doc, b, open_run, open + 2, &close_run, &close)) {
 		if (close == open + 2) /* "||||" hides nothing */

@@ -30,6 +30,11 @@ static size_t width_of(const struct md_doc *doc, const struct md_cell *c)
 	uint32_t cp;
 
 	while (s < end) {
+		if (!(*s & 0x80)) {
+			width++;
+			s++;
+			continue;
+		}
 		s += utf8_decode(s, (size_t)(end - s), &cp);
 		width += (size_t)CH_MAX(md_api_width(cp), 0);
 	}

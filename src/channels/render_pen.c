@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "core/num.h"
 #include "core/str.h"
 
 struct mark { char open[13], close[14]; };
@@ -129,8 +130,11 @@ size_t pen_marks_len(enum chan_flavour flavour, unsigned styles)
 /* What closing it would take, in units. */
 static size_t cost_of_closing(const struct pen *p, unsigned style)
 {
-	struct pen dry = *p;
+	struct pen dry;
 
+	if (style != MD_LINK)
+		return strlen(marks[p->flavour][index_of(style)].close);
+	dry = *p;
 	dry.out = NULL;
 	put_style(&dry, style, false);
 	return dry.used - p->used;
@@ -256,10 +260,8 @@ void pen_between(struct pen *p, const struct md_block *next)
 
 static void put_marker(struct pen *p, const struct md_block *b)
 {
-	char number[16];
-	struct buf digits;
+	char number[NUM_TEXT_LEN];
 
-	buf_init(&digits, sizeof(number));
 	switch (b->marker) {
 	case MD_NO_MARKER:
 		break;
@@ -267,8 +269,8 @@ static void put_marker(struct pen *p, const struct md_block *b)
 		puts_mark(p, p->flavour == CHAN_DISCORD_MD || p->flavour == CHAN_PLAIN ? "- " : "• ");
 		break;
 	case MD_NUMBER:
-		buf_printf(&digits, "%u. ", b->number);
-		puts_mark(p, buf_str(&digits));
+		put(p, number, num_format_i64(b->number, number));
+		put(p, ". ", 2);
 		break;
 	case MD_TASK_OPEN:
 		puts_mark(p, "☐ ");
@@ -277,7 +279,6 @@ static void put_marker(struct pen *p, const struct md_block *b)
 		puts_mark(p, "☑ ");
 		break;
 	}
-	buf_done(&digits);
 }
 
 static const char *fence_close(const struct pen *p, const struct md_block *b)
@@ -459,20 +460,17 @@ static bool discord_escapes(const struct pen *p, const char *s, size_t n)
 	}
 }
 
-static bool is_special(enum chan_flavour flavour, char c)
-{
-	switch (flavour) {
-	case CHAN_TELEGRAM_HTML:
-		return c == '<' || c == '>' || c == '&' || c == '"';
-	case CHAN_SLACK_MRKDWN:
-		return c == '<' || c == '>' || c == '&';
-	case CHAN_DISCORD_MD:
-		return c == '*' || c == '_' || c == '~' || c == '`' || c == '|' || c == '\\' || c == '[' || c == ']' || c == '#' ||
-		       c == '>' || c == '-' || c == '+' || c == '<' || c == '@';
-	default:
-		return false;
-	}
-}
+#define OF_TELEGRAM (1 << CHAN_TELEGRAM_HTML)
+#define OF_SLACK (1 << CHAN_SLACK_MRKDWN)
+#define OF_DISCORD (1 << CHAN_DISCORD_MD)
+
+/* Characters that are not written as they are, by flavour. */
+static const unsigned char special[256] = {
+	['<'] = OF_TELEGRAM | OF_SLACK | OF_DISCORD, ['>'] = OF_TELEGRAM | OF_SLACK | OF_DISCORD, ['&'] = OF_TELEGRAM | OF_SLACK,
+	['"'] = OF_TELEGRAM, ['*'] = OF_DISCORD, ['_'] = OF_DISCORD, ['~'] = OF_DISCORD, ['`'] = OF_DISCORD, ['|'] = OF_DISCORD,
+	['\\'] = OF_DISCORD, ['['] = OF_DISCORD, [']'] = OF_DISCORD, ['#'] = OF_DISCORD, ['-'] = OF_DISCORD, ['+'] = OF_DISCORD,
+	['@'] = OF_DISCORD,
+};
 
 static void put_special(struct pen *p, const char *s, size_t n, size_t atom, bool is_code)
 {
@@ -508,12 +506,13 @@ static void put_special(struct pen *p, const char *s, size_t n, size_t atom, boo
 /* A line, or a piece of one; of `avail` bytes that could be looked at. */
 static void escape_text(struct pen *p, const char *s, size_t n, size_t avail, bool is_code)
 {
+	const unsigned char here = (unsigned char)(1 << p->flavour);
 	size_t i = 0;
 
 	while (i < n) {
 		size_t from = i, atom;
 
-		while (i < n && !is_special(p->flavour, s[i]))
+		while (i < n && !(special[(unsigned char)s[i]] & here))
 			i++;
 		put(p, s + from, i - from);
 		if (i == n)

@@ -9,11 +9,18 @@
 
 size_t render_len(const char *text, size_t len, enum chan_unit unit)
 {
-	size_t units = len;
+	size_t units = len, i = 0;
+	uint64_t eight;
 
 	if (unit == CHAN_BYTES)
 		return len;
-	for (size_t i = 0; i < len; i++) {
+	/* Most text is ASCII, where a byte is a unit. */
+	for (; i + sizeof(eight) <= len; i += sizeof(eight)) {
+		memcpy(&eight, text + i, sizeof(eight));
+		if (eight & 0x8080808080808080)
+			break;
+	}
+	for (; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
 		/* Bytes that go on a character count nothing; one of four bytes is two of UTF-16. */

@@ -64,7 +64,8 @@ bool buf_reserve(struct buf *b, size_t more)
 
 void buf_append(struct buf *b, const void *p, size_t n)
 {
-	if (!n || !buf_reserve(b, n))
+	/* Mostly there is room. */
+	if (!n || ((b->failed || n >= b->cap - b->len) && !buf_reserve(b, n)))
 		return;
 	memcpy(b->data + b->len, p, n);
 	b->len += n;
