@@ -194,13 +194,13 @@ CH_MUST_USE ch_status agent_abort(struct agent_host *h, const char *session_key,
 
 /*
  * Waits until the run ended (CH_OK, *ret filled on the arena) or the deadline (CH_E_TIMEOUT). CH_E_NOT_FOUND: never heard of it.
- * ret->outcome is an object {terminalReceipt?, terminalReply?, stopReason, usage, provider, model, durationMs}.
+ * ret->outcome is an object {terminalReceipt?, terminalReply?, stopReason, usage, provider, model, thinkingLevel, durationMs}.
  */
 CH_FIBER CH_MUST_USE ch_status agent_wait(struct agent_host *h, const char *run_id, int64_t deadline_ms, struct arena *a,
 					  struct input_row *ret, struct ch_err *err);
 
-/* The run in flight of a session: *ret_text is the reply so far (arena). CH_E_NOT_FOUND: none. */
-struct run_in_flight { const char *run_id; const char *text; int64_t started_at; };
+/* The run in flight of a session: the reply so far, and who is asked for it (NULL: not known yet). CH_E_NOT_FOUND: none. */
+struct run_in_flight { const char *run_id, *text, *provider, *model, *thinking; int64_t started_at; };
 CH_MUST_USE ch_status agent_in_flight(struct agent_host *h, const char *session_key, struct arena *a, struct run_in_flight *ret, struct ch_err *err);
 /* Ids of all runs of a session, running first; NULL-ended on the arena. */
 const char *const *agent_active_runs(struct agent_host *h, const char *session_key, struct arena *a);

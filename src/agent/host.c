@@ -404,6 +404,8 @@ ch_status agent_in_flight(struct agent_host *h, const char *session_key, struct 
 	*ret = (struct run_in_flight){
 		.run_id = arena_strdup(a, r->event_id),
 		.text = arena_strndup(a, buf_str(&r->reply), r->reply.len),
+		.provider = arena_strdup(a, r->entry.provider), .model = arena_strdup(a, r->entry.id),
+		.thinking = r->told_thinking ? r->told_thinking : thinking_name(THINK_OFF),
 		.started_at = r->started_at ? r->started_at : r->accepted_at,
 	};
 	return CH_OK;

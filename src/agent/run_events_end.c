@@ -72,6 +72,7 @@ void ev_outcome(struct run *r, bool is_done, struct buf *out)
 	if (r->result.provider[0]) {
 		jw_kstr(&w, "provider", r->result.provider);
 		jw_kstr(&w, "model", r->result.model);
+		jw_kstr(&w, "thinkingLevel", r->told_thinking ? r->told_thinking : thinking_name(THINK_OFF));
 		msg_usage(&w, &r->spent.sum, r->spent.has_cost ? &r->spent.cost : NULL);
 	}
 	jw_kint(&w, "durationMs", r->ended_at - r->started_at);

@@ -87,12 +87,10 @@ void egress_unstage(struct chan_egress *e, const struct chan_message *m);
 /*
  * A reply as the model wrote it: tags and MEDIA: lines are taken out of m->text and obeyed, files staged (those that cannot be
  * are named in the text), replyToMode and responsePrefix applied; strings on the arena. m->reply_to comes in as the message
- * that is answered. *ret_is_silent: nothing is to be said (NO_REPLY), do not put it. words: what {model} and the like stand
- * for; NULL: not known.
+ * that is answered. *ret_is_silent: nothing is to be said (NO_REPLY), do not put it.
  */
-struct egress_words { const char *model, *provider, *thinking; };
-CH_FIBER CH_MUST_USE ch_status egress_reply(struct chan_egress *e, const char *agent_id, const struct egress_words *words, struct arena *a,
-				   struct chan_message *m, bool *ret_is_silent, struct ch_err *err);
+CH_FIBER CH_MUST_USE ch_status egress_reply(struct chan_egress *e, const char *agent_id, struct arena *a, struct chan_message *m,
+					    bool *ret_is_silent, struct ch_err *err);
 /* Until it was sent, failed or is unsure, or the deadline (CH_E_TIMEOUT: it stays in the queue). */
 CH_FIBER CH_MUST_USE ch_status egress_wait(struct chan_egress *e, int64_t id, int64_t deadline_ms, struct arena *a,
 					   struct chan_receipt *ret, struct ch_err *err);

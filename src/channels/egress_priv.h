@@ -88,9 +88,6 @@ void egress_render_opts(const struct chan_ops *ops, const struct chan_cfg *cfg, 
 /* -- replies (egress_reply.c) -- */
 /* Which parts answer: the room's word, its chat type's, the account's, the network's; NULL: none is said. */
 const char *egress_reply_mode(const struct chan_ops *ops, const struct chan_cfg *cfg, const struct chan_peer *peer);
-/* What the account puts in front of texts, NULL: nothing. A word that is not known leaves the prefix out. */
-const char *egress_prefix(struct chan_egress *e, const struct chan_cfg *cfg, const char *agent_id, const struct egress_words *words,
-			  struct arena *a);
 
 /* -- files (egress_files.c) -- */
 /* A file of media/outbound in memory. */

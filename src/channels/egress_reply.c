@@ -108,7 +108,7 @@ static const char *put_words(const char *text, const struct word *words, size_t 
 
 		for (; *text == '{' && i < count; i++) {
 			n = strlen(words[i].name);
-			if (strncmp(text, words[i].name, n) == 0)
+			if (strncasecmp(text, words[i].name, n) == 0)
 				break;
 		}
 		if (*text != '{' || i == count) {
@@ -123,9 +123,8 @@ static const char *put_words(const char *text, const struct word *words, size_t 
 	return out.failed ? NULL : arena_strndup(a, buf_str(&out), out.len);
 }
 
-static const char *identity(struct chan_egress *e, const char *agent_id, struct arena *a)
+static const char *identity(const struct chan_up *up, const char *agent_id, struct arena *a)
 {
-	const struct chan_up *up = chan_host_up(e->host);
 	const char *name = NULL, *emoji;
 
 	if (up && up->identity && agent_id)
@@ -133,30 +132,47 @@ static const char *identity(struct chan_egress *e, const char *agent_id, struct 
 	return name;
 }
 
-const char *egress_prefix(struct chan_egress *e, const struct chan_cfg *cfg, const char *agent_id, const struct egress_words *given,
-			  struct arena *a)
+static struct chan_answerer answerer(const struct chan_up *up, const struct chan_message *m, struct arena *a)
 {
-	const char *prefix = chan_cfg_str(cfg, "responsePrefix");
-	const char *name = identity(e, agent_id, a);
-	const char *model = given && given->model ? given->model : NULL;
-	const char *provider = given ? given->provider : NULL;
+	struct chan_answerer by = { 0 };
+
+	if (up && up->answerer && m->session_key && m->run_id)
+		up->answerer(up->arg, m->session_key, m->run_id, a, &by);
+	return by;
+}
+
+static const char *fill_template(const struct chan_up *up, const char *template, const char *agent_id, const struct chan_message *m,
+				 struct arena *a)
+{
+	const struct chan_answerer by = answerer(up, m, a);
+	const char *name = identity(up, agent_id, a);
 	const struct word words[] = {
-		{ "{modelFull}", model && provider ? arena_printf(a, "%s/%s", provider, model) : model },
-		{ "{model}", model },
-		{ "{provider}", provider },
-		{ "{thinkingLevel}", given ? given->thinking : NULL },
-		{ "{thinking}", given ? given->thinking : NULL },
+		{ "{modelFull}", by.model && by.provider ? arena_printf(a, "%s/%s", by.provider, by.model) : NULL },
+		{ "{model}", by.model },
+		{ "{provider}", by.provider },
+		{ "{thinkingLevel}", by.thinking },
+		{ "{think}", by.thinking },
 		{ "{identity.name}", name },
 		{ "{identityName}", name },
 	};
+
+	return put_words(template, words, CH_ARRAY_LEN(words), a);
+}
+
+/* What the account puts in front of a reply, NULL: nothing. A word that is not known leaves the prefix out. */
+static const char *prefix_of(struct chan_egress *e, const struct chan_cfg *cfg, const char *agent_id, const struct chan_message *m,
+			     struct arena *a)
+{
+	const struct chan_up *up = chan_host_up(e->host);
+	const char *prefix = chan_cfg_str(cfg, "responsePrefix");
 
 	if (!prefix)
 		prefix = config_str(chan_cfg_config(cfg), "messages.responsePrefix");
 	if (str_empty(prefix))
 		return NULL;
 	if (str_eq(prefix, "auto"))
-		return str_empty(name) ? NULL : arena_printf(a, "[%s]", name);
-	return put_words(prefix, words, CH_ARRAY_LEN(words), a);
+		prefix = "[{identity.name}]";
+	return strchr(prefix, '{') ? fill_template(up, prefix, agent_id, m, a) : prefix;
 }
 
 /* -- what the message tool said already -- */
@@ -184,8 +200,8 @@ static ch_status was_said(struct chan_egress *e, const struct chan_message *m, s
 
 /* -- all of it -- */
 
-CH_FIBER ch_status egress_reply(struct chan_egress *e, const char *agent_id, const struct egress_words *words, struct arena *a,
-				struct chan_message *m, bool *ret_is_silent, struct ch_err *err)
+CH_FIBER ch_status egress_reply(struct chan_egress *e, const char *agent_id, struct arena *a, struct chan_message *m,
+				bool *ret_is_silent, struct ch_err *err)
 {
 	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = NULL;
 	struct render_tags tags = { 0 };
@@ -206,7 +222,7 @@ CH_FIBER ch_status egress_reply(struct chan_egress *e, const char *agent_id, con
 		egress_unstage(e, m);
 		return ch_fail(err, CH_E_CANCELED, "the gateway stops");
 	}
-	prefix = egress_prefix(e, cfg, agent_id, words, a);
+	prefix = prefix_of(e, cfg, agent_id, m, a);
 	if (prefix && !str_empty(m->text) && !str_starts(m->text, prefix))
 		m->prefix = prefix;
 	*ret_is_silent = str_empty(m->text) && !m->file_count && !m->poll && !m->location;

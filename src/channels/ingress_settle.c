@@ -182,7 +182,7 @@ CH_FIBER static ch_status prepare(struct chan_ingress *g, const char *run_id, co
 	w->m.reply_to = w->at.message_id;
 	w->m.may_attach = chan_is_owner_id(chan_host_config(g->host), w->at.channel, w->at.sender_id);
 	add_files(a, media, &w->m);
-	st = egress_reply(chan_host_egress(g->host), agent_of(w->m.session_key, a), NULL, a, &w->m, &w->is_silent, &why);
+	st = egress_reply(chan_host_egress(g->host), agent_of(w->m.session_key, a), a, &w->m, &w->is_silent, &why);
 	if (!st && w->is_silent && w->m.draft_id)        /* the reply says nothing: so does no preview of it */
 		live_left_remove(chan_host_live(g->host), w->at.channel, w->at.account, run_id, &w->at.peer, w->m.draft_id);
 	if (!st)

@@ -159,7 +159,7 @@ static CH_FIBER ch_status put(struct live_state *t, const char *text, size_t end
 	};
 	bool is_silent = false;
 	int64_t id;
-	ch_status st = egress_reply(e, t->agent_id, NULL, a, &m, &is_silent, err);
+	ch_status st = egress_reply(e, t->agent_id, a, &m, &is_silent, err);
 
 	if (st || is_silent || t->is_over)
 		return st;

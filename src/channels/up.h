@@ -48,6 +48,9 @@ struct chan_run_end {
 	bool was_begun;                  /* INTERRUPTED: a model had been asked */
 };
 
+/* The model that answers in a run, and how hard it thinks; NULL: not known. */
+struct chan_answerer { const char *provider, *model, *thinking; };
+
 /* A button that was not made by the channel core's own cards. */
 struct chan_press { const char *channel, *account, *data, *sender_id, *sender_name, *message_id; const struct chan_access *access; };
 
@@ -58,6 +61,8 @@ struct chan_up {
 	/* What is known of a run; strings on the arena. */
 	CH_MUST_USE ch_status (*run_end)(void *arg, const char *session_key, const char *run_id, struct arena *a,
 					 struct chan_run_end *ret, struct ch_err *err);
+	/* Of a run that goes on or has ended; strings on the arena. NULL: nothing is known. */
+	void (*answerer)(void *arg, const char *session_key, const char *run_id, struct arena *a, struct chan_answerer *ret);
 	/*
 	 * The run that a restart cut is to be taken up again, once, by an event in its session whose run id is `new_run_id`; `also`
 	 * in the same transaction. CH_E_CONFLICT: it had asked a person, whose answer wakes the session by itself.

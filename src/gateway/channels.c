@@ -239,6 +239,23 @@ static ch_status run_end(void *arg, const char *session_key, const char *run_id,
 	return CH_OK;
 }
 
+/* Who answered stands in the run's record; who is answering now, at the run. */
+static void answerer(void *arg, const char *session_key, const char *run_id, struct arena *a, struct chan_answerer *ret)
+{
+	struct gw *gw = arg;
+	struct json *outcome = NULL;
+	struct run_in_flight now;
+	struct input_row in;
+
+	if (input_find(gw->sessions, session_key, run_id, a, &in, NULL))
+		return;
+	if (in.outcome && !json_parse(a, in.outcome, strlen(in.outcome), JSON_STRICT, &outcome, NULL))
+		*ret = (struct chan_answerer){ json_get_str(outcome, "provider"), json_get_str(outcome, "model"),
+					       json_get_str(outcome, "thinkingLevel") };
+	else if (in.state == INPUT_RUNNING && !agent_in_flight(gw->agents, session_key, a, &now, NULL))
+		*ret = (struct chan_answerer){ now.provider, now.model, now.thinking };
+}
+
 /* An event's run, and the last person of the session wrote from a network. */
 static bool follows_channel(void *arg, const char *session_key, const char *run_id)
 {
@@ -384,7 +401,7 @@ void gw_channels_join(struct gw *gw)
 {
 	chan_host_set_up(gw->channels, &(struct chan_up){
 		.arg = gw, .submit = submit, .run_end = run_end, .resume = resume, .follows_channel = follows_channel,
-		.ended_events = ended_events,
+		.ended_events = ended_events, .answerer = answerer,
 		.notice = notice, .fence = fence, .is_command = is_command, .menu = menu, .identity = identity, .workspace = workspace,
 		.room_moved = room_moved,
 		.on_state = on_state, .on_pairing = on_pairing,

@@ -84,6 +84,20 @@ test('commands are answered in the chat, for those who may', async () => {
 	assert.ok(!telegram.texts(bob).some((x) => /changed|written/.test(x)), telegram.texts(bob).join('|'));
 });
 
+test('a reply is headed by the model that made it; what no model made is not', async () => {
+	const c = await gw.connect();
+	const set = async (responsePrefix) => c.call('config.patch', { raw: JSON.stringify({ messages: { responsePrefix } }),
+		baseHash: (await c.call('config.get')).hash });
+
+	await set('[{modelFull}, {provider}, {thinkingLevel}]');
+	telegram.say(ada, 'who says so?');
+	await telegram.reply(ada, (m) => m.text === '[double/double-1, double, off] echo: who says so?');
+	telegram.say(ada, '/help');
+	await telegram.reply(ada, (m) => /\/status/.test(m.text) && !m.text.startsWith('['));
+	await set(null);
+	await c.close();
+});
+
 test('a redelivered update is answered once', async () => {
 	telegram.say(ada, 'only once');
 	await telegram.reply(ada, (m) => m.text === 'echo: only once');

@@ -71,11 +71,18 @@ static inline void identity(void *arg, const char *agent_id, struct arena *a, co
 	*ret_emoji = NULL;
 }
 
+static inline void answerer(void *arg, const char *session_key, const char *run_id, struct arena *a, struct chan_answerer *ret)
+{
+	if (str_eq(run_id, "turn"))
+		*ret = (struct chan_answerer){ "acme", "small-1", "high" };
+}
+
 static inline void new_host(void)
 {
 	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = dir, .config = config_now,
 						       .networks = fake_networks });
-	chan_host_set_up(host, &(struct chan_up){ .notice = on_notice, .workspace = workspace, .identity = identity });
+	chan_host_set_up(host, &(struct chan_up){ .notice = on_notice, .workspace = workspace, .identity = identity,
+						   .answerer = answerer });
 }
 
 static inline int set_up(void **state)

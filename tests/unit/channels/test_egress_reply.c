@@ -133,7 +133,7 @@ static void files_body(void)
 	write_file("chart.png", PNG, sizeof(PNG) - 1);
 	write_file(".env", "KEY=1", 5);
 	start();
-	assert_int_equal(egress_reply(out(), "main", NULL, scratch(), &m, &is_silent, &err), CH_OK);
+	assert_int_equal(egress_reply(out(), "main", scratch(), &m, &is_silent, &err), CH_OK);
 	assert_false(is_silent);
 	assert_int_equal(m.file_count, 1);
 	assert_non_null(strstr(m.text, "passwd"));       /* said, not sent */
@@ -148,7 +148,7 @@ static void files_body(void)
 	/* A guest's turn gets none of them, and nobody's reply has an address fetched. */
 	m.text = "MEDIA:chart.png\nMEDIA:https://evil.example/?q=secret";
 	m.file_count = m.may_attach = 0;
-	assert_int_equal(egress_reply(out(), "main", NULL, scratch(), &m, &is_silent, &err), CH_OK);
+	assert_int_equal(egress_reply(out(), "main", scratch(), &m, &is_silent, &err), CH_OK);
 	assert_non_null(strstr(m.text, "https://evil.example/?q=secret"));
 	assert_int_equal(staged_files() + (int)m.file_count, 0);
 }
@@ -232,12 +232,13 @@ static void test_a_file_that_is_too_large_costs_no_words(void **state)
 
 static void reply_is(const char *config_text, const char *reply, const char *want_text, const char *want_reply_to, bool want_silent)
 {
-	struct chan_message m = { .channel = "telegram", .peer = { .id = "7" }, .text = reply, .reply_to = "55" };
+	struct chan_message m = { .channel = "telegram", .peer = { .id = "7" }, .text = reply, .reply_to = "55",
+				  .session_key = "agent:main:main", .run_id = str_eq(reply, "done") ? "turn" : "command" };
 	bool is_silent;
 
 	set_config(config_text);
 	turns();
-	assert_int_equal(egress_reply(out(), "main", NULL, scratch(), &m, &is_silent, &err), CH_OK);
+	assert_int_equal(egress_reply(out(), "main", scratch(), &m, &is_silent, &err), CH_OK);
 	assert_int_equal(is_silent, want_silent);
 	if (want_silent)
 		return;
@@ -263,6 +264,9 @@ static void replies_body(void)
 	reply_is(KEYS("responsePrefix:'{identityName}:'"), "hi", "Molly: hi", NULL, false);
 	reply_is(KEYS("responsePrefix:'{model}:'"), "hi", "hi", NULL, false);
 	reply_is(KEYS("responsePrefix:'>'"), "> hi", "> hi", NULL, false);
+	reply_is(KEYS("responsePrefix:'{modelFull} {Model} {provider} {thinkingLevel} {think} {x} {'"), "done",
+		 "acme/small-1 small-1 acme high high {x} { done", NULL, false);
+	reply_is("{messages:{responsePrefix:'[{model}]'},channels:{telegram:{botToken:'1:a',responsePrefix:''}}}", "done", "done", NULL, false);
 }
 
 static void test_replies_obey_tags_modes_and_prefix(void **state)
@@ -286,7 +290,7 @@ static bool is_silent_after(const char *text, const char *run_id)
 				  .text = text, .run_id = run_id };
 	bool is_silent;
 
-	assert_int_equal(egress_reply(out(), "main", NULL, scratch(), &m, &is_silent, &err), CH_OK);
+	assert_int_equal(egress_reply(out(), "main", scratch(), &m, &is_silent, &err), CH_OK);
 	return is_silent;
 }
 
