@@ -12,6 +12,7 @@
 #include "sessions/text.h"
 
 #define HISTORY_BYTES_MAX ((size_t)512 << 20)    /* of the arena: a transcript is bounded by rows of TR_MESSAGE_MAX */
+#define MESSAGES_BYTES_MAX (HISTORY_BYTES_MAX / 2)       /* of it; the rest is for what pruning puts in their place */
 #define BYTES_PER_TOKEN 4
 #define SUMMARY_INTRO                                                                                          \
 	"[What was said before this point is given as a summary. The gateway wrote it; it is a record of the "  \
@@ -154,16 +155,39 @@ static bool follow_calls(struct history *h, const struct json *message)
 	return true;
 }
 
+/*
+ * What is asked of a message later on. A row says much more (usage, prices, ids, who wrote it by which client), and a conversation
+ * is held by each turn that goes on.
+ */
+static struct json *keep(struct arena *a, const struct json *message)
+{
+	static const char *const members[] = { "role", "content", "toolCallId", "toolName", "isError", "stopReason", "api", "model" };
+	struct json *kept = json_new_obj(a);
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(members); i++) {
+		const struct json *v = json_get(message, members[i]);
+
+		if (v)
+			json_set(a, kept, members[i], json_clone(a, v));
+	}
+	if (json_get(message, TR_CONTEXT))
+		json_set(a, kept, TR_CONTEXT, json_new_bool(a, true));   /* its text stands before the others in content by now */
+	return kept;
+}
+
 static void add_message(struct history *h, const struct tr_entry *e)
 {
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct json *message;
 	struct item item = { .raw_seq = e->raw_seq };
 
-	if (json_parse(h->arena, e->message, e->message_len, JSON_STRICT, &message, NULL)) {
-		h->is_full = true;       /* we wrote it, so it parses: only memory can be the reason */
+	/* We wrote it, so it parses: only memory can be the reason. A copy takes at most twice what was parsed. */
+	if (json_parse(a, e->message, e->message_len, JSON_STRICT, &message, NULL) ||
+	    arena_used(h->arena) + 2 * arena_used(a) > MESSAGES_BYTES_MAX) {
+		h->is_full = true;
 		return;
 	}
-	if (!prepare(h->arena, message))
+	if (!prepare(a, message))
 		return;
 	item.tokens = estimate(message, e->message, e->message_len);
 	item.starts_turn = str_eq(json_get_str(message, "role"), "user");
@@ -172,7 +196,7 @@ static void add_message(struct history *h, const struct tr_entry *e)
 	if (item.is_reply)
 		h->replied_at = json_get_int(message, "timestamp", e->created_at);
 	h->message_bytes += (int64_t)e->message_len;
-	json_push(h->messages, message);
+	json_push(h->messages, keep(h->arena, message));
 	vec_push(&h->items, item);
 }
 

@@ -65,8 +65,7 @@ static void prepares(void **state)
 		"{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"[this reply failed: boom]\"}],"
 		"\"stopReason\":\"error\"},"
 		"{\"role\":\"user\",\"content\":\"b\"},"
-		"{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"par\\n[stopped here before it was complete]\"}],"
-		"\"openclawAbort\":{\"aborted\":true}}]");
+		"{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"par\\n[stopped here before it was complete]\"}]}]");
 	assert_int_equal(dropped, 0);
 	assert_string_equal(view_text(f, kept, 1000000, &dropped), view_text(f, h, 1000000, &dropped));
 }
@@ -95,6 +94,32 @@ static void drops_whole_turns(void **state)
 	/* The last turn goes out whatever its size. */
 	assert_int_equal(strncmp(view_text(f, h, 1, &dropped), "[{\"role\":\"user\",\"content\":\"q4 ", 30), 0);
 	assert_int_equal(dropped, 16);
+}
+
+/* Each turn that goes on holds its conversation: what rows say beside the words is not part of that. */
+static void holds_words_not_rows(void **state)
+{
+	static const char user[] = "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hello\"}],\"timestamp\":1790000000000,"
+		"\"idempotencyKey\":\"chan:12345:user\",\"senderId\":\"42\",\"senderName\":\"Ada\",\"modelContext\":\"[Telegram]\","
+		"\"provenance\":{\"kind\":\"external_user\",\"sourceChannel\":\"telegram\",\"messageId\":\"77\"}}";
+	static const char reply[] = "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"api\":\"a\",\"provider\":\"p\","
+		"\"model\":\"m\",\"usage\":{\"input\":1,\"output\":2,\"cacheRead\":0,\"cacheWrite\":0,\"totalTokens\":3,\"cost\":{"
+		"\"input\":0.1,\"output\":0.2,\"cacheRead\":0,\"cacheWrite\":0,\"total\":0.3}},\"stopReason\":\"stop\",\"timestamp\":1790000000001}";
+	static const char view[] = "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"[Telegram]\"},{\"type\":\"text\",\"text\":\"hello\"}],"
+		"\"modelContext\":true},{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"stopReason\":\"stop\","
+		"\"api\":\"a\",\"model\":\"m\"},";
+	struct fixture *f = *state;
+	CH_AUTO(sess_unref) struct sess *s = session(f);
+	CH_AUTO(history_free) struct history *h = history_new();
+	size_t dropped;
+
+	for (int i = 0; i < 100; i++) {
+		put(f, s, user);
+		put(f, s, reply);
+	}
+	assert_int_equal(history_load(h, s, &f->err), CH_OK);
+	assert_memory_equal(view_text(f, h, 1000000, &dropped), view, sizeof(view) - 1);
+	assert_in_range(history_bytes(h), 100, 200 * 1024);
 }
 
 static void notices_gaps(void **state)
@@ -137,7 +162,7 @@ static void cuts_titles(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FX_TEST(prepares), FX_TEST(drops_whole_turns), FX_TEST(notices_gaps), FX_TEST(cuts_titles),
+		FX_TEST(prepares), FX_TEST(drops_whole_turns), FX_TEST(holds_words_not_rows), FX_TEST(notices_gaps), FX_TEST(cuts_titles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
