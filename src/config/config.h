@@ -176,6 +176,9 @@ struct config_write_how {
 	 */
 	const struct json *replace_paths;
 	bool is_remote;                        /* CFG_LOCAL keys and $include stay as they are, or CH_E_DENIED */
+	/* May it become this? Trees with references not followed; before NULL: there was none. NULL: nobody asks. */
+	CH_MUST_USE ch_status (*check)(void *arg, const struct json *before, const struct json *after, struct ch_err *err);
+	void *check_arg;
 };
 CH_MUST_USE ch_status config_write_patch_as(struct config_store *s, const struct json *merge_patch,
 					    const struct config_write_how *how, struct ch_err *err);

@@ -28,7 +28,7 @@ struct writing {
 	struct config *old;              /* of the text on disk; NULL when that is broken */
 	struct arena *a;
 	struct config_edits edits;
-	bool is_remote;
+	const struct config_write_how *how;      /* NULL: the plain kind */
 	struct ch_err *err;
 };
 
@@ -165,14 +165,20 @@ static ch_status check_local(struct writing *w, const struct redact_at *at, cons
 	return CH_OK;
 }
 
-static ch_status check_remote(struct writing *w, const struct config *wanted)
+static ch_status check_how(struct writing *w, const struct config *wanted)
 {
+	const struct json *before = w->old ? w->old->source : NULL, *was = w->old ? w->old->merged : NULL;
 	struct redact_at root;
+	ch_status st = CH_OK;
 
-	if (!w->is_remote)
+	if (!w->how)
 		return CH_OK;
 	redact_root(&root);
-	return check_local(w, &root, "", w->old ? w->old->source : NULL, wanted->source);
+	if (w->how->is_remote)
+		st = check_local(w, &root, "", before, wanted->source);
+	if (!st && w->how->check)
+		st = w->how->check(w->how->check_arg, was, wanted->merged, w->err);
+	return st;
 }
 
 /* w->text is what shall be; `before` what was. */
@@ -190,7 +196,7 @@ static ch_status commit(struct writing *w, const struct buf *before)
 	if (!st)
 		st = check_edits(w, cfg);
 	if (!st)
-		st = check_remote(w, cfg);
+		st = check_how(w, cfg);
 	if (!st && config_has_redacted(cfg->merged))
 		st = ch_fail(w->err, CH_E_INVALID, "the placeholder %s cannot be stored", CONFIG_REDACTED);
 	if (!st)
@@ -276,7 +282,7 @@ ch_status config_write_patch_as(struct config_store *s, const struct json *merge
 	struct json *patch;
 	ch_status st = begin(&w, s, how->base_hash, false, err);
 
-	w.is_remote = how->is_remote;
+	w.how = how;
 	if (!st && !json_is(merge_patch, JSON_OBJ))
 		st = ch_fail(err, CH_E_INVALID, "a patch of the configuration must be an object");
 	if (!st)
@@ -377,7 +383,7 @@ ch_status config_write_raw_as(struct config_store *s, const char *text, size_t l
 	struct writing w;
 	ch_status st = begin(&w, s, how->base_hash, true, err);
 
-	w.is_remote = how->is_remote;
+	w.how = how;
 	buf_init(&wanted, CONFIG_FILE_MAX);
 	buf_append(&wanted, text, len);
 	if (!st)

@@ -108,6 +108,28 @@ test('config.apply replaces the whole', async () => {
 	assert.deepEqual(done.changedPaths, ['logging.level']);
 });
 
+test('test_threat_secret_exfiltration: a key goes nowhere else because of somebody far away', async () => {
+	const acme = (more) => JSON.stringify({ models: { providers: { acme: more } } });
+	const patch = async (raw) => c.call('config.patch', { raw, baseHash: (await get()).hash });
+	const refused = async (method, raw) => {
+		const e = await c.fails(method, { raw, baseHash: (await get()).hash });
+
+		assert.match(e.message, /would go to an address that is set from afar/);
+	};
+
+	await patch(acme({ baseUrl: 'https://acme.example/v1', apiKey: 'sk-acme-1' }));
+	await refused('config.patch', acme({ baseUrl: 'https://evil.example/v1' }));
+	await refused('config.patch', acme({ baseUrl: 'https://evil.example/v1', apiKey: REDACTED }));
+	const whole = (await get()).raw.replace('acme.example', 'evil.example');
+
+	await refused('config.set', whole);
+	await refused('config.apply', whole);
+	await refused('config.patch', acme({ baseUrl: 'https://evil.example/v1', apiKey: '${HOME}' }));
+	assert.match(file(), /acme\.example/);
+	await patch(acme({ baseUrl: 'https://other.example/v1', apiKey: 'sk-acme-2' }));
+	await patch(acme(null));
+});
+
 test('a caller that has not seen the text is refused', async () => {
 	for (const method of ['config.set', 'config.patch', 'config.apply']) {
 		const without = await c.fails(method, { raw: '{}' });

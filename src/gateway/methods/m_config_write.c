@@ -16,6 +16,7 @@
 #include "gateway/conn.h"
 #include "gateway/gw_parts.h"
 #include "gateway/methods/methods.h"
+#include "models/key_origin.h"
 
 #define APPLY_MS 30000
 
@@ -147,10 +148,17 @@ static void write_paths(struct jw *w, const struct change *ch)
 	jw_end(w);
 }
 
+static ch_status keys_stay(void *arg, const struct json *before, const struct json *after, struct ch_err *err)
+{
+	struct gw *gw = arg;
+
+	return key_origin_check(gw->db, before, after, err);
+}
+
 static ch_status write_raw(struct gw_call *call, struct change *ret, struct ch_err *err)
 {
 	const struct json *raw = json_get(call->params, "raw");
-	struct config_write_how how = { .is_remote = true };
+	struct config_write_how how = { .is_remote = true, .check = keys_stay, .check_arg = call->gw };
 	ch_status st = base_hash(call, &how.base_hash, err);
 
 	if (st)
@@ -221,7 +229,7 @@ static ch_status run_patch(struct gw_call *call, struct ch_err *err)
 	__attribute__((cleanup(change_done))) struct change ch = {0};
 	const struct json *raw = json_get(call->params, "raw"), *replace = json_get(call->params, "replacePaths");
 	struct config_write_how how = { .replace_paths = replace ? replace : json_new_arr(call->arena),
-					.is_remote = true };
+					.is_remote = true, .check = keys_stay, .check_arg = call->gw };
 	struct json *patch;
 	ch_status st = base_hash(call, &how.base_hash, err);
 
