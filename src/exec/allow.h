@@ -76,5 +76,7 @@ struct exec_grant {
 CH_MUST_USE ch_status exec_grants_list(struct exec_allow *al, size_t limit, bool (*each)(void *arg, const struct exec_grant *g),
 				       void *arg, struct ch_err *err);
 CH_MUST_USE ch_status exec_grant_revoke(struct exec_allow *al, const char *id, struct ch_err *err);
+/* All that stands for this agent alone: one of the same name that comes later must not find it. */
+CH_MUST_USE ch_status exec_allow_forget_agent(struct exec_allow *al, const char *agent_id, struct ch_err *err);
 
 #endif

@@ -457,3 +457,39 @@ ch_status exec_allow_set_document(struct exec_allow *al, const struct json *file
 		st = replace_rows(al, file, a, err);
 	return st ? st : db_commit(CH_TAKE(tx), err);
 }
+
+static ch_status forget_policy(struct exec_allow *al, const char *agent_id, struct arena *a, struct ch_err *err)
+{
+	struct json *doc = NULL;
+	char *text;
+	ch_status st = kv_get(al->db, a, EXEC_KV, &text, err);
+
+	if (!st)
+		st = json_parse(a, text, strlen(text), JSON_STRICT, &doc, err);
+	if (st)
+		return st == CH_E_NOT_FOUND ? CH_OK : st;
+	if (!json_get(json_get(doc, "agents"), agent_id))
+		return CH_OK;
+	json_unset(json_get(doc, "agents"), agent_id);
+	return kv_put(al->db, EXEC_KV, json_to_str(a, doc), err);
+}
+
+ch_status exec_allow_forget_agent(struct exec_allow *al, const char *agent_id, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	struct db_stmt *q;
+	ch_status st = db_begin_durable(al->db, err);
+
+	if (st)
+		return st;
+	tx = al->db;
+	st = db_prep(al->db, "DELETE FROM exec_grants WHERE agent_id = ?1", &q, err);
+	if (st)
+		return st;
+	db_bind_text(q, 1, agent_id);
+	st = db_run(q, NULL, err);
+	if (!st)
+		st = forget_policy(al, agent_id, a, err);
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}

@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "exec/allow.h"
 #include "exec/process.h"
+#include "gateway/agent_delete.h"
 #include "gateway/approval_events.h"
 #include "gateway/cards.h"
 #include "gateway/channels.h"
@@ -68,6 +69,8 @@ static void on_process_end(void *arg, const struct process_info *p)
 
 CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 {
+	ch_status st;
+
 	process_host_set_ops(gw->services->host.processes, &(struct process_ops){ gw, on_process_done, on_process_end });
 	running_recover(gw->agents);
 	gw->services->on_approved = on_approved;
@@ -75,6 +78,9 @@ CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 	gw_approvals_join(gw);
 	approvals_recover(gw->services->host.approvals);         /* what it begins uses the others */
 	gw_channels_join(gw);
+	st = gw_agent_delete_finish(gw, err);                    /* before anybody can speak to an agent of that name */
+	if (st)
+		return st;
 	return chan_host_start(gw->channels, err);               /* last: messages that come in use all */
 }
 

@@ -63,6 +63,36 @@ gatewayTest('agents.*: made, changed, talked to, removed', async (gw) => {
 	await c.close();
 });
 
+/* Killed when the agent has left the configuration and its sessions have begun to go. */
+gatewayTest('agents.delete: a removal that is cut is ended by the next start', {}, async (gw) => {
+	let c = await gw.connect();
+	const made = await c.call('agents.create', { name: 'gone' });
+	const rules = { allowlist: [{ pattern: '/usr/bin/curl' }], security: 'full' };
+
+	for (let i = 0; i < 200; i++)
+		await c.call('sessions.create', { key: `agent:gone:s${i}` });
+	await c.call('exec.approvals.set', { file: { version: 1, agents: { gone: rules, main: rules } }, baseHash: (await c.call('exec.approvals.get')).hash });
+	c.call('agents.delete', { agentId: 'gone' }).catch(() => undefined);
+	await new Promise((resolve) => setImmediate(resolve));
+	while (readFileSync(gw.configPath, 'utf8').includes('gone'))
+		continue;                /* nothing else of the test may come between this and the kill */
+	await gw.kill();
+	await gw.launch();
+	assert.equal(gw.logFile().match(/the removal of agent 'gone' was cut/g)?.length, 1);
+	assert.ok(!existsSync(made.workspace), 'its files are in the trash');
+	assert.equal(readdirSync(path.join(gw.state, 'trash')).length, 1);
+	c = await gw.connect();
+	await c.call('agents.create', { name: 'gone' });
+	assert.equal((await c.call('sessions.list', { agentId: 'gone', limit: 500 })).sessions.length, 0, 'another of that name finds nothing');
+	assert.deepEqual(Object.keys((await c.call('exec.approvals.get')).file.agents), ['main']);
+	await c.close();
+	await gw.restart();
+	assert.equal(gw.logFile().match(/was cut/g).length, 1, 'that was all');
+	c = await gw.connect();
+	assert.ok((await c.call('agents.list')).agents.some((a) => a.id === 'gone'));
+	await c.close();
+});
+
 const doubleGateway = async (t) => {
 	t.model = await ModelDouble.start();
 	t.after(() => t.model.stop());

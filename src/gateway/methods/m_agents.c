@@ -8,11 +8,9 @@
 
 #include "core/file.h"
 #include "core/str.h"
-#include "core/vec.h"
+#include "gateway/agent_delete.h"
 #include "gateway/methods/methods.h"
 #include "gateway/render.h"
-#include "gateway/services.h"
-#include "models/auth_store.h"
 
 /* -- agents.list -- */
 
@@ -243,117 +241,37 @@ static CH_FIBER ch_status run_update(struct gw_call *call, struct ch_err *err)
 	return CH_OK;
 }
 
-struct keys { struct arena *a; VEC(const char *) at; };
-
-static bool note_key(void *arg, const struct sess *s)
+static void put_place(struct jw *w, const char *list, bool is_in, const struct agent_deleted *gone)
 {
-	struct keys *k = arg;
-
-	vec_push(&k->at, arena_strdup(k->a, s->key));
-	return true;
-}
-
-/* An agent's sessions go with it: nobody could answer in them. */
-static ch_status purge_sessions(struct gw_call *call, const char *agent_id, struct ch_err *err)
-{
-	struct sess_query q = { .agent_id = agent_id, .archived = -1, .include_background = true, .limit = SIZE_MAX / 2 };
-	struct keys keys = { .a = call->arena };
-	size_t total;
-	ch_status st = sess_list(call->gw->sessions, &q, &total, note_key, &keys, err);
-
-	for (size_t i = 0; i < keys.at.len && !st; i++) {
-		CH_AUTO(sess_unref) struct sess *s = NULL;
-
-		st = sess_find(call->gw->sessions, keys.at.at[i], &s, err);
-		if (!st)
-			st = sess_delete(s, err);
-		if (!st)
-			gw_services_session_gone(call->gw, s->key, true);
-		if (!st)
-			gw_session_changed(call->gw, s, "delete", NULL, NULL);
+	jw_karr(w, list);
+	if (is_in) {
+		jw_obj(w);
+		jw_kstr(w, "path", gone->workspace);
+		jw_kstr(w, gone->reason ? "reason" : "method", gone->reason ? gone->reason : gone->method);
+		jw_end(w);
 	}
-	vec_done(&keys.at);
-	return st;
-}
-
-/* Does another agent live in this directory, or below or above it? */
-static bool is_shared(struct gw_call *call, const char *workspace)
-{
-	const struct agent_info *all;
-	size_t n = agents_list(gw_config(call->gw), call->gw->state_dir, call->arena, &all), len = strlen(workspace);
-
-	for (size_t i = 0; i < n; i++) {
-		const char *other = all[i].workspace;
-		size_t other_len = other ? strlen(other) : 0;
-
-		if (!other)
-			continue;
-		if ((!strncmp(other, workspace, len) && (!other[len] || other[len] == '/')) ||
-		    (!strncmp(workspace, other, other_len) && workspace[other_len] == '/'))
-			return true;
-	}
-	return false;
-}
-
-static void put_trashed(struct gw_call *call, struct jw *w, const char *workspace)
-{
-	const char *to, *why = NULL;
-	struct ch_err err = { 0 };
-	ch_status st = CH_OK;
-
-	if (is_shared(call, workspace))
-		why = "another agent lives there";
-	else
-		st = agent_trash(call->gw->state_dir, workspace, call->arena, &to, &err);
-	if (st && st != CH_E_NOT_FOUND)
-		why = err.text;
-	jw_karr(w, why ? "failed" : "removed");
-	jw_obj(w);
-	jw_kstr(w, "path", workspace);
-	jw_kstr(w, why ? "reason" : "method", why ? why : st ? "missing" : "trash");
-	jw_end(w);
-	jw_end(w);
-	jw_karr(w, why ? "removed" : "failed");
 	jw_end(w);
 }
 
-static CH_FIBER ch_status run_delete(struct gw_call *call, struct ch_err *err)
+static ch_status run_delete(struct gw_call *call, struct ch_err *err)
 {
-	const char *id = json_get_str(call->params, "agentId"), *workspace;
+	const char *id = json_get_str(call->params, "agentId");
+	struct agent_deleted gone;
 	const struct agent_info *info;
-	int64_t bindings = 0;
-	size_t busy;
 	struct jw *w;
 	ch_status st = configured(call, id, &info, err);
 
-	if (st)
-		return st;
-	workspace = info->workspace;
-	busy = agent_run_count(call->gw->agents, id);
-	if (busy)
-		return ch_fail(err, CH_E_BUSY, "agent \"%s\" has %zu runs in flight; abort them or wait, then delete it", id, busy);
-	st = agent_remove(call->gw->config, id, call->arena, &bindings, err);
 	if (!st)
-		st = purge_sessions(call, id, err);
-	if (!st)
-		st = auth_store_forget_agent(call->gw->db, id, err);
-	if (!st && workspace)
-		st = agent_home_forget(call->gw->agents, id, workspace, err);
+		st = gw_agent_delete(call->gw, info->id, json_get_bool(call->params, "deleteFiles", true), call->arena, &gone, err);
 	if (st)
 		return st;
 	w = gw_reply_begin(call);
 	jw_obj(w);
 	jw_kbool(w, "ok", true);
 	jw_kstr(w, "agentId", id);
-	jw_kint(w, "removedBindings", bindings);
-	if (json_get_bool(call->params, "deleteFiles", true) && workspace) {
-		put_trashed(call, w, workspace);
-	} else {
-		jw_karr(w, "removed");
-		jw_end(w);
-		jw_karr(w, "failed");
-		jw_end(w);
-	}
+	jw_kint(w, "removedBindings", gone.bindings);
+	put_place(w, "removed", gone.workspace && !gone.reason, &gone);
+	put_place(w, "failed", gone.workspace && gone.reason, &gone);
 	jw_end(w);
 	gw_reply_end(call);
 	return CH_OK;
