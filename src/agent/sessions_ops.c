@@ -446,6 +446,22 @@ ch_status ops_search(void *arg, struct tool_ctx *ctx, const struct json *args, s
 	return buf_status(ret, err, "what was found");
 }
 
+/* -- session_status -- */
+
+ch_status ops_status(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err)
+{
+	CH_AUTO(sess_unref) struct sess *s = NULL;
+	struct ops_access x;
+	ch_status st;
+
+	ops_access_of(arg, ctx, &x);
+	st = ops_find(&x, json_get_str(args, "sessionKey"), ctx->arena, &s, err);
+	if (st)
+		return st;
+	mark_outside(ctx, s);            /* its title may be somebody else's words */
+	return status_json(arg, s, ret, err);
+}
+
 /* -- agents_list -- */
 
 ch_status ops_agents(void *arg, struct tool_ctx *ctx, struct buf *ret, struct ch_err *err)

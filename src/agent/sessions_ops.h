@@ -38,6 +38,7 @@ CH_MUST_USE ch_status ops_history(void *arg, struct tool_ctx *ctx, const struct 
 CH_MUST_USE ch_status ops_search(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status ops_send(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status ops_subagents(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
+CH_MUST_USE ch_status ops_status(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
 CH_MUST_USE ch_status ops_agents(void *arg, struct tool_ctx *ctx, struct buf *ret, struct ch_err *err);
 
 /* A window of a conversation, as a tool gives it away: redacted, long texts cut, OPS_PAGE_BYTES in all. */

@@ -302,6 +302,7 @@ static ch_status spawn(void *arg, struct tool_ctx *ctx, const struct tool_spawn 
 void sessions_ops_init(struct agent_host *h)
 {
 	h->sessions_ops = (struct tool_sessions_ops){ .arg = h, .list = ops_list, .history = ops_history, .search = ops_search,
-						      .send = ops_send, .spawn = spawn, .subagents = ops_subagents, .agents = ops_agents };
+						      .send = ops_send, .spawn = spawn, .subagents = ops_subagents, .status = ops_status,
+						      .agents = ops_agents };
 	h->tool_host.sessions_ops = &h->sessions_ops;
 }

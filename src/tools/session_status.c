@@ -2,11 +2,12 @@
  * tools/session_status.c - session_status: the session, its model and what it cost, and the time.
  *
  * The prompt has a date but no clock, so that it stays cacheable; this is where a
- * model looks for the time. Only the caller's own session is told of.
+ * model looks for the time.
  */
 #include <inttypes.h>
 #include <string.h>
 
+#include "tools/sessions_ops.h"
 #include "tools/table.h"
 
 /* One line per member of the host's object; nested objects as "a.b". */
@@ -20,6 +21,18 @@ static void line(struct buf *out, const struct json *v)
 	buf_putc(out, '\n');
 }
 
+/* Its own session's, unless another one is named. */
+static ch_status gather(struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err)
+{
+	const struct tool_host *host = ctx->host;
+
+	if (host && host->sessions_ops && json_get(args, "sessionKey"))
+		return host->sessions_ops->status(host->sessions_ops->arg, ctx, args, ret, err);
+	if (!host || !host->session_status)
+		return ch_fail(err, CH_E_UNSUPPORTED, "session_status is not available here");
+	return host->session_status(host->arg, ctx->session_key, ret, err);
+}
+
 static ch_status status_run(struct tool_ctx *ctx, const struct json *args, struct tool_result *ret,
 			    struct ch_err *err)
 {
@@ -29,9 +42,7 @@ static ch_status status_run(struct tool_ctx *ctx, const struct json *args, struc
 
 	buf_init(&text, 64u << 10);
 	buf_init(&lines, 64u << 10);
-	if (!ctx->host || !ctx->host->session_status)
-		return ch_fail(err, CH_E_UNSUPPORTED, "session_status is not available here");
-	st = ctx->host->session_status(ctx->host->arg, ctx->session_key, &text, err);
+	st = gather(ctx, args, &text, err);
 	if (!st)
 		st = json_parse(ctx->arena, buf_str(&text), text.len, JSON_STRICT, &status, err);
 	if (st)
@@ -57,8 +68,10 @@ static ch_status status_run(struct tool_ctx *ctx, const struct json *args, struc
 const struct tool tool_session_status = {
 	.name = "session_status",
 	.label = "Session Status",
-	.description = "The current date and time, and facts about this session: model, tokens, cost, workspace.",
-	.schema_json = "{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}",
+	.description = "The current date and time, and facts about this session, or another one that you may see (sessionKey): model, "
+		       "tokens, cost, workspace.",
+	.schema_json = "{\"type\":\"object\",\"properties\":{\"sessionKey\":{\"type\":\"string\",\"minLength\":1}},"
+		       "\"additionalProperties\":false}",
 	.risk = TOOL_READS,
 	.timeout_ms = 5000,
 	.out_max_bytes = 16u << 10,

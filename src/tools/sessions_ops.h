@@ -27,6 +27,7 @@ struct tool_sessions_ops {
 	CH_MUST_USE ch_status (*spawn)(void *arg, struct tool_ctx *ctx, const struct tool_spawn *s, struct buf *ret, struct ch_err *err);
 	/* action list, info, log, stop, send on the caller's sub-agents. */
 	CH_FIBER CH_MUST_USE ch_status (*subagents)(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
+	CH_MUST_USE ch_status (*status)(void *arg, struct tool_ctx *ctx, const struct json *args, struct buf *ret, struct ch_err *err);
 	CH_MUST_USE ch_status (*agents)(void *arg, struct tool_ctx *ctx, struct buf *ret, struct ch_err *err);
 };
 
