@@ -47,7 +47,8 @@ static const struct chan_access *decide(struct judging *j, enum chan_verdict ver
 
 static bool list_has(const struct judging *j, const struct json *list)
 {
-	return access_list_has(j->env->config, j->env->ops, list, j->x->sender, j->arena);
+	return access_list_has(j->env->config, j->env->ops, list, j->x->sender, j->arena) ||
+	       access_list_has_audience(j->env->config, list, &j->in->sender, j->arena);
 }
 
 static const struct chan_rooms *rooms_of(const struct access_env *env)

@@ -33,15 +33,26 @@ static void tell(const struct checking *k, bool is_error, const char *path, cons
 
 /* ---- lists ---- */
 
+/* Who may see a channel is known on Discord, of those who write DMs. */
+static bool is_audience_good(const struct checking *k, const struct json *group)
+{
+	const char *why;
+
+	return str_eq(k->ops->id, "discord") && access_audience(group, k->arena) &&
+	       access_id(k->ops, CHAN_ID_GROUP, access_entry_text(json_get(group, "guildId"), k->arena), k->arena, &why) &&
+	       access_id(k->ops, CHAN_ID_GROUP, access_entry_text(json_get(group, "channelId"), k->arena), k->arena, &why);
+}
+
 static void check_group_name(const struct checking *k, const char *path, const char *name)
 {
 	const struct json *group = json_get(config_get(k->config, "accessGroups"), name);
 
 	if (!group)
 		tell(k, false, path, arena_printf(k->arena, "there is no accessGroups.%s: the entry lets nobody in", name));
-	else if (!str_eq(json_get_str(group, "type"), "message.senders"))
-		tell(k, false, path, arena_printf(k->arena, "accessGroups.%s is not of the type \"message.senders\", the only "
-						  "one here: the entry lets nobody in", name));
+	else if (!str_eq(json_get_str(group, "type"), "message.senders") && !is_audience_good(k, group))
+		tell(k, false, path, arena_printf(k->arena, "accessGroups.%s is neither of the type \"message.senders\" nor, for DMs on "
+						  "Discord, \"" ACCESS_AUDIENCE "\" with the ids guildId and channelId: the entry "
+						  "lets nobody in", name));
 }
 
 /* One entry of a list of senders or rooms. */

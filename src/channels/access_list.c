@@ -90,6 +90,34 @@ bool access_list_has_role(const struct json *list, const struct chan_sender *sen
 	return false;
 }
 
+const char *access_audience(const struct json *group, struct arena *a)
+{
+	const char *guild = access_entry_text(json_get(group, "guildId"), a), *channel = access_entry_text(json_get(group, "channelId"), a);
+	const char *membership = json_get_str(group, "membership");
+
+	if (!str_eq(json_get_str(group, "type"), ACCESS_AUDIENCE) || str_empty(guild) || str_empty(channel) ||
+	    (membership && !str_eq(membership, "canViewChannel")))
+		return NULL;
+	return arena_printf(a, ACCESS_AUDIENCE_ROLE "%s:%s", guild, channel);
+}
+
+bool access_list_has_audience(const struct config *c, const struct json *list, const struct chan_sender *sender, struct arena *a)
+{
+	if (!sender->roles)
+		return false;
+	json_each(entry, list) {
+		const char *text = access_entry_text(entry, a), *name;
+
+		if (!text || !str_starts(text, ACCESS_GROUP))
+			continue;
+		name = access_audience(json_get(config_get(c, "accessGroups"), str_trim(a, text + strlen(ACCESS_GROUP))), a);
+		for (const char *const *role = sender->roles; name && *role; role++)
+			if (str_eq(*role, name))
+				return true;
+	}
+	return false;
+}
+
 /* ---- owner and commands ---- */
 
 static size_t network_count(const struct config *c)

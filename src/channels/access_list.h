@@ -11,6 +11,8 @@
 #include "channels/channel.h"
 
 #define ACCESS_GROUP "accessGroup:"
+#define ACCESS_AUDIENCE "discord.channelAudience"        /* a type of group: who may see a channel */
+#define ACCESS_AUDIENCE_ROLE "audience:"
 
 /* An id in the network's normal form, its own name in front dropped ("telegram:1"); NULL: it is none. */
 const char *access_id(const struct chan_ops *ops, enum chan_id_use use, const char *text, struct arena *a, const char **ret_why);
@@ -23,6 +25,10 @@ bool access_list_has(const struct config *c, const struct chan_ops *ops, const s
 bool access_list_is_open(const struct json *list);
 /* One of the sender's roles stands in it. */
 bool access_list_has_role(const struct json *list, const struct chan_sender *sender);
+/* The role that members of such a group have, as their network finds out: "audience:<guild>:<channel>"; NULL: of another type. */
+const char *access_audience(const struct json *group, struct arena *a);
+/* It names such a group, and the sender has its role. */
+bool access_list_has_audience(const struct config *c, const struct json *list, const struct chan_sender *sender, struct arena *a);
 /* commands.ownerAllowFrom. */
 bool access_is_owner(const struct config *c, const struct chan_ops *ops, const char *sender, struct arena *a);
 /*

@@ -170,6 +170,7 @@ CH_FIBER ch_status discord_new(struct chan_acct *acct, struct discord **ret, str
 	d->rooms = map_new();
 	d->dms = map_new();
 	d->roles = map_new();
+	d->audiences = map_new();
 	st = take_token(d, err);
 	if (st)
 		return st;
@@ -190,6 +191,7 @@ void discord_unref(struct discord *d)
 	free_values(d->rooms);
 	free_values(d->dms);
 	free_values(d->roles);
+	free_values(d->audiences);
 	discord_rate_free(d->rate);
 	secret_unref(d->token);
 	chan_cfg_unref(d->cfg);

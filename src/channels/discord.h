@@ -58,6 +58,7 @@ struct discord {
 	struct map *rooms;               /* id -> struct discord_room */
 	struct map *dms;                 /* user id -> char *: the channel of the DM */
 	struct map *roles;               /* guild id -> char *: our own roles, each followed by a space */
+	struct map *audiences;           /* who may see what, for a minute (discord_audience.c) */
 	struct discord_nonce nonces[DISCORD_NONCES];
 	size_t nonce_at;
 	char acking[DISCORD_ID_LEN];     /* the interaction that is being acknowledged: until then it takes no answer; "": none */
@@ -97,6 +98,13 @@ CH_FIBER CH_MUST_USE ch_status discord_channel_of(struct discord *d, const struc
 void discord_roles_learn(struct discord *d, const char *guild, const struct json *roles);
 /* Our own roles in a guild, each followed by a space; NULL: they could not be learned. */
 CH_FIBER const char *discord_roles(struct discord *d, const char *guild);
+
+/* -- accessGroups of the type discord.channelAudience (discord_audience.c) -- */
+
+/* Those that the user is in, each as access_audience() names it, NULL-ended on the arena; NULL: the configuration has none. */
+CH_FIBER const char *const *discord_audiences(struct discord *d, struct config *now, const char *user, struct arena *a);
+/* May this member see the channel? Of the objects as Discord gives them; no I/O. What they do not say is no. */
+bool discord_may_view(const struct json *guild, const struct json *channel, const struct json *member, const char *user);
 
 /* -- requests (discord_api.c) -- */
 

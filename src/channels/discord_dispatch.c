@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "channels/discord_event.h"
+#include "channels/host.h"
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/log.h"
@@ -224,7 +225,16 @@ static ch_status know_dm(struct discord_gateway *g, const char *user, const char
 	return catchup_know(&g->catchup, g->acct, user, channel, err);
 }
 
-/* What decoding needs and we may have to ask for: the room (is it a thread?) and our roles. */
+/* Of a message, an interaction, a reaction or a vote in a DM; NULL: nobody is named. */
+static const char *author_of(const struct json *d)
+{
+	const char *id = json_get_str(json_get(d, "author"), "id");
+
+	id = id ? id : json_get_str(json_get(d, "user"), "id");
+	return id ? id : json_get_str(d, "user_id");
+}
+
+/* What decoding needs and we may have to ask for: the room (is it a thread?), our roles, and groups that the author is in. */
 static CH_FIBER ch_status prepare(struct discord_gateway *g, const struct discord_frame *f, struct discord_ctx *x, struct ch_err *err)
 {
 	const char *channel = discord_event_channel(f->data), *guild = json_get_str(f->data, "guild_id");
@@ -241,6 +251,8 @@ static CH_FIBER ch_status prepare(struct discord_gateway *g, const struct discor
 		st = know_dm(g, json_get_str(json_get(f->data, "author"), "id"), channel, err);
 	if (!st && guild && discord_event_mentions_roles(f->data))
 		x->roles = discord_roles(g->d, guild);
+	if (!st && !guild)
+		x->audiences = discord_audiences(g->d, chan_host_config(chan_acct_host(g->acct)), author_of(f->data), g->arena);
 	return st;
 }
 

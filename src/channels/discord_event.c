@@ -552,6 +552,10 @@ ch_status discord_event(struct arena *a, const struct discord_ctx *x, const char
 	case EV_LEAVE: n = on_guild(a, x, d, CHAN_IN_LEAVE, in); break;
 	case EV_NONE: break;
 	}
+	/* In a DM nobody has roles. */
+	for (size_t i = 0; i < n; i++)
+		if (in[i].peer.kind == CHAN_DIRECT)
+			in[i].sender.roles = x->audiences;
 	*ret = in;
 	*ret_count = n;
 	return CH_OK;

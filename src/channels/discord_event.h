@@ -16,6 +16,7 @@ struct discord_ctx {
 	const char *session;             /* id and number of the event, for those without an id */
 	int64_t seq;
 	const char *roles;               /* our own in the event's guild (discord_roles()); NULL: unknown */
+	const char *const *audiences;    /* of a DM: groups that its author is in (discord_audiences()); or NULL */
 };
 /* Events that become something for the core; others only teach us rooms and roles. */
 bool discord_is_event(const char *type);

@@ -21,7 +21,8 @@
 static const struct config_row rows[] = {
 	NOTES("$schema"),
 	{ .path = "accessGroups", .type = CFG_ANY, .flags = CFG_HOT | CFG_ADVANCED,
-	  .help = "Named groups of senders for allowlists: {<name>: {type: \"message.senders\", members: {<channel>: [ids]}}}." },
+	  .help = "Named groups of senders for allowlists: {<name>: {type: \"message.senders\", members: {<channel>: [ids]}}}, or of "
+	  "Discord's members who see a channel: {type: \"discord.channelAudience\", guildId, channelId}." },
 	LATER("acp"),
 #include "config/schema/agents.inc"
 #include "config/schema/approvals.inc"

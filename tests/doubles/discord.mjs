@@ -136,7 +136,7 @@ export class DiscordDouble {
 			verification_level: 0, default_message_notifications: 0, explicit_content_filter: 0, mfa_level: 0, nsfw_level: 0, premium_tier: 0,
 			afk_timeout: 300, system_channel_flags: 0,
 			roles: [{ id: GUILD, name: '@everyone' }, { id: ROLES.ops, name: 'ops' }, { id: ROLES.bot, name: 'chelabot' }].map((r, position) => ({
-				permissions: '2147483647', color: 0, colors: {}, hoist: false, managed: false, mentionable: true, flags: 0, position, ...r })),
+				permissions: '1071698529857', color: 0, colors: {}, hoist: false, managed: false, mentionable: true, flags: 0, position, ...r })),
 			channels: rooms.filter((c) => !isThread(c)), threads: rooms.filter(isThread),
 			members: [{ user: this.bot, ...this.#member(BOT) }] };
 	}
@@ -664,6 +664,10 @@ export class DiscordDouble {
 		return { body: this.#room(id) };
 	}
 
+	getGuild(rq, id) {
+		return { body: id === GUILD ? this.#guild() : refuse(404, 10004, 'Unknown Guild') };
+	}
+
 	getMember(rq, guild, user) {
 		if (guild !== GUILD || !this.members.has(user))
 			refuse(404, 10007, 'Unknown Member');
@@ -907,6 +911,7 @@ const ROUTES = [
 	['GET', '/applications/@me', P.application],
 	['POST', '/users/@me/channels', P.openDm],
 	['GET', '/channels/:id', P.getChannel],
+	['GET', '/guilds/:id', P.getGuild],
 	['GET', '/guilds/:id/members/:id', P.getMember],
 	['GET', '/guilds/:id/threads/active', P.activeThreads],
 	['GET', '/channels/:id/messages', P.listMessages],

@@ -75,3 +75,24 @@ test('lists with names are refused when the account starts', { timeout: 60000 },
 	assert.match(JSON.stringify(s), /17 to 20 digits/);
 	assert.equal(w.double.logins.items.length, 0);
 });
+
+test('test_threat_access: who may see a channel may write, and nobody else', { timeout: 60000 }, async (t) => {
+	const w = await DiscordWorld.start(t, { discord: { dmPolicy: 'allowlist', allowFrom: ['accessGroup:crew'] },
+		config: { accessGroups: { crew: { type: 'discord.channelAudience', guildId: GUILD, channelId: ROOMS.quiet } } } });
+	const d = w.double;
+	const rule = (id, allow, deny) => ({ id, type: 0, allow: String(allow), deny: String(deny) });
+
+	await w.up();
+	d.channels.get(ROOMS.quiet).permission_overwrites = [rule(GUILD, 0, 1024), rule(ROLES.ops, 1024, 0)];
+	d.members.delete(USERS.eve);
+	d.say(USERS.bob, d.dm(USERS.bob), 'not in it m-bob');
+	d.say(USERS.eve, d.dm(USERS.eve), 'not even here m-eve');
+	await w.round(USERS.ada, d.dm(USERS.ada), 'I am m-ada');
+	/* Where nobody can tell, nobody is in it. */
+	d.fault('GET /guilds/:id', 500, 3);
+	d.members.get(USERS.bob).push(ROLES.ops);
+	await w.round(USERS.ada, d.dm(USERS.ada), 'still m-ada2');
+	assert.deepEqual(w.heard.map((h) => h.text.match(/m-[a-z0-9]+/g).at(-1)), ['m-ada', 'm-ada2']);
+	assert.deepEqual([d.shown(d.dm(USERS.bob)).length, d.shown(d.dm(USERS.eve)).length], [1, 1]);
+	assert.deepEqual(d.requests.items.filter((r) => r.status === 400), []);
+});

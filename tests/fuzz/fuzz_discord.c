@@ -68,6 +68,7 @@ static struct discord *login(void)
 	d->rooms = map_new();
 	d->dms = map_new();
 	d->roles = map_new();
+	d->audiences = map_new();
 	snprintf(d->self_id, sizeof(d->self_id), "1000000000000009001");
 	snprintf(d->username, sizeof(d->username), "chelabot");
 	return d;

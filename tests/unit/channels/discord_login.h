@@ -34,6 +34,7 @@ static inline struct discord *discord_login(const char *section)
 	d->rooms = map_new();
 	d->dms = map_new();
 	d->roles = map_new();
+	d->audiences = map_new();
 	snprintf(d->self_id, sizeof(d->self_id), SELF);
 	snprintf(d->app_id, sizeof(d->app_id), SELF);
 	snprintf(d->username, sizeof(d->username), "chelabot");

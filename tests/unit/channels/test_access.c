@@ -140,6 +140,23 @@ static void test_dm_matrix(void **state)
 	}
 }
 
+/* A group of those who may see a channel: the network says who is in it. Of others' groups, and of a name, nothing follows. */
+static void test_threat_access_an_audience_is_what_the_network_says(void **state)
+{
+	static const char *const in_it[] = { "7", "audience:1:2", NULL }, *const in_another[] = { "audience:1:3", "audience:1", NULL };
+	static const char config[] = "{" ACCESS_GROUPS ",channels:{discord:{dmPolicy:'allowlist',allowFrom:['accessGroup:other']}}}";
+	static const char wrong[] = "{accessGroups:{other:{type:'discord.channelAudience',guildId:'1',channelId:'2',membership:'owners'}},"
+				    "channels:{discord:{dmPolicy:'allowlist',allowFrom:['accessGroup:other']}}}";
+	struct chan_in in = dm("9");
+
+	assert_int_equal(verdict(&guild, config, &in), CHAN_IGNORE);
+	in.sender.roles = in_another;
+	assert_int_equal(verdict(&guild, config, &in), CHAN_IGNORE);
+	in.sender.roles = in_it;
+	assert_int_equal(verdict(&guild, config, &in), CHAN_ADMIT);
+	assert_int_equal(verdict(&guild, wrong, &in), CHAN_IGNORE);
+}
+
 static void test_accounts_override(void **state)
 {
 	const char *config = "{channels:{telegram:{dmPolicy:'open',allowFrom:['*'],groups:{'-1':{requireMention:false}},groupAllowFrom:['*'],"
@@ -624,6 +641,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dm_matrix),
+		cmocka_unit_test(test_threat_access_an_audience_is_what_the_network_says),
 		cmocka_unit_test(test_accounts_override),
 		cmocka_unit_test(test_group_matrix),
 		cmocka_unit_test(test_topics),

@@ -115,6 +115,8 @@ static void test_whole(void **state)
 	expect("{channels:{telegram:{allowFrom:['@alice']}}}", 1, 0, "a person is");
 	expect("{channels:{telegram:{accounts:{a:{allowFrom:['@a']},b:{allowFrom:['-1']}}}}}", 2, 0, "accounts.b.allowFrom.0");
 	expect("{channels:{telegram:{allowFrom:['accessGroup:gone']}}}", 0, 1, "there is no accessGroups.gone");
+	expect("{accessGroups:{crew:{type:'discord.channelAudience',guildId:'1',channelId:'2'}},channels:{telegram:{allowFrom:['accessGroup:crew']},"
+	       "discord:{allowFrom:['accessGroup:crew']}}}", 0, 1, "channels.telegram.allowFrom.0");
 	expect("{channels:{telegram:{allowFrom:['*']}}}", 0, 1, "say dmPolicy \"open\"");
 	expect("{accessGroups:{ops:{type:'message.senders',members:{telegram:['@alice'],'*':['what']}}}}", 0, 1,
 	       "accessGroups.ops.members.telegram.0");

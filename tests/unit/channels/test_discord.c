@@ -113,6 +113,44 @@ static void test_threat_ssrf_only_discords_hosts(void **state)
 	assert_false(may_reach(d, "wss://gateway.discord.gg", true));
 }
 
+static bool views(const char *overwrites, const char *roles, const char *user)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const char *guild = "{id:'" GUILD "',owner_id:'" BOB "',roles:[{id:'" GUILD "',permissions:'1024'},{id:'1000000000000004001',permissions:'0'},"
+			    "{id:'1000000000000004002',permissions:'8'},{id:'1000000000000004003',permissions:'what'}]}";
+	const char *channel = arena_printf(a, "{id:'" ROOM "',permission_overwrites:[%s]}", overwrites);
+	const char *member = arena_printf(a, "{roles:%s}", roles);
+	struct json *g, *c, *m;
+
+	assert_int_equal(json_parse(a, guild, strlen(guild), JSON_JSON5, &g, NULL), CH_OK);
+	assert_int_equal(json_parse(a, channel, strlen(channel), JSON_JSON5, &c, NULL), CH_OK);
+	assert_int_equal(json_parse(a, member, strlen(member), JSON_JSON5, &m, NULL), CH_OK);
+	return discord_may_view(g, c, m, user);
+}
+
+/* Discord's order: everybody, the roles together, the person; owner and administrators see all. */
+static void test_threat_access_who_may_view_a_channel(void **state)
+{
+#define HIDDEN "{id:'" GUILD "',type:0,deny:'1024',allow:'0'}"
+#define OPS "['1000000000000004001']"
+	assert_true(views("", "[]", ADA));
+	assert_false(views(HIDDEN, "[]", ADA));
+	assert_true(views(HIDDEN, "[]", BOB));
+	assert_true(views(HIDDEN, "['1000000000000004002']", ADA));
+	assert_false(views(HIDDEN, OPS, ADA));
+	assert_true(views(HIDDEN ",{id:'1000000000000004001',type:0,allow:'1024',deny:'0'}", OPS, ADA));
+	assert_false(views(HIDDEN ",{id:'1000000000000004001',type:0,allow:'1024',deny:'0'}", "[]", ADA));
+	assert_false(views("{id:'1000000000000004001',type:0,deny:'1024',allow:'0'}", OPS, ADA));
+	assert_true(views(HIDDEN ",{id:'" ADA "',type:1,allow:'1024',deny:'0'}", "[]", ADA));
+	assert_false(views("{id:'" ADA "',type:1,allow:'0',deny:'1024'}", OPS, ADA));
+	/* What cannot be read lets nobody in. */
+	assert_false(views(HIDDEN, "['1000000000000004003']", ADA));
+	assert_false(views("{id:'" GUILD "',type:0}", "[]", ADA));
+	assert_false(views("", "null", ADA));
+#undef HIDDEN
+#undef OPS
+}
+
 #define NOW 1700000000000
 
 static void test_rooms_that_have_something_newer(void **state)
@@ -183,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_keys_of_guilds_are_checked),
 		cmocka_unit_test(test_threat_ssrf_only_discords_hosts),
+		cmocka_unit_test(test_threat_access_who_may_view_a_channel),
 		cmocka_unit_test(test_rooms_that_have_something_newer),
 		cmocka_unit_test(test_threat_dos_rooms_to_ask_are_bounded),
 	};
