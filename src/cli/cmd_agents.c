@@ -46,7 +46,7 @@ static ch_status run_list(struct cli *c, struct ch_err *err)
 		cli_print_json(list);
 		return CH_OK;
 	}
-	t = cli_table_new(c->arena, (const char *const[]){ "id", "name", "model", "workspace" }, 4);
+	t = cli_table_new(c->arena, (const char *const[]){ "ID", "NAME", "MODEL", "WORKSPACE" }, 4);
 	for (size_t i = 0; i < n; i++)
 		cli_table_row(t, (const char *const[]){
 			arena_printf(c->arena, "%s%s", all[i].id, all[i].is_default ? " *" : ""),

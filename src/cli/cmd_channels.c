@@ -105,7 +105,7 @@ static void print_inventory(struct cli *c, const struct json *channels)
 
 	json_each(channel, channels) {
 		if (!json_len(json_get(channel, "accounts")))
-			cli_table_row(t, (const char *const[]){ channel->key, "-", "", "", "no" });
+			cli_table_row(t, (const char *const[]){ channel->key, "-", "-", "-", "no" });
 		json_each(a, json_get(channel, "accounts")) {
 			const char *problem = json_get_str(a, "problem");
 

@@ -62,6 +62,17 @@ static void say_written(struct cli *c, const char *what, const char *path)
 	}
 }
 
+/* A value that was taken and does nothing, or not what was meant: a name that is nearly a key, most of all. */
+static void warn_of(struct cli *c, const struct config_store *store, const char *path)
+{
+	size_t n, len = strlen(path);
+	const struct config_issue *issues = config_store_issues(store, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(issues[i].path, path, len) == 0 && (!issues[i].path[len] || strchr(".[", issues[i].path[len])))
+			fprintf(stderr, "chela: %s: %s\n", cli_safe(c->arena, issues[i].path), cli_safe(c->arena, issues[i].message));
+}
+
 static ch_status run_set(struct cli *c, struct ch_err *err)
 {
 	CH_AUTO(config_store_close) struct config_store *store = NULL;
@@ -82,9 +93,11 @@ static ch_status run_set(struct cli *c, struct ch_err *err)
 	st = cli_config_store(c, &store, err);
 	if (!st)
 		st = config_write_set(store, c->args[0], value, NULL, err);
-	if (!st)
-		say_written(c, "set", c->args[0]);
-	return st;
+	if (st)
+		return st;
+	say_written(c, "set", c->args[0]);
+	warn_of(c, store, c->args[0]);
+	return CH_OK;
 }
 
 const struct cli_command cli_config_set = {

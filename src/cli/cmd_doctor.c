@@ -116,14 +116,13 @@ static void check_database(struct doctor *d)
 	CH_AUTO(db_close) struct db *db = NULL;
 	const char *path = arena_printf(d->c->arena, "%s/chela.sqlite", d->c->state_dir);
 	struct ch_err err = { .text = "" };
-	struct stat st;
 
-	if (stat(path, &st) != 0)
+	if (!file_exists(path))
 		return;
 	if (db_open(path, DB_READ_ONLY, &db, &err) || db_check(db, &err))
 		found(d, LEVEL_BAD, "database", err.text, NULL);
 	else
-		found(d, LEVEL_OK, "database", arena_printf(d->c->arena, "sound, %.1f MiB", (double)st.st_size / (1 << 20)), NULL);
+		found(d, LEVEL_OK, "database", "sound: every page and reference was looked at", NULL);
 }
 
 static CH_FIBER void check_sandbox(struct doctor *d, const struct config *cfg)

@@ -19,13 +19,15 @@ static CH_FIBER ch_status effective(struct cli *c, struct json **ret, struct ch_
 	return rpc_once(c, "read", "tools.effective", json_to_str(c->arena, params), ret, err);
 }
 
+#define ABOUT_MAX 100
+
 /* Its first sentence: what a person wants to know. */
 static const char *short_text(struct cli *c, const char *text)
 {
 	const char *end = strstr(text, ". ");
 	size_t n = end ? (size_t)(end - text) + 1 : strlen(text);
 
-	return cli_safe(c->arena, arena_strndup(c->arena, text, utf8_cut(text, n, 90)));
+	return arena_printf(c->arena, "%.*s%s", (int)utf8_cut(text, n, ABOUT_MAX), text, n > ABOUT_MAX ? "\xe2\x80\xa6" : "");
 }
 
 static size_t add_offered(struct cli *c, struct cli_table *t, const struct json *reply, bool with_verdict)

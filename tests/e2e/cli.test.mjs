@@ -227,6 +227,10 @@ gatewayTest('config set and unset keep comments, order and what they do not know
 	ok(await gw.cli(['config', 'unset', 'agents.defaults.thinkingDefault']));
 	for (const comment of ['// my gateway', '// the door', '// not the usual one', '/* who answers */', 'mystery: { a: [1, 2, 3,], }'])
 		assert.ok(readFileSync(gw.configPath, 'utf8').includes(comment), comment);
+	const meant = await gw.cli(['config', 'set', 'gateway.prot', '19000']);
+
+	assert.equal(meant.code, 0, 'kept, as others may know it');
+	assert.match(meant.stderr, /gateway\.prot: unknown key.*did you mean port/);
 	const validate = await gw.cli(['config', 'validate']);
 
 	assert.equal(validate.code, 0, 'an unknown key is a warning');
