@@ -279,11 +279,12 @@ static ch_status tell(struct agent_host *h, const struct kept *k, struct ch_err 
 	struct command_record c = { .process = json_get_str(k->record, "process"), .command = json_get_str(k->record, "command") };
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	struct tool_wake w = { .session_key = k->session_key, .kind = json_get_str(k->record, "wakeKind"),
-			       .id = json_get_str(k->record, "wakeId") };
+			       .id = json_get_str(k->record, "wakeId"), .source = json_get_str(k->record, "source") };
 	ch_status st;
 
 	if (!c.process || !w.kind || !w.id)
 		return CH_OK;
+	w.is_tainted = w.source != NULL;
 	w.text = exec_lost_text(a, c.process, c.command);
 	st = agent_wake(h, &w, err);
 	return st == CH_E_NOT_FOUND ? CH_OK : st;        /* the session was deleted */

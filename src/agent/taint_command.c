@@ -17,7 +17,7 @@
 #include "tools/path.h"
 
 #define WORDS_MAX 256                    /* of a command that are looked up: each costs a look at the disk */
-#define IN_WORKSPACE "files of the workspace that hold text from outside"
+#define STILL_WRITTEN "a command that may be writing here"
 
 /* -- programs that read what they are told to -- */
 
@@ -103,6 +103,22 @@ static const char *real_path(struct arena *a, const char *path)
 	return kept;
 }
 
+/* A person who wonders learns which file it is; where that has it from stands in the file's own mark. */
+static void note(struct look *l, const char *path)
+{
+	l->source = arena_printf(l->arena, "file %s", path);
+}
+
+static bool is_file_marked(struct look *l, const char *rel)
+{
+	const char *source;
+
+	if (!taint_find_file(l->db, l->reach->root, rel, l->arena, &source))
+		return false;
+	note(l, rel);
+	return true;
+}
+
 static bool is_there(const char *root, const char *path)
 {
 	CH_AUTO_STR char *full = path[0] == '/' ? ch_strdup(path) : ch_asprintf("%s/%s", root, path);
@@ -123,14 +139,14 @@ static bool has_mark(struct look *l, const char *key, const char *below)
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	struct ch_err err;
 	bool found = false;
-	ch_status st = db_prep(l->db, "SELECT path, source FROM tainted_files WHERE workspace = ?1", &row, &err);
+	ch_status st = db_prep(l->db, "SELECT path FROM tainted_files WHERE workspace = ?1", &row, &err);
 
 	if (!st)
 		db_bind_text(row, 1, key);
 	while (!st && !(st = db_step(row, &found, &err)) && found) {
 		if (!concerns(db_text(row, 0), below) || !is_there(l->reach->root, db_text(row, 0)))
 			continue;
-		l->source = db_is_null(row, 1) ? IN_WORKSPACE : arena_strdup(l->arena, db_text(row, 1));
+		note(l, db_text(row, 0));
 		return true;
 	}
 	if (st)
@@ -159,7 +175,7 @@ static bool folder_leads_to_mark(struct look *l, const char *rel, bool is_list)
 	if (!is_list || running_writes(l->db, l->reach->root))
 		return has_any(l);
 	return has_mark(l, l->reach->root, str_eq(rel, ".") ? "" : arena_printf(l->arena, "%s/", rel)) ||
-	       taint_find_file(l->db, l->reach->root, rel, l->arena, &l->source);
+	       is_file_marked(l, rel);
 }
 
 /* Is a part of the path a link? It may lead to another place for the command: below /proc each process has its own. */
@@ -219,7 +235,7 @@ static bool leads_to_mark(struct look *l, const char *word, bool is_list)
 		return l->reach->sees_all && (is_folder(real) ? has_any(l) : has_mark(l, "", real));
 	if (is_folder(real))
 		return folder_leads_to_mark(l, rel, is_list);
-	return taint_find_file(l->db, l->reach->root, rel, l->arena, &l->source);
+	return is_file_marked(l, rel);
 }
 
 /* A word as it is, as the argument of an option that it begins with, and as a value. */
@@ -255,7 +271,7 @@ bool taint_command_reads(void *arg, const struct command_reach *r, struct arena 
 	for (size_t i = 0; is_plain(r->plan) && l.root && i < r->plan->count && !reads; i++)
 		reads = segment_leads_to_mark(&l, &r->plan->segments[i].chain[0]);
 	if (reads)
-		*ret_source = l.source ? l.source : IN_WORKSPACE;
+		*ret_source = l.source ? l.source : STILL_WRITTEN;
 	return reads;
 }
 

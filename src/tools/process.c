@@ -101,6 +101,11 @@ static bool list_one(void *arg, struct process *p)
 	process_info(p, &i);
 	if (!i.is_background)
 		return true;
+	/* The command is text of the turn that started it. */
+	if (i.is_tainted) {
+		l->call->ctx->is_outside = true;
+		l->call->ctx->source = arena_printf(a, "command %s", i.id);
+	}
 	process_text(p, i.output_end > LIST_TAIL_BYTES ? i.output_end - LIST_TAIL_BYTES : 0, LIST_TAIL_BYTES, a, &tail);
 	ran_ms = (i.ended_at ? i.ended_at : now_wall_ms()) - i.started_at;
 	row = json_new_obj(a);

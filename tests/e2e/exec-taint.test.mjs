@@ -61,6 +61,7 @@ test('test_threat_laundering: text from outside does not lose its mark in a comm
 	await t.test('a command that reads what a marked turn wrote', async () => {
 		await w.call('write', { path: 'notes.txt', content: `${EVIL}\n` }, w.stranger);
 		await w.outside(await w.exec('cat notes.txt'), EVIL);
+		assert.match((await w.exec('cat notes.txt')).text, /^<<<outside [0-9a-f]+ from file.notes\.txt>>>/);
 		await w.outside(await w.exec('for f in *; do cat "$f"; done'), EVIL);
 		await w.outside(await w.exec("python3 -c 'print(open(\"no\" + \"tes.txt\").read())' 2>&1 || true"));
 		await w.clean('cat clean.txt');
@@ -95,6 +96,14 @@ test('test_threat_laundering: text from outside does not lose its mark in a comm
 			return p.text.includes(EVIL) && (await w.outside(p), true);
 		}, 'the text to be read');
 		await w.call('process', { action: 'kill', sessionId });
+	});
+	await t.test('a list shows the commands that marked turns gave', async () => {
+		const before = await w.call('process', { action: 'list' });
+		const { sessionId } = (await w.evil(`: ${EVIL}; sleep 1000`, { background: true })).details;
+
+		await w.outside(await w.call('process', { action: 'list' }), EVIL);
+		await w.call('process', { action: 'remove', sessionId });
+		assert.ok(!before.text.includes(EVIL));
 	});
 	await t.test('what a marked turn types', async () => {
 		const { sessionId } = (await w.exec('cat > typed.txt', { background: true })).details;

@@ -321,6 +321,7 @@ static void killed_body(struct fixture *f)
 	r.process = "amber-otter-3";
 	r.wake_kind = "exec";
 	r.wake_id = "amber-otter-3@1";
+	r.source = NULL;
 	keep(f, &r);
 	r = record_of(f, "two");         /* one that the call waited for: nobody is told */
 	keep(f, &r);
