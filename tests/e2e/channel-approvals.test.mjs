@@ -62,6 +62,26 @@ test('the owner allows and denies by button; the card says how it ended', { time
 	assert.deepEqual(w.tg.problems, []);
 });
 
+test('/approve in a chat: the owner by id, and what others can do instead', { timeout: 60000 }, async (t) => {
+	const w = await world(t);
+
+	w.tg.say(w.owner, w.command(1));
+	await w.card(w.owner.id);
+	const c = await w.gw.connect(), [{ id }] = await c.call('exec.approval.list');
+
+	w.tg.say(w.friend, `/approve ${id} allow-once`);
+	await w.text(w.friend.id, new RegExp(`/approve is for this gateway's owner\\. Ask them.*telegram:${w.friend.id} in commands\\.ownerAllowFrom`));
+	assert.doesNotMatch(w.tg.texts(w.friend.id).join('\n'), /operator\.admin/);
+	assert.equal(existsSync(`${w.file}1`), false);
+	w.tg.say(w.owner, `/approve ${id} allow-once`);
+	await until(() => existsSync(`${w.file}1`), 'the command ran');
+	const { items } = await c.call('approval.history', { limit: 1 });
+
+	assert.deepEqual(items[0].resolver, { kind: 'channel', id: `telegram:${w.owner.id}` });
+	assert.match((await w.gw.cli(['approvals', 'history'])).stdout, new RegExp(`${id} .*telegram:${w.owner.id}`));
+	await c.close();
+});
+
 test('threat: buttons pressed by strangers and by who is no approver do nothing', { timeout: 60000 }, async (t) => {
 	const w = await world(t);
 
