@@ -374,6 +374,21 @@ static void unlink_wait(struct chan_egress *e, const struct egress_wait *w)
 	*at = w->next;
 }
 
+/* An account that only a person brings up again: waiting here would end in the same words. */
+static ch_status check_waiting(struct chan_egress *e, const struct outbox_row *row, struct ch_err *err)
+{
+	struct chan_acct *acct = chan_acct_find(e->host, row->channel, row->account);
+	struct chan_status s;
+
+	if (!acct)
+		return CH_OK;
+	chan_acct_status(acct, &s);
+	if (s.state != CHAN_NEEDS_LOGIN && (s.state != CHAN_STOPPED || (s.is_enabled && !s.is_stopped_by_person)))
+		return CH_OK;
+	return ch_fail(err, CH_E_TIMEOUT, "the message waits in the outbox: %s (account %s) is %s%s%s", chan_acct_ops(acct)->label,
+		       chan_acct_id(acct), chan_state_name(s.state), s.detail ? ": " : "", s.detail ? s.detail : "");
+}
+
 static CH_FIBER ch_status wait_for_end(struct chan_egress *e, int64_t id, int64_t deadline_ms, struct arena *a,
 				       struct chan_receipt *ret, struct ch_err *err)
 {
@@ -386,6 +401,9 @@ static CH_FIBER ch_status wait_for_end(struct chan_egress *e, int64_t id, int64_
 		receipt(&row, a, ret);
 		if (outbox_is_ended(row.state))
 			return CH_OK;
+		st = check_waiting(e, &row, err);
+		if (st)
+			return st;
 		st = e->is_draining ? CH_E_CANCELED : fiber_cond_wait(&e->ended, deadline_ms);
 		if (st == CH_E_TIMEOUT)
 			return ch_fail(err, st, "the message waits in the outbox%s%s", row.error ? ": " : "",

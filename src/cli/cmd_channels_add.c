@@ -169,6 +169,15 @@ static void say_done(struct cli *c, const struct chan_ops *ops, const char *acco
 	cli_print_json(doc);
 }
 
+static bool has_account(struct cli *c, const struct config *cfg, const struct chan_ops *ops, const char *account)
+{
+	const char *const *ids = chan_cfg_accounts(cfg, ops->id, ops->secrets, c->arena);
+
+	while (*ids && !str_eq(*ids, account))
+		ids++;
+	return *ids;
+}
+
 static CH_FIBER ch_status write_account(struct cli *c, bool is_login, struct ch_err *err)
 {
 	CH_AUTO(config_store_close) struct config_store *store = NULL;
@@ -182,6 +191,9 @@ static CH_FIBER ch_status write_account(struct cli *c, bool is_login, struct ch_
 	if (st)
 		return st;
 	account = account ? account : CHAN_DEFAULT_ACCOUNT;
+	if (is_login && !has_account(c, config_store_current(store), ops, account))
+		return ch_fail(err, CH_E_NOT_FOUND, "%s has no account %s in the configuration: chela channels add %s --account %s",
+			       ops->id, account, ops->id, account);
 	patch = patch_for(c, config_store_current(store), ops, account, &at);
 	st = cli_flag(c, "use-env") ? check_env(c, config_store_current(store), ops, account, err)
 				    : put_fields(c, ops, at, is_login, err);

@@ -77,6 +77,7 @@ test('the first one approved on the command line is the owner, and is told', asy
 
 	assert.equal(wrong.code, 1);
 	assert.match(wrong.stderr, /no pending pairing request .* chela pairing list/);
+	assert.match((await cli('approve', 'telgram', row.code)).stderr, /unknown pairing channel: .*telgram/);
 	const done = await cli('approve', 'telegram', row.code.toLowerCase(), '--notify');
 
 	assert.equal(done.code, 0, done.stderr);

@@ -72,6 +72,9 @@ test('credentials: from a file and a pipe, never shown, with a warning on the co
 	assert.match(warned.stderr, /can be read by others/);
 	assert.equal(config().channels.irc.accounts.second.password, 'on-the-line');
 	assert.match((await gw.cli(['channels', 'add', '--channel', 'irc', '--account', 'x', '--use-env'])).stderr, /--use-env is for the account default/);
+	assert.match((await gw.cli(['channels', 'login', 'irc', '--account', 'secnd', '--token-file', file])).stderr,
+		/irc has no account secnd .*: chela channels add irc --account secnd/);
+	assert.equal(config().channels.irc.accounts.secnd, undefined);
 	assert.match(await cli('remove', '--channel', 'irc', '--account', 'second', '--delete'), /second is gone/);
 	assert.equal(config().channels.irc.accounts.second, undefined);
 	assert.match((await gw.cli(['channels', 'remove', '--channel', 'irc', '--account', 'second'])).stderr, /no account second/);
@@ -122,6 +125,7 @@ test('logout: credentials are forgotten, a person is needed', async () => {
 	gw.writeConfig({ ...config(), channels: { irc: { ...config().channels.irc, password: 'x-y-z-secret', nick: '1bad' } } });
 	await cli('start', 'irc');
 	await until(async () => await stateOf('irc') === 'needs-login', 'needs-login');
+	assert.match(await cli('status'), /^irc default: .*: chela channels (login|add) irc$/m);
 	assert.match(await cli('logout', 'irc'), /is logged out/);
 	assert.equal(config().channels.irc.password, undefined);
 	assert.equal(await stateOf('irc'), 'needs-login');

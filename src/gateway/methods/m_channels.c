@@ -176,13 +176,16 @@ static void write_issue(struct jw *w, const struct chan_acct *acct, const char *
 
 static void write_issues_of(struct jw *w, const struct one *o, struct arena *a)
 {
+	const char *channel = chan_acct_ops(o->acct)->id;
+	bool is_default = str_eq(chan_acct_id(o->acct), CHAN_DEFAULT_ACCOUNT);
 	struct chan_status s;
 	size_t dead = chan_acct_dead_letters(o->acct, now_wall_ms() - LETTERS_SINCE_MS);
 
 	chan_acct_status(o->acct, &s);
 	if (s.state == CHAN_NEEDS_LOGIN)
 		write_issue(w, o->acct, s.is_configured ? "auth" : "config", s.last_error ? s.last_error : "needs a login",
-			    s.is_configured ? "chela channels login" : "chela channels add");
+			    arena_printf(a, "chela channels %s %s%s%s", s.is_configured ? "login" : "add", channel,
+					 is_default ? "" : " --account ", is_default ? "" : chan_acct_id(o->acct)));
 	else if (s.state == CHAN_DEGRADED)
 		write_issue(w, o->acct, "permissions", s.detail ? s.detail : "something is missing", "chela channels logs");
 	if (o->probe.has_result && o->probe.result.warning)
@@ -261,7 +264,7 @@ static ch_status find_account(struct gw_call *call, const char **ret_id, struct 
 		return ch_fail(err, CH_E_INVALID, "invalid %s channel", call->method);
 	acct = chan_acct_find(call->gw->channels, channel, str_empty(id) ? NULL : id);
 	if (!acct && str_empty(id))
-		return ch_fail(err, CH_E_NOT_FOUND, "channels.%s is not in the configuration", channel);
+		return ch_fail(err, CH_E_NOT_FOUND, "channels.%s is not in the configuration: chela channels add %s", channel, channel);
 	if (!acct)
 		return ch_fail(err, CH_E_NOT_FOUND, "%s has no account %s", channel, gwm_short_param(call, "accountId"));
 	*ret_id = arena_strdup(call->arena, chan_acct_id(acct));

@@ -34,13 +34,23 @@ static bool pairs(struct chan_acct *acct)
 	return status.is_enabled && status.is_configured && str_eq(chan_cfg_str(chan_acct_cfg(acct), "dmPolicy"), "pairing");
 }
 
+/* None given is any. */
+static ch_status check_channel(const struct gw_call *call, struct ch_err *err)
+{
+	const char *channel = param(call, "channel");
+
+	return !channel || chan_find(channel) ? CH_OK
+					      : ch_fail(err, CH_E_NOT_FOUND, "unknown pairing channel: %s", log_quote(channel));
+}
+
 static ch_status find_account(struct gw_call *call, struct chan_acct **ret, struct ch_err *err)
 {
 	const char *channel = param(call, "channel"), *account = param(call, "accountId");
 	struct chan_acct *acct;
+	ch_status st = check_channel(call, err);
 
-	if (!chan_find(channel))
-		return ch_fail(err, CH_E_NOT_FOUND, "unknown pairing channel: %s", log_quote(channel));
+	if (st)
+		return st;
 	acct = chan_acct_find(call->gw->channels, channel, account);
 	if (!acct || !pairs(acct))
 		return ch_fail(err, CH_E_INVALID, "channel account does not use DM pairing: %s:%s", channel, log_quote(account));
@@ -139,9 +149,10 @@ static ch_status run_list(struct gw_call *call, struct ch_err *err)
 	struct listing l = {
 		.call = call, .channel = param(call, "channel"), .account = param(call, "accountId"), .err = err,
 	};
+	ch_status st = check_channel(call, err);
 
-	if (l.channel && !chan_find(l.channel))
-		return ch_fail(err, CH_E_NOT_FOUND, "unknown pairing channel: %s", log_quote(l.channel));
+	if (st)
+		return st;
 	l.w = gw_reply_begin(call);
 	jw_obj(l.w);
 	jw_karr(l.w, "accounts");
@@ -341,9 +352,11 @@ static unsigned approve_scope(const struct gw_call *call)
 static CH_FIBER ch_status run_approve_code(struct gw_call *call, struct ch_err *err)
 {
 	struct pairing_request r;
-	ch_status st = pairing_approve(pairing_of(call), param(call, "channel"), param(call, "accountId"), param(call, "code"),
-				       call->arena, &r, err);
+	ch_status st = check_channel(call, err);
 
+	if (!st)
+		st = pairing_approve(pairing_of(call), param(call, "channel"), param(call, "accountId"), param(call, "code"), call->arena,
+				     &r, err);
 	if (st)
 		return st;
 	record(call, "channels.pairing.approve", &r);
@@ -356,9 +369,11 @@ static ch_status run_dismiss_code(struct gw_call *call, struct ch_err *err)
 {
 	struct pairing_request r;
 	struct jw *w;
-	ch_status st = pairing_dismiss(pairing_of(call), param(call, "channel"), param(call, "accountId"), param(call, "code"),
-				       call->arena, &r, err);
+	ch_status st = check_channel(call, err);
 
+	if (!st)
+		st = pairing_dismiss(pairing_of(call), param(call, "channel"), param(call, "accountId"), param(call, "code"), call->arena,
+				     &r, err);
 	if (st)
 		return st;
 	record(call, "channels.pairing.dismiss", &r);

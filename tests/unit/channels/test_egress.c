@@ -508,6 +508,27 @@ static void test_who_waits_is_told_by_the_answer(void **state)
 	in_host(ONE, waited_body);
 }
 
+static void no_login_body(void)
+{
+	struct chan_receipt r;
+	int64_t id;
+
+	fake_next_run(CH_E_DENIED, "token revoked");
+	start();
+	id = put("7", "for later");
+	assert_int_equal(egress_wait(out(), id, fiber_deadline(60000), scratch(), &r, &err), CH_E_TIMEOUT);
+	assert_string_equal(err.text, "the message waits in the outbox: Telegram (account default) is needs-login: token revoked");
+	assert_string_equal(r.state, "pending");
+	assert_int_equal(chan_start(host, "telegram", NULL, &err), CH_OK);
+	turns();
+	assert_row(id, "sent");
+}
+
+static void test_nobody_waits_for_an_account_that_waits_for_a_person(void **state)
+{
+	in_host(ONE, no_login_body);
+}
+
 /* -- what cannot be put -- */
 
 static void invalid_body(void)
@@ -582,6 +603,7 @@ int main(void)
 		T(test_a_disk_that_fails_doubles_nothing),
 		T(test_an_end_is_told_in_the_same_write),
 		T(test_who_waits_is_told_by_the_answer),
+		T(test_nobody_waits_for_an_account_that_waits_for_a_person),
 		T(test_refuses_what_the_network_cannot),
 		T(test_acts_at_once_and_shares_the_pace),
 	};
