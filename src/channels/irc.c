@@ -16,7 +16,6 @@
 
 #define QUIET_MS 60000                   /* nothing came: we ask */
 #define SILENT_MS 120000                 /* … and nothing came still: it is gone */
-#define RECLAIM_MS 60000                 /* between tries to get our nick back */
 #define FAREWELL_MS 500
 
 /* -- a connection -- */
@@ -28,7 +27,6 @@ static struct irc *irc_new(struct chan_acct *acct)
 
 	i->refs = 1;
 	i->acct = acct;
-	i->people = map_new();
 	rand_bytes(id, sizeof(id));
 	hex_encode(id, sizeof(id), i->id);
 	fiber_cond_init(&i->answered);
@@ -44,20 +42,14 @@ struct irc *irc_ref(struct irc *i)
 
 void irc_unref(struct irc *i)
 {
-	size_t cursor = 0;
-	const char *key;
-	void *mask;
-
 	if (!i || --i->refs)
 		return;
-	while (map_each(i->people, &cursor, &key, &mask))
-		ch_free(mask);
-	map_free(i->people);
 	for (size_t k = 0; k < i->rooms.len; k++) {
 		ch_free(i->rooms.at[k].name);
 		ch_free(i->rooms.at[k].key);
 	}
 	vec_done(&i->rooms);
+	secret_unref(i->nickserv);
 	line_conn_unref(i->conn);
 	ch_free(i);
 }
@@ -120,7 +112,7 @@ static CH_FIBER ch_status reclaim_nick(struct irc *i, int64_t *ret_next, struct 
 	if (irc_same(i->fold, i->nick, i->wanted))
 		return CH_OK;
 	if (i->reclaim_mono_ms <= now_mono_ms()) {
-		i->reclaim_mono_ms = now_mono_ms() + RECLAIM_MS;
+		i->reclaim_mono_ms = now_mono_ms() + IRC_RECLAIM_MS;
 		st = irc_say(i, err, "NICK %s", i->wanted);
 	}
 	*ret_next = i->reclaim_mono_ms;

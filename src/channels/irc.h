@@ -12,15 +12,15 @@
 #include "channels/channel.h"
 #include "channels/irc_line.h"
 #include "core/fiber.h"
-#include "core/map.h"
 #include "core/vec.h"
 #include "net/line_conn.h"
 
 #define IRC_NICK_MAX 64
-#define IRC_PEOPLE_MAX 1024              /* remembered masks; past it they are asked for again */
 #define IRC_ROOMS_MAX 100
 #define IRC_SOURCE_GUESS 120             /* bytes of "nick!user@host" before we have seen ours */
 #define IRC_ANSWER_MS 30000              /* a server that answers at all */
+#define IRC_RECLAIM_MS 60000             /* between tries to get our nick back */
+#define IRC_REPLAY_MS 3600000            /* what a bouncer plays back counts when it was said since then */
 
 struct irc_room {
 	char *name, *key;                /* as configured; key or NULL */
@@ -52,8 +52,11 @@ struct irc {
 	char id[17];                     /* of this connection, random */
 	uint64_t events, tokens;
 	bool has_tags;                   /* messages may carry a msgid */
+	bool has_time;                   /* … and when they were said */
+	const char *service;             /* NickServ; of the account's keys */
+	struct secret *nickserv;         /* our password there; NULL: none */
+	bool is_ghosting;                /* the service was asked to end who has our nick */
 	bool is_over;
-	struct map *people;              /* folded nick -> mask (char *) */
 	VEC(struct irc_room) rooms;
 	struct irc_wait *waits;
 	struct fiber_cond answered;
@@ -82,6 +85,8 @@ void irc_cfg_rooms(const struct chan_cfg *cfg, struct irc *i);
 /* Connects, says who we are, asks for the rooms. CH_E_DENIED: the server does not want us. */
 CH_FIBER CH_MUST_USE ch_status irc_login(struct irc *i, const struct chan_cfg *cfg, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status irc_join(struct irc *i, struct irc_room *room, struct ch_err *err);
+/* Tells the service that the nick is ours; when somebody else has it, it is asked to end them. */
+CH_FIBER CH_MUST_USE ch_status irc_identify(struct irc *i, struct ch_err *err);
 
 /* -- irc_in.c -- */
 /* One line of the server; the run ends with what it returns. */

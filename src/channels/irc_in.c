@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channels/host.h"
 #include "core/clock.h"
+#include "core/crypto.h"
 #include "core/log.h"
 #include "core/str.h"
 
@@ -29,48 +31,11 @@ static bool is_us(const struct irc *i, const char *nick)
 	return irc_same(i->fold, nick, i->nick);
 }
 
-static char *folded(const struct irc *i, const char *nick, struct arena *a)
+/* A line of ours as others see it tells how much of theirs our name takes. */
+static void note_source(struct irc *i, const struct irc_line *l)
 {
-	char *s = arena_strdup(a, nick);
-
-	for (char *p = s; *p; p++)
-		*p = irc_fold(i->fold, *p);
-	return s;
-}
-
-static void forget_person(struct irc *i, const char *nick, struct arena *a)
-{
-	ch_free(map_take(i->people, folded(i, nick, a)));
-}
-
-static void forget_all(struct irc *i)
-{
-	size_t cursor = 0;
-	const char *key;
-	void *mask;
-
-	while (map_each(i->people, &cursor, &key, &mask))
-		ch_free(mask);
-	map_free(i->people);
-	i->people = map_new();
-}
-
-static void note_person(struct irc *i, const char *nick, const char *mask, struct arena *a)
-{
-	if (map_len(i->people) >= IRC_PEOPLE_MAX)
-		forget_all(i);
-	ch_free(map_put(i->people, folded(i, nick, a), ch_strdup(mask)));
-}
-
-/* Every line of a person tells who has the nick now; of us, how long our lines are for others. */
-static void note_source(struct irc *i, const struct irc_line *l, struct arena *a)
-{
-	if (!*l->user || !*l->host)
-		return;
-	if (is_us(i, l->nick))
+	if (*l->user && *l->host && is_us(i, l->nick))
 		i->source_len = strlen(l->nick) + strlen(l->user) + strlen(l->host) + 2;
-	else if (!str_eq(l->command, "QUIT") && !str_eq(l->command, "NICK"))
-		note_person(i, l->nick, irc_mask(l, a), a);
 }
 
 /* -- our rooms -- */
@@ -110,6 +75,14 @@ static void left_room(struct irc *i, const char *name, const char *why)
 	irc_tell_state(i);
 }
 
+/* We are logged in: rooms for those who are let us in now. */
+static void retry_rooms(struct irc *i)
+{
+	for (size_t k = 0; k < i->rooms.len; k++)
+		if (!i->rooms.at[k].is_in && i->rooms.at[k].retry_mono_ms)
+			i->rooms.at[k].retry_mono_ms = now_mono_ms();
+}
+
 static void on_join(struct irc *i, const struct irc_line *l)
 {
 	struct irc_room *r = is_us(i, l->nick) ? room_of(i, irc_param(l, 0)) : NULL;
@@ -146,19 +119,40 @@ static void note_free(struct irc *i, const char *nick)
 		i->reclaim_mono_ms = 0;
 }
 
-static void on_nick(struct irc *i, const struct irc_line *l, struct arena *a)
+/* Ours again: the service is told, or it would take it away. Taken away: at once it would be again. */
+static CH_FIBER ch_status on_our_nick(struct irc *i, const char *nick, struct ch_err *err)
 {
-	struct irc_line now = *l;
-
-	forget_person(i, l->nick, a);
-	note_free(i, l->nick);
-	if (!is_us(i, l->nick)) {
-		now.nick = irc_param(l, 0);
-		note_person(i, now.nick, irc_mask(&now, a), a);
-		return;
-	}
-	snprintf(i->nick, sizeof(i->nick), "%.*s", IRC_NICK_MAX - 1, irc_param(l, 0));
+	i->source_len = i->source_len - CH_MIN(strlen(i->nick), i->source_len) + strlen(nick);
+	snprintf(i->nick, sizeof(i->nick), "%.*s", IRC_NICK_MAX - 1, nick);
 	chan_self(i->acct, i->nick, i->nick, i->nick);
+	if (irc_same(i->fold, i->nick, i->wanted))
+		return irc_identify(i, err);
+	i->reclaim_mono_ms = now_mono_ms() + IRC_RECLAIM_MS;
+	return CH_OK;
+}
+
+static CH_FIBER ch_status on_nick(struct irc *i, const struct irc_line *l, struct ch_err *err)
+{
+	if (is_us(i, l->nick))
+		return on_our_nick(i, irc_param(l, 0), err);
+	note_free(i, l->nick);
+	return CH_OK;
+}
+
+/* What the service says of our nick is for the operator. Once it has ended who had it, the nick is free. */
+static void on_notice(struct irc *i, const struct irc_line *l, struct arena *a)
+{
+	const char *text;
+	bool is_action;
+
+	if (!i->nickserv || !irc_same(i->fold, l->nick, i->service) || !is_us(i, irc_param(l, 0)))
+		return;
+	text = irc_text(irc_param(l, 1), a, &is_action);
+	if (!str_empty(text))
+		chan_acct_log(i->acct, "%s says: %s", i->service, log_quote(text));
+	if (i->is_ghosting)
+		i->reclaim_mono_ms = 0;
+	i->is_ghosting = false;
 }
 
 /* -- messages -- */
@@ -178,13 +172,34 @@ static CH_FIBER ch_status deliver(struct irc *i, const struct chan_in *in, struc
 	return ch_wrap(err, "a message is lost");
 }
 
-static const char *event_id(struct irc *i, const struct irc_line *l, struct arena *a)
+/* Who said what where and when is one message, in whichever connection it is told: a bouncer plays back what we may have had. */
+static const char *id_by_time(const struct irc_line *l, int64_t at_ms, struct arena *a)
+{
+	char *said = arena_printf(a, "%s %s %s", irc_mask(l, a), irc_param(l, 0), irc_param(l, 1)), hex[2 * SHA256_LEN + 1];
+
+	sha256_hex(said, strlen(said), hex);
+	return arena_printf(a, "time:%lld:%.32s", (long long)at_ms, hex);
+}
+
+/* at_ms 0: the server does not say. */
+static const char *event_id(struct irc *i, const struct irc_line *l, int64_t at_ms, struct arena *a)
 {
 	const char *msgid = i->has_tags ? irc_tag(l, "msgid", a) : NULL;
 
 	if (msgid && *msgid && strlen(msgid) < CHAN_ID_MAX - 8)
 		return arena_printf(a, "msgid:%s", msgid);
+	if (at_ms)
+		return id_by_time(l, at_ms, a);
 	return arena_printf(a, "%s:%llu", i->id, (unsigned long long)++i->events);
+}
+
+/* When it was said; 0: not known. */
+static int64_t time_of(const struct irc *i, const struct irc_line *l, struct arena *a)
+{
+	const char *time = i->has_time ? irc_tag(l, "time", a) : NULL;
+	int64_t at_ms;
+
+	return time && irc_time(time, &at_ms) && at_ms > 0 ? at_ms : 0;
 }
 
 /* The room's name in ASCII lower case, as it stands in the configuration where it does. */
@@ -209,14 +224,18 @@ static CH_FIBER ch_status on_privmsg(struct irc *i, const struct irc_line *l, st
 {
 	const char *target = without_rank(irc_param(l, 0)), *text;
 	struct chan_in in = { .kind = CHAN_IN_MESSAGE, .can_mention = true };
+	int64_t at_ms = time_of(i, l, a);
 	bool is_action;
 
 	if (!*l->user || !*l->host || is_us(i, l->nick))
 		return CH_OK;            /* a server's own words, or an echo of ours */
+	if (at_ms && at_ms < now_wall_ms() - IRC_REPLAY_MS)
+		return CH_OK;            /* played back, and of long ago: nobody waits for an answer */
 	text = irc_text(irc_param(l, 1), a, &is_action);
 	if (str_empty(text) || (!irc_is_channel(target) && !is_us(i, target)))
 		return CH_OK;
-	in.event_id = event_id(i, l, a);
+	in.at_ms = CH_MIN(at_ms, now_wall_ms());
+	in.event_id = event_id(i, l, at_ms, a);
 	in.message_id = in.event_id;
 	in.sender = (struct chan_sender){ .id = irc_mask(l, a), .name = l->nick, .username = l->nick };
 	in.text = is_action ? arena_printf(a, "* %s %s", l->nick, text) : text;
@@ -297,7 +316,11 @@ static void on_numeric(struct irc *i, const struct irc_line *l, int64_t n)
 		on_support(i, l);
 	else if (n == 302)
 		on_userhost(i, l);
-	else if (n >= 400 && n < 500)
+	else if (n == 900)
+		retry_rooms(i);
+	else if (n == 396)
+		i->source_len = CH_MAX(i->source_len, (size_t)IRC_SOURCE_GUESS);         /* we have another host for others now */
+	else if (n >= 400 && n < 500 && !(n >= 431 && n <= 437))                 /* those name a nick that we cannot have */
 		on_error_numeric(i, l);
 }
 
@@ -307,13 +330,15 @@ CH_FIBER ch_status irc_on_line(struct irc *i, const struct irc_line *l, struct c
 	int64_t n;
 
 	chan_alive(i->acct);
-	note_source(i, l, a);
+	note_source(i, l);
 	if (str_eq(l->command, "PING"))
 		return irc_say(i, err, "PONG :%s", irc_param(l, 0));
 	if (str_eq(l->command, "PRIVMSG"))
 		return on_privmsg(i, l, a, err);
 	if (str_eq(l->command, "INVITE"))
 		return on_invite(i, l, err);
+	if (str_eq(l->command, "NICK"))
+		return on_nick(i, l, err);
 	if (str_eq(l->command, "ERROR"))
 		return ch_fail(err, CH_E_PEER, "the server closed the connection: %s", log_quote(irc_param(l, 0)));
 	if (str_eq(l->command, "PONG"))
@@ -324,12 +349,10 @@ CH_FIBER ch_status irc_on_line(struct irc *i, const struct irc_line *l, struct c
 		on_kick(i, l);
 	else if (str_eq(l->command, "PART") && is_us(i, l->nick))
 		left_room(i, irc_param(l, 0), "we were taken out");
-	else if (str_eq(l->command, "NICK"))
-		on_nick(i, l, a);
-	else if (str_eq(l->command, "QUIT")) {
-		forget_person(i, l->nick, a);
+	else if (str_eq(l->command, "NOTICE"))
+		on_notice(i, l, a);
+	else if (str_eq(l->command, "QUIT"))
 		note_free(i, l->nick);
-	}
 	else if (strlen(l->command) == 3 && str_to_i64(l->command, &n))
 		on_numeric(i, l, n);
 	return CH_OK;

@@ -3,9 +3,12 @@
  */
 #include "channels/irc_line.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/buf.h"
+#include "core/clock.h"
 #include "core/str.h"
 
 /* -- taking apart -- */
@@ -114,6 +117,29 @@ const char *irc_tag(const struct irc_line *l, const char *name, struct arena *a)
 		s += n + (s[n] == ';');
 	}
 	return NULL;
+}
+
+bool irc_time(const char *text, int64_t *ret_wall_ms)
+{
+	struct tm tm = { 0 };
+	char iso[CLOCK_ISO_LEN];
+	int n = 0, end = 0, ms = 0;
+	int64_t at_ms;
+
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
+		   &n) != 6)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	at_ms = (int64_t)timegm(&tm) * 1000;
+	/* A moment that does not exist comes back as another, one that was written otherwise in this form. */
+	clock_iso(at_ms, iso);
+	if (strncmp(iso, text, (size_t)n) != 0)
+		return false;
+	if (!str_eq(text + n, "Z") && (sscanf(text + n, ".%3dZ%n", &ms, &end) != 1 || end != 5 || ms < 0 || text[n + end]))
+		return false;
+	*ret_wall_ms = at_ms + ms;
+	return true;
 }
 
 /* -- names -- */

@@ -45,6 +45,8 @@ bool irc_mentions(enum irc_case c, const char *text, const char *nick);
  * inside a character. 0 for an empty text.
  */
 size_t irc_cut(const char *text, size_t len, size_t max);
+/* The tag `time` ("2026-11-22T09:12:53.123Z") as wall time; false: it is none. */
+bool irc_time(const char *text, int64_t *ret_wall_ms);
 /* A word that may stand in a line as a parameter: no space, no control byte, no ':' in front. */
 bool irc_is_word(const char *s);
 bool irc_is_channel(const char *s);      /* "#room", "&local", "+x", "!x" without space, comma, bell */

@@ -1,7 +1,7 @@
 /*
  * channels/irc_login.c - the beginning of a connection: capabilities, SASL, password, nick, NickServ, rooms.
  *
- *	CAP LS, PASS, NICK, USER -> (CAP REQ -> ACK -> AUTHENTICATE … 903) -> CAP END -> 001 … 376 -> IDENTIFY, JOIN
+ *	CAP LS, PASS, NICK, USER -> (CAP REQ -> ACK -> AUTHENTICATE … 903) -> CAP END -> 001 … 376 -> IDENTIFY or GHOST, JOIN
  *
  * A server that knows no CAP goes straight to 001.
  */
@@ -19,12 +19,13 @@
 #define LOGIN_MS 60000                   /* from the first line to the welcome */
 #define NICK_TRIES 6
 #define SASL_CHUNK 400
+#define GHOST_MS 5000                    /* our nick is tried when the service has answered, or after this */
 
 struct login {
 	struct irc *i;
 	const struct irc_cfg *cfg;
 	struct secret *sasl;
-	bool offers_sasl, offers_tags;
+	bool offers_sasl, offers_tags, offers_time;
 	bool is_asking;                  /* CAP REQ was sent */
 	bool is_sasl_done, is_welcome, is_over;
 	int nick_tries;
@@ -50,15 +51,18 @@ static bool lists(const char *caps, const char *name)
 
 static CH_FIBER ch_status ask_caps(struct login *g, struct ch_err *err)
 {
-	bool wants_sasl = g->sasl && g->offers_sasl;
+	const struct { const char *name; bool is_wanted; } caps[] = {
+		{ "message-tags", g->offers_tags }, { "server-time", g->offers_time }, { "sasl", g->sasl && g->offers_sasl },
+	};
+	char list[64] = "";
 
 	if (g->sasl && !g->offers_sasl)
 		return ch_fail(err, CH_E_DENIED, "the server offers no SASL: take sasl out, or use nickserv");
-	g->is_asking = wants_sasl || g->offers_tags;
-	if (!g->is_asking)
-		return irc_say(g->i, err, "CAP END");
-	return irc_say(g->i, err, "CAP REQ :%s%s%s", g->offers_tags ? "message-tags" : "", g->offers_tags && wants_sasl ? " " : "",
-		       wants_sasl ? "sasl" : "");
+	for (size_t k = 0; k < CH_ARRAY_LEN(caps); k++)
+		if (caps[k].is_wanted)
+			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? " " : "", caps[k].name);
+	g->is_asking = list[0] != '\0';
+	return g->is_asking ? irc_say(g->i, err, "CAP REQ :%s", list) : irc_say(g->i, err, "CAP END");
 }
 
 static CH_FIBER ch_status on_cap(struct login *g, const struct irc_line *l, struct ch_err *err)
@@ -68,10 +72,12 @@ static CH_FIBER ch_status on_cap(struct login *g, const struct irc_line *l, stru
 	if (str_eq(verb, "LS") && !g->is_asking) {
 		g->offers_sasl |= lists(caps, "sasl");
 		g->offers_tags |= lists(caps, "message-tags");
+		g->offers_time |= lists(caps, "server-time");
 		return str_eq(irc_param(l, 2), "*") ? CH_OK : ask_caps(g, err);          /* "*": more of the list comes */
 	}
 	if (str_eq(verb, "ACK")) {
 		g->i->has_tags |= lists(caps, "message-tags");
+		g->i->has_time |= lists(caps, "server-time");
 		return lists(caps, "sasl") ? irc_say(g->i, err, "AUTHENTICATE PLAIN") : irc_say(g->i, err, "CAP END");
 	}
 	if (str_eq(verb, "NAK") && g->sasl)
@@ -221,16 +227,28 @@ static CH_FIBER ch_status register_us(struct login *g, const struct chan_cfg *cf
 
 /* -- after the welcome -- */
 
+CH_FIBER ch_status irc_identify(struct irc *i, struct ch_err *err)
+{
+	if (!i->nickserv)
+		return CH_OK;
+	if (irc_same(i->fold, i->nick, i->wanted))
+		return irc_say(i, err, "PRIVMSG %s :IDENTIFY %s", i->service, secret_reveal(i->nickserv));
+	/* Mostly it is our own last connection, which the server has not given up yet. */
+	i->is_ghosting = true;
+	i->reclaim_mono_ms = now_mono_ms() + GHOST_MS;
+	return irc_say(i, err, "PRIVMSG %s :GHOST %s %s", i->service, i->wanted, secret_reveal(i->nickserv));
+}
+
 static CH_FIBER ch_status tell_nickserv(struct irc *i, const struct irc_cfg *c, const struct chan_cfg *cfg, struct ch_err *err)
 {
-	CH_AUTO(secret_unref) struct secret *password = NULL;
-	ch_status st = c->has_nickserv ? irc_cfg_secret(cfg, "nickserv.password", &password, err) : CH_OK;
+	ch_status st = c->has_nickserv ? irc_cfg_secret(cfg, "nickserv.password", &i->nickserv, err) : CH_OK;
 
-	if (st || !password)
+	if (st || !i->nickserv)
 		return st;
-	if (c->registers)
-		st = irc_say(i, err, "PRIVMSG %s :REGISTER %s %s", c->service, secret_reveal(password), c->register_email);
-	return st ? st : irc_say(i, err, "PRIVMSG %s :IDENTIFY %s", c->service, secret_reveal(password));
+	i->service = c->service;
+	if (c->registers && irc_same(i->fold, i->nick, i->wanted))
+		st = irc_say(i, err, "PRIVMSG %s :REGISTER %s %s", c->service, secret_reveal(i->nickserv), c->register_email);
+	return st ? st : irc_identify(i, err);
 }
 
 CH_FIBER ch_status irc_join(struct irc *i, struct irc_room *room, struct ch_err *err)

@@ -1,8 +1,8 @@
 /*
  * channels/irc_out.c - sending: a text becomes lines, and a PING behind them tells that the server has taken them.
  *
- * A DM goes to a nick, but is meant for nick!user@host: who has the nick now is known from what we saw, or asked (USERHOST).
- * If it is somebody else, nothing is sent.
+ * A DM goes to a nick, but is meant for nick!user@host: who has the nick now is asked each time (USERHOST), since the server tells
+ * us of people's coming and going only in rooms that we share. If it is somebody else, nothing is sent.
  */
 #include "channels/irc.h"
 
@@ -118,15 +118,6 @@ static CH_FIBER ch_status ask(struct irc *i, struct irc_wait *w, const char *tex
 
 /* -- whom a DM is for -- */
 
-static const char *known_mask(struct irc *i, const char *nick)
-{
-	CH_AUTO_STR char *key = ch_strdup(nick);
-
-	for (char *p = key; *p; p++)
-		*p = irc_fold(i->fold, *p);
-	return map_find(i->people, key);
-}
-
 static ch_status somebody_else(struct chan_sent *ret, const char *nick, bool is_there, struct ch_err *err)
 {
 	ret->outcome = CHAN_REFUSED;
@@ -137,13 +128,10 @@ static ch_status somebody_else(struct chan_sent *ret, const char *nick, bool is_
 /* mask is nick!user@host: is it still them? */
 static CH_FIBER ch_status check_person(struct irc *i, const char *mask, const char *nick, struct chan_sent *ret, struct ch_err *err)
 {
-	const char *known = known_mask(i, nick);
 	struct irc_wait w = { .userhost = nick };
 	char line[IRC_LINE_MAX];
 	ch_status st;
 
-	if (known)
-		return str_ieq(known, mask) ? CH_OK : somebody_else(ret, nick, true, err);
 	snprintf(line, sizeof(line), "USERHOST %s\r\n", nick);
 	st = ask(i, &w, line, strlen(line), err);
 	if (st)

@@ -1,10 +1,11 @@
 /*
- * irc_sasl.mjs - a small IRC server with IRCv3 capabilities and SASL PLAIN, which ngircd lacks. It lets in one account and says
- * what RFC 2812 and the IRCv3 texts on CAP 302, sasl-3.1 and message-tags say; what is out of turn is refused with a numeric.
+ * irc_sasl.mjs - a small IRC server with what ngircd lacks: IRCv3 capabilities, SASL PLAIN, and NickServ as networks have it. With an
+ * account it lets in that one only. It says what RFC 2812 and the IRCv3 texts on CAP 302, sasl-3.1, message-tags and server-time say;
+ * what is out of turn is refused with a numeric.
  */
 import net from 'node:net';
 
-const CAPS = ['multi-prefix', 'message-tags', 'sasl=PLAIN,EXTERNAL'];
+const SERVICE = 'NickServ!services@services.double';
 
 class Session {
 	caps = new Set();
@@ -48,11 +49,11 @@ class Session {
 	onCAP([verb, arg]) {
 		if (verb === 'LS') {
 			this.isNegotiating = true;
-			this.say(`:irc.double CAP * LS * :${CAPS[0]}`);
-			this.say(`:irc.double CAP * LS :${CAPS.slice(1).join(' ')}`);
+			this.say(':irc.double CAP * LS * :multi-prefix');
+			this.say(`:irc.double CAP * LS :${this.server.caps.join(' ')}`);
 		} else if (verb === 'REQ') {
 			const wanted = arg.trim().split(' ');
-			const known = wanted.every((w) => CAPS.some((c) => c.split('=')[0] === w));
+			const known = !this.server.refusesCaps && wanted.every((w) => this.server.caps.some((c) => c.split('=')[0] === w));
 
 			if (known)
 				wanted.forEach((w) => this.caps.add(w));
@@ -89,9 +90,15 @@ class Session {
 		if (this.server.taken.has(nick.toLowerCase()))
 			this.num('433', `${nick} :Nickname is already in use`);
 		else
-			this.nick = nick;
+			this.rename(nick);
 		this.enter();
 		return true;
+	}
+
+	rename(nick) {
+		if (this.isIn)
+			this.say(`:${this.nick}!${this.user}@bots.double NICK :${nick}`);
+		this.nick = nick;
 	}
 
 	onUSER([user]) {
@@ -103,7 +110,7 @@ class Session {
 	enter() {
 		if (this.isIn || this.isNegotiating || !this.nick || !this.user)
 			return;
-		if (!this.account) {
+		if (this.server.account && !this.account) {
 			this.say('ERROR :Closing Link: SASL access only');
 			this.socket.end();
 			return;
@@ -118,6 +125,8 @@ class Session {
 	onJOIN([room, key]) {
 		if (this.server.keys[room] && this.server.keys[room] !== key)
 			this.num('475', `${room} :Cannot join channel (+k)`);
+		else if (this.server.registeredOnly.has(room) && !this.isIdentified)
+			this.num('477', `${room} :Cannot join channel (+r) - you need to be logged in with an account`);
 		else
 			this.say(`:${this.nick}!${this.user}@bots.double JOIN ${room}`);
 		return true;
@@ -129,8 +138,29 @@ class Session {
 	}
 
 	onPRIVMSG([target, text]) {
-		this.server.said.push({ target, text });
+		if (target === 'NickServ')
+			this.onService(text.split(' '));
+		else
+			this.server.said.push({ target, text });
 		return true;
+	}
+
+	/* One nick is registered, with one password. */
+	onService([verb, ...args]) {
+		const { nick, password } = this.server.registered;
+		const answer = (text) => this.say(`:${SERVICE} NOTICE ${this.nick} :${text}`);
+
+		if (verb === 'IDENTIFY' && this.nick !== nick)
+			answer(`${this.nick} is not a registered nickname.`);
+		else if (verb === 'IDENTIFY' && args[0] === password) {
+			this.isIdentified = true;
+			this.num('900', `${this.nick}!${this.user}@bots.double ${nick} :You are now logged in as ${nick}`);
+			answer(`You are now identified for \u0002${nick}\u0002.`);
+		} else if (verb === 'GHOST' && args[0] === nick && args[1] === password) {
+			this.server.taken.delete(nick);
+			answer(`\u0002${nick}\u0002 has been ghosted.`);
+		} else
+			answer('Invalid password.');
 	}
 
 	onUSERHOST([nick]) {
@@ -151,12 +181,16 @@ export class SaslServer {
 	said = [];
 	taken = new Set();
 	keys = {};
+	registeredOnly = new Set();
 	people = {};
+	caps = ['message-tags', 'server-time', 'sasl=PLAIN,EXTERNAL'];
+	registered = {};
 
-	static async start({ account, password }) {
+	/* account, password: of SASL; registered: {nick, password} of NickServ; caps: what is offered. */
+	static async start(options) {
 		const s = new SaslServer();
 
-		Object.assign(s, { account, password });
+		Object.assign(s, options);
 		s.sockets = new Set();
 		s.net = net.createServer((socket) => {
 			s.sockets.add(socket.on('close', () => s.sockets.delete(socket)));
@@ -167,9 +201,21 @@ export class SaslServer {
 		return s;
 	}
 
-	/* A line of somebody else, as the server passes it on. */
-	from(mask, text) {
-		this.current.say(`:${mask} ${text}`);
+	/* A line of somebody else, as the server passes it on; who has a nick is whoever used it last. */
+	from(mask, text, tags = '') {
+		const [nick, where] = mask.split('!');
+
+		this.people[nick] = where;
+		if (text.startsWith('NICK :')) {
+			delete this.people[nick];
+			this.people[text.slice(6)] = where;
+		}
+		this.current.say(`${tags && `@${tags} `}:${mask} ${text}`);
+	}
+
+	/* Somebody leaves where we do not see it. */
+	gone(nick) {
+		delete this.people[nick];
 	}
 
 	async stop() {

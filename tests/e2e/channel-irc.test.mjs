@@ -1,15 +1,17 @@
 /*
- * channel-irc.test.mjs - IRC against ngircd (Debian), with people who are plain sockets; SASL against a small server of our own.
+ * channel-irc.test.mjs - IRC against ngircd (Debian), with people who are plain sockets; SASL, NickServ and what bouncers play back
+ * against a small server of our own.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { SaslServer } from '../doubles/irc_sasl.mjs';
 import { ModelDouble } from '../doubles/model.mjs';
 import { Gateway } from './lib/gateway.mjs';
-import { Proc, freePort, removeDir, tempDir } from './lib/proc.mjs';
+import { Proc, freePort, removeDir, run, tempDir } from './lib/proc.mjs';
 import { DEADLINE_MS, Log } from './lib/wait.mjs';
 
 /* A person with a client. */
@@ -99,7 +101,7 @@ async function reply(call) {
 	call.text(answer(call.userText)).end();
 }
 
-let gw, c, dir, port, daemon, alice, model;
+let gw, c, dir, port, tlsPort, daemon, alice, model;
 
 async function startDaemon() {
 	daemon = new Proc('ngircd', ['-n', '-f', path.join(dir, 'ngircd.conf')], { env: { PATH: process.env.PATH } });
@@ -128,11 +130,17 @@ async function until(what, fn, ms = DEADLINE_MS) {
 		await new Promise((resolve) => setTimeout(resolve, 50));
 	}
 }
+const deadLetters = (n) => until(`${n} dead letters`, async () => (await c.call('channels.deadLetters.list', {})).deadLetters
+	.filter((l) => l.direction === 'out' && /belongs to somebody else/.test(l.reason)).length === n);
 const connected = (id) => until('connected', async () => (await account(id))?.state === 'connected');
 
 before(async () => {
 	dir = tempDir('irc');
-	port = await freePort();
+	[port, tlsPort] = [await freePort(), await freePort()];
+	const made = await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=irc.test.local',
+		'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', path.join(dir, 'key.pem'), '-out', path.join(dir, 'cert.pem')], { env: process.env });
+
+	assert.equal(made.code, 0, made.stderr);
 	writeFileSync(path.join(dir, 'ngircd.conf'), `[Global]
 Name = irc.test.local
 Info = test
@@ -146,6 +154,10 @@ MaxJoins = 20
 PAM = no
 DNS = no
 Ident = no
+[SSL]
+Ports = ${tlsPort}
+CertFile = ${path.join(dir, 'cert.pem')}
+KeyFile = ${path.join(dir, 'key.pem')}
 [Channel]
 Name = #locked
 Modes = +k
@@ -187,6 +199,8 @@ test('a room: only when named, and everybody there may', async () => {
 	alice.send('PRIVMSG chela :\u0001VERSION\u0001');
 	alice.say('#room', '\u0002Chela\u000f, say \u000304,01tangerine\u0003');
 	await alice.heard(/tangerine/);
+	alice.say('#room', '\u0001ACTION would like chela to say mango\u0001');
+	await alice.heard(/mango/);
 	assert.equal(alice.lines.items.filter((l) => /^:chela.*cucumber/.test(l)).length, 0);
 	assert.equal(alice.lines.items.filter((l) => /^:chela\S* NOTICE/.test(l)).length, 0);
 });
@@ -210,6 +224,9 @@ test('kicked from a room it says so, and comes back when the room is asked for',
 	op.send('INVITE chela #own');
 	await op.saw(/^:chela\S* JOIN/);
 	await connected();
+	op.send('MODE #own +m');                                          /* a room in which we may not speak: its server's words */
+	await op.saw(/ MODE #own \+m/);
+	await assert.rejects(c.call('send', { channel: 'irc', to: '#own', message: 'unheard', idempotencyKey: 'moderated' }), /#own: .*annot send/);
 	op.leave();
 });
 
@@ -265,7 +282,7 @@ test('SASL: logged in before anybody sees us; a wrong password needs a person', 
 	assert.ok(!sasl.said.some((m) => m.text.includes('\u0001')));
 	/* Where the server has ids for messages, one that comes twice is answered once. */
 	for (let n = 0; n < 3; n++)
-		sasl.current.say('@time=2026-11-22T10:00:00.000Z;msgid=m\\:1 :carol!c@home.example PRIVMSG lib :say fig');
+		sasl.from('carol!c@home.example', 'PRIVMSG lib :say fig', `time=${new Date().toISOString()};msgid=m\\:1`);
 	await until('fig', () => sasl.said.some((m) => m.text === 'fig'));
 	/* Another host is another person. */
 	sasl.from('carol!c@elsewhere.example', 'PRIVMSG lib :say durian');
@@ -277,13 +294,78 @@ test('SASL: logged in before anybody sees us; a wrong password needs a person', 
 	sasl.from('carol!c@home.example', 'NICK :karla');
 	sasl.from('carol!m@mallory.example', 'JOIN #a');
 	held.release();
-	await until('a dead letter', async () => (await c.call('channels.deadLetters.list', {})).deadLetters
-		.some((l) => l.direction === 'out' && /belongs to somebody else/.test(l.reason)));
-	assert.ok(!sasl.said.some((m) => /durian|lychee/.test(m.text)), JSON.stringify(sasl.said));
+	await deadLetters(1);
+	/* The same where we do not see it: they share no room with us. */
+	const unseen = hold();
+
+	sasl.from('carol!c@home.example', 'PRIVMSG lib :say loquat');
+	await unseen.asked;
+	sasl.people.carol = 'm@mallory.example';
+	unseen.release();
+	await deadLetters(2);
+	assert.ok(!sasl.said.some((m) => /durian|lychee|loquat/.test(m.text)), JSON.stringify(sasl.said));
 	assert.equal(sasl.said.filter((m) => m.text === 'fig').length, 1);
 	sasl.password = 'another';
 	sasl.current.socket.destroy();
-	await until('needs-login', async () => (await account('lib')).state === 'needs-login');
-	assert.match((await account('lib')).lastError, /SASL was refused/);
+	const refused = (why) => until(String(why), async () => (await account('lib')).state === 'needs-login' && why.test((await account('lib')).lastError));
+
+	await refused(/SASL was refused/);
+	sasl.refusesCaps = true;
+	await c.call('channels.start', { channel: 'irc', accountId: 'lib' });
+	await refused(/takes no SASL now/);
+	sasl.caps = ['message-tags'];
+	await c.call('channels.start', { channel: 'irc', accountId: 'lib' });
+	await refused(/offers no SASL/);
 	await sasl.stop();
+});
+
+test('NickServ gives our nick back; what a bouncer plays back is answered once, and not of long ago', async () => {
+	const server = await SaslServer.start({ registered: { nick: 'bot', password: 'nick-canary' }, caps: ['server-time'] });
+	const ago = (ms) => `time=${new Date(Date.now() - ms).toISOString()}`;
+	const says = (text, tags) => server.from('carol!c@home.example', `PRIVMSG bot :say ${text}`, tags);
+	const answered = (text) => until(text, () => server.said.some((m) => m.text === text));
+
+	server.taken.add('bot');                                          /* our own last connection */
+	server.registeredOnly.add('#members');
+	gw.writeConfig({ ...gw.config, channels: { irc: { ...gw.config.channels.irc, accounts: { default: {}, ns: { host: '127.0.0.1', port: server.port, nick: 'bot',
+		channels: ['#members'], groups: {}, nickserv: { password: 'nick-canary' }, dmPolicy: 'allowlist', allowFrom: ['carol!c@home.example'] } } } } });
+	await until('the room of members', () => server.lines.filter((l) => l.startsWith('JOIN #members')).length === 2);
+	await connected('ns');
+	const told = server.lines.filter((l) => /^(NICK|PRIVMSG NickServ)/.test(l));
+
+	assert.deepEqual(told.slice(0, 3), ['NICK bot', 'NICK bot_', 'PRIVMSG NickServ :GHOST bot nick-canary']);
+	assert.deepEqual(told.slice(-2), ['NICK bot', 'PRIVMSG NickServ :IDENTIFY nick-canary']);
+	await until('what it says', async () => /NickServ says: bot has been ghosted.*now identified/
+		.test(JSON.stringify(await c.call('channels.logs', { channel: 'irc', accountId: 'ns' }))));
+	assert.ok(!gw.log().includes('nick-canary'));
+	const pear = ago(0);
+
+	says('pear', pear);
+	await answered('pear');
+	server.current.socket.destroy();
+	await until('another connection', () => server.lines.filter((l) => l.startsWith('USER')).length === 2);
+	await connected('ns');
+	says('medlar', ago(7200000));
+	says('pear', pear);
+	says('quince', ago(30000));
+	await answered('quince');
+	assert.deepEqual(server.said.map((m) => m.text), ['pear', 'quince']);
+	await server.stop();
+});
+
+test('TLS: a fingerprint or an authority of our own is believed, another is not', async () => {
+	const pem = readFileSync(path.join(dir, 'cert.pem'));
+	const pin = new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
+	const login = (nick, more) => ({ host: '127.0.0.1', port: tlsPort, tls: true, nick, groups: {}, channels: [], ...more });
+
+	gw.writeConfig({ ...gw.config, channels: { irc: { ...gw.config.channels.irc, accounts: { default: {}, pin: login('pinned', { tlsFingerprint: pin }),
+		ca: login('trusting', { tlsCaFile: path.join(dir, 'cert.pem') }), wrong: login('wrong', { tlsFingerprint: 'ab'.repeat(32) }), bare: login('bare') } } } });
+	await connected('pin');
+	await connected('ca');
+	for (const id of ['wrong', 'bare']) {
+		await until(`${id} is refused`, async () => (await account(id)).state === 'backoff');
+		assert.match((await account(id)).lastError, /certificate|fingerprint/i);
+	}
+	alice.say('pinned', 'hello');
+	await alice.saw(/^:pinned\S* PRIVMSG alice2 :.*[A-HJ-NP-Z2-9]{8}/, 'a pairing code by TLS');
 });

@@ -138,11 +138,28 @@ static void test_cut(void **state)
 	assert_int_equal(irc_cut("", 0, 10), 0);
 }
 
+static void test_time(void **state)
+{
+	static const struct { const char *text; int64_t at_ms; } rows[] = {
+		{ "1970-01-01T00:00:00.000Z", 0 }, { "2026-11-22T09:12:53.123Z", 1795338773123 }, { "2026-11-22T09:12:53Z", 1795338773000 },
+		{ "2026-02-30T09:12:53.123Z", -1 }, { "2026-11-22T24:00:00.000Z", -1 }, { "2026-11-22 09:12:53Z", -1 }, { "2026-11-22T09:12:53", -1 },
+		{ "2026-11-22T09:12:53.12Z", -1 }, { "2026-11-22T09:12:53.123Zx", -1 }, { "26-11-22T09:12:53.123Z", -1 }, { "", -1 },
+	};
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
+		int64_t at_ms = -1;
+
+		assert_int_equal(irc_time(rows[i].text, &at_ms), rows[i].at_ms >= 0);
+		assert_int_equal(at_ms, rows[i].at_ms);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_mentions),
 		cmocka_unit_test(test_text),
