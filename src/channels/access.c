@@ -32,7 +32,7 @@ struct judging {
 	const struct chan_in *in;
 	struct arena *arena;
 	struct chan_access *x;
-	struct room room;                /* of a group */
+	struct room room;                /* what the configuration says of it; of a DM, too */
 	const char *session_key;         /* NULL: not looked for, as we were mentioned, or there is none */
 	bool can_tell;                   /* whether we are addressed can be found out */
 	bool is_listed_sender;           /* some list names the sender, not only the room's openness */
@@ -79,6 +79,8 @@ static const char *refuse_direct(struct judging *j, bool *ret_may_pair)
 	const struct json *list = chan_cfg_get(env->cfg, "allowFrom");
 
 	*ret_may_pair = false;
+	if (room_is_off(&j->room))
+		return "dm-policy: DMs of this sender are off";
 	if (str_eq(policy, "disabled") || !json_bool_or(chan_cfg_get(env->cfg, "dm.enabled"), true))
 		return "dm-policy: DMs are off";
 	j->is_listed_sender = list_has(j, list);
@@ -324,11 +326,14 @@ static void take_settings(struct judging *j)
 static const struct chan_access *judge_direct(struct judging *j)
 {
 	bool may_pair;
-	const char *why = refuse_direct(j, &may_pair);
+	const char *why;
 
+	room_find(j->env->cfg, j->env->ops, &j->in->peer, j->arena, &j->room);
+	why = refuse_direct(j, &may_pair);
 	if (why)
 		return decide(j, may_pair && asks_pairing(j->in) ? CHAN_ASK_PAIRING : CHAN_IGNORE, why);
 	find_rights(j);
+	take_settings(j);
 	why = j->in->sender.is_bot ? refuse_bot(j) : NULL;
 	if (why)
 		return decide(j, CHAN_IGNORE, why);

@@ -122,6 +122,16 @@ static void check_tools_by_sender(const struct checking *k, const char *path, co
 	}
 }
 
+/* Keys that OpenClaw knows there and that nothing reads here: silence would look like obedience. */
+static void tell_unused(const struct checking *k, const char *path, const struct json *entry, const char *const *keys)
+{
+	for (; *keys; keys++)
+		if (json_get(entry, *keys))
+			tell(k, false, arena_printf(k->arena, "%s.%s", path, *keys), "kept, but without effect in this version");
+}
+
+static const char *const unused_of_rooms[] = { "skills", "ingest", "disableAudioPreflight", "autoTopicLabel", "requireTopic", NULL };
+
 static void check_room(const struct checking *k, const char *path, const struct json *room)
 {
 	const struct chan_rooms *rooms = k->ops->rooms;
@@ -129,11 +139,13 @@ static void check_room(const struct checking *k, const char *path, const struct 
 
 	check_list(k, CHAN_ID_SENDER, arena_printf(k->arena, "%s.%s", path, senders), json_get(room, senders));
 	check_tools_by_sender(k, arena_printf(k->arena, "%s.toolsBySender", path), json_get(room, "toolsBySender"));
+	tell_unused(k, path, room, unused_of_rooms);
 	json_each(topic, topics ? json_get(room, topics) : NULL) {
 		const char *at = arena_printf(k->arena, "%s.%s[\"%s\"]", path, topics, topic->key);
 
 		check_list(k, CHAN_ID_SENDER, arena_printf(k->arena, "%s.%s", at, senders), json_get(topic, senders));
 		check_tools_by_sender(k, arena_printf(k->arena, "%s.toolsBySender", at), json_get(topic, "toolsBySender"));
+		tell_unused(k, at, topic, unused_of_rooms);
 	}
 }
 
@@ -170,9 +182,27 @@ static void check_groups(const struct checking *k)
 	}
 }
 
+/* What one person's DMs are given. Who may write them is said by dmPolicy and allowFrom of the account alone. */
+static void check_direct_map(const struct checking *k)
+{
+	static const char *const unused[] = { "dmPolicy", "allowFrom", "skills", "topics", "requireTopic", "autoTopicLabel", NULL };
+	const char *key = k->ops->rooms ? k->ops->rooms->direct : NULL, *path = key ? chan_cfg_path(k->cfg, key, k->arena) : NULL;
+
+	json_each(entry, key ? chan_cfg_get(k->cfg, key) : NULL) {
+		const char *at = arena_printf(k->arena, "%s[\"%s\"]", path, entry->key), *why;
+
+		if (!str_eq(entry->key, "*") && !access_id(k->ops, CHAN_ID_SENDER, entry->key, k->arena, &why))
+			tell(k, true, at, arena_printf(k->arena, "\"%s\" is not an id of a person on %s: %s", entry->key, k->ops->label,
+						       why));
+		check_tools_by_sender(k, arena_printf(k->arena, "%s.toolsBySender", at), json_get(entry, "toolsBySender"));
+		tell_unused(k, at, entry, unused);
+	}
+}
+
 static void check_account(struct checking *k)
 {
 	check_direct(k);
+	check_direct_map(k);
 	check_groups(k);
 }
 

@@ -128,7 +128,8 @@ static ch_status read_files(const struct json *params, struct arena *a, struct c
 	struct files *fs = arena_alloc(a, sizeof(*fs));
 	struct chan_file like = { .as_voice = json_get_bool(params, "asVoice", false),
 				  .as_document = json_get_bool(params, "forceDocument", false) ||
-						 json_get_bool(params, "asDocument", false) };
+						 json_get_bool(params, "asDocument", false),
+				  .as_round = json_get_bool(params, "asVideoNote", false) };
 	ch_status st = add_named(fs, params, like, a, err);
 
 	json_each(v, json_get(params, "attachments"))
@@ -159,6 +160,17 @@ static ch_status read_location(const struct json *v, struct arena *a, struct cha
 	return CH_OK;
 }
 
+/* pin, or delivery: {pin: true | {enabled: true}} */
+static ch_status read_pin(const struct json *params, struct chan_action *x, struct ch_err *err)
+{
+	const struct json *pin = json_get(json_get(params, "delivery"), "pin");
+
+	x->message.is_pinned = json_get_bool(params, "pin", false) || json_bool_or(pin, false) || json_get_bool(pin, "enabled", false);
+	if (x->message.is_pinned && !(x->target.ops->caps & CHAN_PIN))
+		return ch_fail(err, CH_E_UNSUPPORTED, "%s: messages cannot be pinned there", x->target.ops->label);
+	return CH_OK;
+}
+
 static ch_status read_send(const struct json *params, struct arena *a, struct chan_action *x, struct ch_err *err)
 {
 	struct chan_message *m = &x->message;
@@ -169,9 +181,11 @@ static ch_status read_send(const struct json *params, struct arena *a, struct ch
 	m->text = TEXT(params, a, "message", "text", "content", "caption");
 	m->reply_to = TEXT(params, a, "replyTo", "replyToId");
 	m->is_silent = json_get_bool(params, "silent", false);
-	st = read_files(params, a, m, err);
+	st = read_pin(params, x, err);
 	if (!st)
-		st = action_present(json_get(params, "presentation"), json_get(params, "buttons"), x->target.ops, a, m, err);
+		st = read_files(params, a, m, err);
+	if (!st)
+		st = action_present(json_get(params, "presentation"), json_get(params, "buttons"), x->has_buttons, a, m, err);
 	if (!st)
 		st = read_location(json_get(params, "location"), a, m, err);
 	if (!st && str_empty(m->text) && !m->file_count && !m->location)
@@ -343,6 +357,7 @@ ch_status chan_action_read(struct chan_host *h, const struct chan_action_in *in,
 	x.message = (struct chan_message){ .key = in->key, .channel = x.target.ops->id, .account = x.target.account,
 					   .peer = x.target.peer, .session_key = in->session_key, .run_id = in->run_id,
 					   .origin = in->origin };
+	x.has_buttons = chan_has_buttons(h, x.target.ops->id, x.target.account, &x.target.peer);
 	x.message_id = TEXT(in->params, a, "messageId");
 	if (!x.message_id && x.is_here)
 		x.message_id = in->here->message_id;

@@ -35,6 +35,7 @@ struct chan_action {
 	int limit;                       /* READ */
 	const char *agent_id;            /* whose files may be sent */
 	bool is_here;                    /* the target is the place of `here` */
+	bool has_buttons;                /* … and may show some */
 };
 CH_MUST_USE ch_status chan_action_read(struct chan_host *h, const struct chan_action_in *in, struct arena *a,
 				       struct chan_action *ret, struct ch_err *err);

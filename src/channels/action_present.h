@@ -1,5 +1,5 @@
 /*
- * channels/action_present.h - a presentation (shared payload of text, context, dividers, tables and buttons) as a message.
+ * channels/action_present.h - a presentation (shared payload of text, tables, charts, menus and buttons) as a message.
  */
 #ifndef CH_CHANNELS_ACTION_PRESENT_H
 #define CH_CHANNELS_ACTION_PRESENT_H
@@ -8,9 +8,9 @@
 
 /*
  * v, buttons NULL: nothing is added. Blocks become Markdown behind the message's own text. A button opens its url, or says its
- * value when it is pressed; a network without buttons is given a list.
+ * value when it is pressed; where there are no buttons a list is given.
  */
-CH_MUST_USE ch_status action_present(const struct json *v, const struct json *buttons, const struct chan_ops *ops, struct arena *a,
+CH_MUST_USE ch_status action_present(const struct json *v, const struct json *buttons, bool has_buttons, struct arena *a,
 				     struct chan_message *m, struct ch_err *err);
 
 #endif

@@ -156,12 +156,14 @@ struct chan_media_out {
 	enum chan_media_kind kind;
 	const char *data; size_t len;
 	const char *name, *mime;         /* both set; checked by the core against the bytes */
+	bool is_round;                   /* a film to be shown as a video note; it has no text then */
 };
 enum chan_button_style { CHAN_BUTTON_PLAIN, CHAN_BUTTON_PRIMARY, CHAN_BUTTON_DANGER };
 struct chan_button {
 	const char *text;
 	const char *data;                /* comes back as chan_in.data; at most 64 bytes, made by the core */
 	const char *url;                 /* instead of data: opens; or NULL */
+	bool opens_app;                  /* … within the network's own program, where it does that */
 	enum chan_button_style style;
 	bool ends_row;
 };
@@ -182,6 +184,7 @@ struct chan_out {
 	const char *handle;              /* answer by this interaction, if it still can be; or NULL */
 	const char *ephemeral_to;        /* only this user sees it, where the network can; or NULL */
 	bool is_silent, has_previews;    /* no sound; links unfold */
+	bool is_pinned;                  /* with CHAN_PIN: pin it; that this fails is no failure of the send */
 };
 
 enum chan_outcome {
@@ -215,6 +218,7 @@ enum chan_cap {
 	CHAN_NATIVE_COMMANDS = 8192,
 	CHAN_LOCATION = 16384,
 	CHAN_EPHEMERAL = 32768,          /* what answers a command or a press can be shown to its user alone */
+	CHAN_PIN = 65536,
 };
 enum chan_unit { CHAN_UTF16, CHAN_CODEPOINTS, CHAN_BYTES };      /* what the platform counts lengths in */
 enum chan_flavour { CHAN_PLAIN, CHAN_TELEGRAM_HTML, CHAN_SLACK_MRKDWN, CHAN_DISCORD_MD };

@@ -28,7 +28,7 @@
  */
 struct chan_file {
 	const char *path, *url, *name;
-	bool as_voice, as_document;
+	bool as_voice, as_document, as_round;    /* round: a film as a video note, where the network has them */
 	const char *data; size_t len;    /* instead of path and url; or NULL */
 	const char *mime;                /* what the sender says, for bytes that do not tell; or NULL */
 	const char *staged;              /* its name in media/outbound; set by egress_stage() */
@@ -51,6 +51,7 @@ struct chan_message {
 	const char *draft_id;            /* a message of ours that the first part replaces by an edit; or NULL */
 	bool may_attach;                 /* egress_reply(): MEDIA: lines of the text name files of the workspace; the owner's turns */
 	bool is_silent;
+	bool is_pinned;                  /* its first part stays at the top of the chat; CHAN_PIN */
 	bool is_batch;                   /* answers several messages at once (replyToMode "batched") */
 	const char *prefix;              /* put in front of the text; set by egress_put() */
 };

@@ -44,7 +44,7 @@ static int album_of(const struct cut *c, size_t i)
 	const struct chan_file *f = &c->m->files[i];
 	enum chan_media_kind kind = sniff_kind(c->mimes[i]);
 
-	if (f->as_voice)
+	if (f->as_voice || f->as_round)
 		return -1;
 	if (f->as_document || kind == CHAN_DOCUMENT)
 		return 1;
@@ -95,7 +95,7 @@ static const char *whole_text(const struct cut *c)
 
 static bool takes_caption(const struct cut *c)
 {
-	return c->m->file_count && c->ops->limits.caption_max > 0 && !c->m->draft_id;
+	return c->m->file_count && c->ops->limits.caption_max > 0 && !c->m->draft_id && !c->m->files[0].as_round;
 }
 
 static void mark_replies(struct cut *c, bool all)

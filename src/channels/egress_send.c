@@ -222,7 +222,8 @@ static ch_status load_files(struct job *j, const struct outbox_part *p, struct c
 			return st;
 		j->byte_count = i + 1;
 		media[i] = (struct chan_media_out){ .kind = b->kind, .data = b->buf.data ? b->buf.data : "", .len = b->buf.len,
-						    .name = b->name, .mime = b->mime };
+						    .name = b->name, .mime = b->mime,
+						    .is_round = j->m.files[p->file_first + i].as_round };
 	}
 	j->out.media = media;
 	j->out.media_count = p->file_count;
@@ -248,6 +249,7 @@ static ch_status fill(struct job *j, struct ch_err *err)
 		.handle = m->handle,
 		.ephemeral_to = m->ephemeral_to,
 		.is_silent = m->is_silent,
+		.is_pinned = m->is_pinned && j->row.part == 0,
 		.has_previews = chan_cfg_bool(chan_acct_cfg(j->acct), "linkPreview", true),
 	};
 	return p->file_count ? load_files(j, p, err) : CH_OK;

@@ -16,6 +16,7 @@
 #include "channels/access.h"
 #include "channels/egress.h"
 #include "channels/live.h"
+#include "channels/rooms.h"
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/log.h"
@@ -254,6 +255,14 @@ static const char *with_quote(struct arena *a, const char *notice, const struct 
 	return arena_printf(a, "%s\n\n> %.*s%s", notice, (int)cut, in.text, in.text[cut] ? "…" : "");
 }
 
+/* silentErrorReplies: what is told of a failed turn makes no sound. */
+static bool is_error_silent(struct settling *s, const struct inbox_row *row)
+{
+	const struct chan_acct *acct = chan_acct_find(s->g->host, row->channel, row->account);
+
+	return acct && chan_cfg_bool(chan_acct_cfg(acct), "silentErrorReplies", false);
+}
+
 /* *ret: one for each lane, at most as many as there are rows. */
 CH_FIBER static ch_status prepare_all(struct settling *s, const struct group *gr, const char *text, bool is_notice,
 				      struct saying *ret, size_t *ret_count, struct ch_err *err)
@@ -271,7 +280,8 @@ CH_FIBER static ch_status prepare_all(struct settling *s, const struct group *gr
 		ret[n] = (struct saying){ .run = run,
 					  .m = { .key = arena_printf(s->a, "run:%s", run), .session_key = s->session_key,
 						 .run_id = gr->run_id, .origin = is_notice ? "notice" : "reply",
-						 .is_batch = gr->rows.len > 1 } };
+						 .is_batch = gr->rows.len > 1,
+						 .is_silent = gr->end.state == CHAN_RUN_FAILED && is_error_silent(s, row) } };
 		st = place_of_row(row, s->a, &ret[n].at, &ret[n].m.handle, err);
 		if (!st)
 			st = prepare(s->g, run, is_notice ? with_quote(s->a, text, row) : text, is_notice ? NULL : gr->end.media, s->a,
@@ -377,13 +387,28 @@ CH_FIBER static ch_status take_up(struct settling *s, const struct group *gr, st
 	return end_group(s, gr, "⚠️ I was interrupted before I could answer this. Please send it again.", true, "interrupted", err);
 }
 
-/* errorPolicy of where the message came from. */
+/* errorPolicy of where the message came from: the room's or person's, else the account's. */
+static const char *error_policy(struct settling *s, const struct inbox_row *row)
+{
+	const struct chan_acct *acct = chan_acct_find(s->g->host, row->channel, row->account);
+	const char *own = NULL;
+	struct room room;
+	struct chan_in in;
+
+	if (!acct)
+		return NULL;
+	if (row->payload && !chan_in_read(row->payload, strlen(row->payload), s->a, &in, NULL)) {
+		room_find(chan_acct_cfg(acct), chan_acct_ops(acct), &in.peer, s->a, &room);
+		own = json_str(room_get(&room, "errorPolicy"));
+	}
+	return own ? own : chan_cfg_str(chan_acct_cfg(acct), "errorPolicy");
+}
+
 static ch_status is_error_told(struct settling *s, const struct group *gr, bool *ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *row = NULL;
 	const struct inbox_row *first = gr->rows.at[0];
-	struct chan_acct *acct = chan_acct_find(s->g->host, first->channel, first->account);
-	const char *policy = acct ? chan_cfg_str(chan_acct_cfg(acct), "errorPolicy") : NULL;
+	const char *policy = error_policy(s, first);
 	bool was_told;
 	ch_status st;
 

@@ -28,6 +28,8 @@ static void write_files(struct jw *w, const struct chan_message *m)
 			jw_kbool(w, "voice", true);
 		if (f->as_document)
 			jw_kbool(w, "document", true);
+		if (f->as_round)
+			jw_kbool(w, "round", true);
 		jw_end(w);
 	}
 	jw_end(w);
@@ -45,6 +47,8 @@ static void write_buttons(struct jw *w, const struct chan_message *m)
 		jw_kstr_opt(w, "text", b->text);
 		jw_kstr_opt(w, "data", b->data);
 		jw_kstr_opt(w, "url", b->url);
+		if (b->opens_app)
+			jw_kbool(w, "app", true);
 		jw_kint(w, "style", (int64_t)b->style);
 		if (b->ends_row)
 			jw_kbool(w, "endsRow", true);
@@ -124,6 +128,8 @@ ch_status outbox_write(const struct chan_message *m, const struct outbox_part *p
 	jw_kstr_opt(&w, "draftId", m->draft_id);
 	if (m->is_silent)
 		jw_kbool(&w, "silent", true);
+	if (m->is_pinned)
+		jw_kbool(&w, "pinned", true);
 	if (m->is_batch)
 		jw_kbool(&w, "batch", true);
 	write_parts(&w, parts, count);
@@ -143,7 +149,8 @@ static void read_files(const struct json *list, struct arena *a, struct chan_mes
 						 .url = json_get_str(v, "url"), .name = json_get_str(v, "name"),
 						 .mime = json_get_str(v, "mime"),
 						 .as_voice = json_get_bool(v, "voice", false),
-						 .as_document = json_get_bool(v, "document", false) };
+						 .as_document = json_get_bool(v, "document", false),
+						 .as_round = json_get_bool(v, "round", false) };
 	m->files = files;
 	m->file_count = n;
 }
@@ -155,7 +162,7 @@ static void read_buttons(const struct json *list, struct arena *a, struct chan_m
 
 	json_each(v, list)
 		buttons[n++] = (struct chan_button){ .text = json_get_str(v, "text"), .data = json_get_str(v, "data"),
-						     .url = json_get_str(v, "url"),
+						     .url = json_get_str(v, "url"), .opens_app = json_get_bool(v, "app", false),
 						     .style = (enum chan_button_style)json_get_int(v, "style", 0),
 						     .ends_row = json_get_bool(v, "endsRow", false) };
 	m->buttons = buttons;
@@ -233,6 +240,7 @@ ch_status outbox_read(const char *json, struct arena *a, struct chan_message *re
 	m.ephemeral_to = json_get_str(v, "ephemeralTo");
 	m.draft_id = json_get_str(v, "draftId");
 	m.is_silent = json_get_bool(v, "silent", false);
+	m.is_pinned = json_get_bool(v, "pinned", false);
 	m.is_batch = json_get_bool(v, "batch", false);
 	*ret_parts = read_parts(json_get(v, "parts"), a, ret_count);
 	*ret = m;

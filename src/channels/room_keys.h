@@ -3,7 +3,7 @@
  *
  * Part of a network's row (channels/channel.h, which includes it). NULL words are the first of each comment. A room's entry:
  * {enabled, requireMention, ignoreOtherMentions, <senders>, roles, groupPolicy, tools, toolsBySender, systemPrompt,
- * allowBots, botLoopProtection}.
+ * allowBots, botLoopProtection, errorPolicy}.
  */
 #ifndef CH_CHANNELS_ROOM_KEYS_H
 #define CH_CHANNELS_ROOM_KEYS_H
@@ -13,6 +13,7 @@
 struct chan_rooms {
 	const char *map;                 /* "groups" by id or "*"; Slack, Discord: "channels" */
 	const char *guilds;              /* map of guilds that hold `map` each, and what their rooms inherit; NULL: none */
+	const char *direct;              /* map of people by id or "*": settings of their DMs; NULL: none */
 	const char *topics;              /* map by thread within a room's entry ("topics"); NULL: none */
 	const char *senders;             /* "allowFrom": a room's own list; Slack, Discord: "users" */
 	const char *thread_word;         /* "thread": in session keys; Telegram: "topic" */

@@ -10,7 +10,8 @@
 /* ---- finding ---- */
 
 /* An entry that is keyed by this id, as written or in normal form. */
-static const struct json *by_id(const struct json *map, const struct chan_ops *ops, const char *id, struct arena *a)
+static const struct json *by_id(const struct json *map, const struct chan_ops *ops, enum chan_id_use use, const char *id,
+				struct arena *a)
 {
 	const struct json *hit = str_empty(id) ? NULL : json_get(map, id);
 	const char *why;
@@ -18,7 +19,7 @@ static const struct json *by_id(const struct json *map, const struct chan_ops *o
 	if (hit || str_empty(id) || !ops->id_parse)
 		return hit;
 	json_each(entry, map) {
-		const char *normal = str_eq(entry->key, "*") ? NULL : ops->id_parse(a, CHAN_ID_GROUP, entry->key, &why);
+		const char *normal = str_eq(entry->key, "*") ? NULL : ops->id_parse(a, use, entry->key, &why);
 
 		if (normal && str_eq(normal, id))
 			return entry;
@@ -33,6 +34,14 @@ static const struct json *topic_of(const struct json *entry, const char *key, co
 	return own ? own : thread ? json_get(topics, "*") : NULL;
 }
 
+static const struct json *direct_of(const struct chan_cfg *cfg, const struct chan_ops *ops, const char *id, struct arena *a)
+{
+	const struct json *map = ops->rooms && ops->rooms->direct ? chan_cfg_get(cfg, ops->rooms->direct) : NULL;
+	const struct json *own = by_id(map, ops, CHAN_ID_SENDER, id, a);
+
+	return own ? own : json_get(map, "*");
+}
+
 void room_find(const struct chan_cfg *cfg, const struct chan_ops *ops, const struct chan_peer *peer, struct arena *a,
 	       struct room *ret)
 {
@@ -41,10 +50,14 @@ void room_find(const struct chan_cfg *cfg, const struct chan_ops *ops, const str
 	const struct json *map;
 	struct room r = { 0 };
 
+	if (peer->kind == CHAN_DIRECT) {
+		*ret = (struct room){ .entry = direct_of(cfg, ops, peer->id, a) };
+		return;
+	}
 	if (rooms && rooms->guilds && peer->guild) {
 		const struct json *guilds = chan_cfg_get(cfg, rooms->guilds);
 
-		r.guild = by_id(guilds, ops, peer->guild, a);
+		r.guild = by_id(guilds, ops, CHAN_ID_GROUP, peer->guild, a);
 		if (!r.guild)
 			r.guild = json_get(guilds, "*");
 		r.has_map = json_len(guilds) > 0;
@@ -54,9 +67,9 @@ void room_find(const struct chan_cfg *cfg, const struct chan_ops *ops, const str
 		map = chan_cfg_get(cfg, map_key);
 		r.has_map = json_len(map) > 0;
 	}
-	r.entry = by_id(map, ops, peer->id, a);
+	r.entry = by_id(map, ops, CHAN_ID_GROUP, peer->id, a);
 	if (!r.entry)
-		r.entry = by_id(map, ops, peer->parent, a);
+		r.entry = by_id(map, ops, CHAN_ID_GROUP, peer->parent, a);
 	r.is_named = r.entry != NULL;
 	r.wild = json_get(map, "*");
 	if (!r.entry)

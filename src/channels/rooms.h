@@ -3,7 +3,7 @@
  *
  * A room has its own entry (by id, else by its parent's id, else "*"); in a forum the topic's entry is within it; in a guild
  * it hangs below the guild's. Who may speak is taken from the nearest entry that says so and never from "*" beside a room's
- * own entry; everything else falls through: topic, room, "*", guild.
+ * own entry; everything else falls through: topic, room, "*", guild. A DM has the person's entry, whole, or that of "*".
  * Pure, but for rooms_move(): configuration in, borrowed JSON out.
  */
 #ifndef CH_CHANNELS_ROOMS_H

@@ -97,6 +97,18 @@ ch_status chan_target(struct chan_host *h, const char *channel, const char *acco
 	return CH_OK;
 }
 
+bool chan_has_buttons(struct chan_host *h, const char *channel, const char *account, const struct chan_peer *peer)
+{
+	const struct chan_acct *acct = chan_acct_find(h, channel, account);
+	const char *where = acct ? json_str(chan_cfg_get(chan_acct_cfg(acct), "capabilities.inlineButtons")) : NULL;
+
+	if (!acct || !(chan_acct_ops(acct)->caps & CHAN_BUTTONS) || str_eq(where, "off"))
+		return false;
+	if (str_eq(where, "dm") || str_eq(where, "group"))
+		return str_eq(where, "dm") == (peer->kind == CHAN_DIRECT);
+	return true;
+}
+
 bool chan_same_place(const struct chan_peer *a, const struct chan_peer *b)
 {
 	return str_eq(a->id, b->id) && str_eq(a->thread, b->thread);

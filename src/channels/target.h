@@ -23,6 +23,8 @@ struct chan_target {
  */
 CH_MUST_USE ch_status chan_target(struct chan_host *h, const char *channel, const char *account, const char *text,
 				  const char *thread, struct arena *a, struct chan_target *ret, struct ch_err *err);
+/* Do messages there have buttons? capabilities.inlineButtons: off, dm, group; else wherever the network has them. */
+bool chan_has_buttons(struct chan_host *h, const char *channel, const char *account, const struct chan_peer *peer);
 /* The same place? Threads count. */
 bool chan_same_place(const struct chan_peer *a, const struct chan_peer *b);
 

@@ -96,6 +96,14 @@ static ch_status telegram_target_parse(struct arena *a, const char *text, struct
 
 /* -- keys -- */
 
+/* A whole address of the Bot API where its root is meant: every request would be answered "Not Found". */
+static bool names_token(const char *root)
+{
+	const char *bot = root ? strstr(root, "/bot") : NULL;
+
+	return bot && bot[4] >= '0' && bot[4] <= '9';
+}
+
 static ch_status telegram_check(const struct chan_cfg *cfg, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -103,6 +111,9 @@ static ch_status telegram_check(const struct chan_cfg *cfg, struct ch_err *err)
 	if (str_empty(chan_cfg_str(cfg, "tokenFile")) && !chan_cfg_has_secret(cfg, "botToken", TG_TOKEN_ENV))
 		return ch_fail(err, CH_E_NOT_FOUND, "%s is not set: @BotFather gives the token of a bot",
 			       chan_cfg_path(cfg, "botToken", a));
+	if (names_token(chan_cfg_str(cfg, "apiRoot")))
+		return ch_fail(err, CH_E_INVALID, "%s holds more than the root: what stands before /bot<token> belongs there",
+			       chan_cfg_path(cfg, "apiRoot", a));
 	if (!str_empty(chan_cfg_str(cfg, "webhookUrl")) && !chan_cfg_has_secret(cfg, "webhookSecret", NULL))
 		return ch_fail(err, CH_E_NOT_FOUND, "%s is not set: a webhook needs it", chan_cfg_path(cfg, "webhookSecret", a));
 	return CH_OK;
@@ -311,7 +322,7 @@ static CH_FIBER ch_status telegram_commands(struct chan_acct *acct, const struct
 static const char *const telegram_secrets[] = { "botToken", "tokenFile", NULL };
 
 /* A map of groups is a fence also with groupPolicy open; a forum's topics have entries of their own. */
-static const struct chan_rooms telegram_rooms = { .topics = "topics", .thread_word = "topic", .is_fence = true,
+static const struct chan_rooms telegram_rooms = { .direct = "direct", .topics = "topics", .thread_word = "topic", .is_fence = true,
 						.has_activation = true };
 
 const struct chan_ops chan_telegram = {
@@ -320,7 +331,7 @@ const struct chan_ops chan_telegram = {
 	.detail_label = "Telegram Bot",
 	.image = "paperplane",
 	.caps = CHAN_EDIT | CHAN_DELETE | CHAN_REACT | CHAN_TYPING | CHAN_MEDIA | CHAN_THREADS | CHAN_POLL | CHAN_BUTTONS |
-		CHAN_REPLY | CHAN_GROUPS | CHAN_NATIVE_COMMANDS | CHAN_LOCATION,
+		CHAN_REPLY | CHAN_GROUPS | CHAN_NATIVE_COMMANDS | CHAN_LOCATION | CHAN_PIN,
 	.flavour = CHAN_TELEGRAM_HTML,
 	.limits = {
 		.text_max = 4096, .text_default = 4000, .caption_max = 1024, .album_max = 10,

@@ -29,6 +29,7 @@
 #define TG_BATCH 100                     /* the API's most */
 #define TG_ANSWER_MAX ((size_t)16 << 20) /* of a JSON answer */
 #define TG_DOWNLOAD_MAX ((int64_t)20 << 20)      /* the cloud API's; a server of one's own (apiRoot) has none */
+#define TG_UPLOAD_MAX ((int64_t)50 << 20)        /* the same */
 #define TG_PHOTO_MAX ((size_t)10 << 20)  /* larger pictures go as documents */
 #define TG_COMMANDS_MAX 100
 #define TG_GENERAL_TOPIC "1"
@@ -173,6 +174,8 @@ CH_FIBER CH_MUST_USE ch_status tg_fetch(struct chan_acct *acct, const struct cha
 /* Parts that sends share (telegram_out.c, telegram_upload.c). */
 /* chat_id, message_thread_id, reply_parameters, disable_notification, reply_markup. */
 struct json *tg_out_params(const struct chan_out *out, struct arena *a);
+/* Are the files such as this server takes? */
+CH_MUST_USE ch_status tg_upload_check(const struct tg_link *l, const struct chan_out *out, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status tg_upload(const struct tg_link *l, const struct chan_out *out, bool is_plain, bool as_document,
 					 struct arena *a, struct tg_answer *ret, struct ch_err *err);
 

@@ -126,6 +126,7 @@ static const char *advice(int code, const char *description)
 		{ "thread not found", "the topic was deleted" },
 		{ "not enough rights", "make the bot an administrator or allow it to write" },
 		{ "REACTION_INVALID", "this chat does not allow that reaction" },
+		{ "Entity Too Large", "the file is too large for this server: 50 MB at Telegram, pictures 10" },
 	};
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(table); i++)
@@ -176,13 +177,16 @@ ch_status tg_read_answer(const char *method, int status, const char *body, size_
 {
 	struct json *v = NULL;
 
-	*ret = (struct tg_answer){ .outcome = CHAN_UNSURE, .code = status, .description = "" };
-	if (json_parse(a, body, len, JSON_STRICT, &v, NULL) || !json_is(json_get(v, "ok"), JSON_BOOL))
-		return ch_fail(err, CH_E_PEER, "Telegram %s: HTTP %d without an answer of the Bot API", method, status);
+	*ret = (struct tg_answer){ .outcome = CHAN_UNSURE, .description = "" };
+	if (json_parse(a, body, len, JSON_STRICT, &v, NULL) || !json_is(json_get(v, "ok"), JSON_BOOL)) {
+		if (status == 413)               /* a server in front of it, which has not passed it on */
+			ret->outcome = CHAN_REFUSED;
+		return ch_fail(err, status == 413 ? CH_E_LIMIT : CH_E_PEER, "Telegram %s: HTTP %d without an answer of the Bot API%s",
+			       method, status, status == 413 ? ": the file is too large" : status == 404 ? ": check apiRoot" : "");
+	}
 	if (!json_get_bool(v, "ok", false))
 		return read_refusal(method, v, status, a, ret, err);
 	ret->outcome = CHAN_SENT;
-	ret->code = 0;
 	ret->result = json_get(v, "result");
 	return CH_OK;
 }

@@ -288,6 +288,8 @@ static void read_message(struct decoder *d, const struct json *m, bool is_edit)
 	if (new_id) {
 		in.kind = CHAN_IN_MIGRATE;
 		in.data = new_id;
+	} else if (is_edit && in.location) {
+		return;                                  /* a live place moves every few seconds: told is where it began */
 	} else if (str_empty(in.text) && !in.media_count && !in.location) {
 		return;                                  /* a service message */
 	} else {

@@ -6,6 +6,7 @@
  */
 #include "channels/telegram.h"
 
+#include "channels/host.h"
 #include "core/mem.h"
 #include "core/str.h"
 
@@ -25,12 +26,29 @@ static void set_bool(struct json *params, const char *key, bool value, struct ar
 		json_set(a, params, key, json_new_bool(a, true));
 }
 
-static struct json *button_json(const struct chan_button *b, struct arena *a)
+/* A page in Telegram's own frame is for private chats; elsewhere the button opens it as a link. */
+static void set_page(struct json *v, const struct chan_button *b, bool is_direct, struct arena *a)
+{
+	struct json *app;
+
+	if (!b->opens_app || !is_direct || !str_starts(b->url, "https://")) {
+		json_set(a, v, "url", json_new_str(a, b->url));
+		return;
+	}
+	app = json_new_obj(a);
+	json_set(a, app, "url", json_new_str(a, b->url));
+	json_set(a, v, "web_app", app);
+}
+
+static struct json *button_json(const struct chan_button *b, bool is_direct, struct arena *a)
 {
 	struct json *v = json_new_obj(a);
 
 	json_set(a, v, "text", json_new_str(a, b->text));
-	json_set(a, v, b->url ? "url" : "callback_data", json_new_str(a, b->url ? b->url : b->data));
+	if (b->url)
+		set_page(v, b, is_direct, a);
+	else
+		json_set(a, v, "callback_data", json_new_str(a, b->data));
 	if (b->style != CHAN_BUTTON_PLAIN)
 		json_set(a, v, "style", json_new_str(a, b->style == CHAN_BUTTON_DANGER ? "danger" : "primary"));
 	return v;
@@ -43,7 +61,7 @@ static struct json *keyboard_json(const struct chan_out *out, struct arena *a)
 	for (size_t i = 0; i < out->button_count; i++) {
 		if (!row)
 			json_push(rows, row = json_new_arr(a));
-		json_push(row, button_json(&out->buttons[i], a));
+		json_push(row, button_json(&out->buttons[i], out->peer.kind == CHAN_DIRECT, a));
 		if (out->buttons[i].ends_row)
 			row = NULL;
 	}
@@ -125,6 +143,16 @@ static const char *set_location(struct json *params, const struct chan_location 
 	return "sendVenue";
 }
 
+static struct json *message_params(const struct chan_peer *peer, const char *message_id, struct arena *a)
+{
+	struct json *params = json_new_obj(a);
+
+	json_set(a, params, "chat_id", id_json(peer->id, a));
+	if (message_id)
+		json_set(a, params, "message_id", id_json(message_id, a));
+	return params;
+}
+
 /* -- sending -- */
 
 static bool is_parse_error(const struct tg_answer *answer)
@@ -172,6 +200,18 @@ static ch_status send_once(const struct tg_link *l, const struct chan_out *out, 
 	}
 }
 
+/* Where we may not pin, the message stands all the same: the account's log tells why. */
+static void pin(struct chan_acct *acct, const struct tg_link *l, const struct chan_peer *peer, const char *message_id, struct arena *a)
+{
+	struct json *params = message_params(peer, message_id, a);
+	struct tg_answer answer;
+	struct ch_err why;
+
+	set_bool(params, "disable_notification", true, a);
+	if (tg_call(l, "pinChatMessage", params, TG_CALL_MS, a, &answer, &why))
+		chan_acct_log(acct, "a message was not pinned: %s", why.text);
+}
+
 static ch_status check(const struct chan_out *out, struct ch_err *err)
 {
 	if (str_empty(out->peer.id))
@@ -201,6 +241,10 @@ CH_FIBER ch_status tg_send(struct chan_acct *acct, const struct chan_out *out, s
 	st = tg_link_open(acct, &l, err);
 	if (st)
 		return st;
+	ret->outcome = CHAN_REFUSED;
+	st = tg_upload_check(&l, out, err);
+	if (st)
+		return st;
 	st = send_once(&l, out, a, &answer, err);
 	if (st && answer.outcome == CHAN_REFUSED && answer.migrated_to) {
 		moved.peer.id = answer.migrated_to;
@@ -215,6 +259,8 @@ CH_FIBER ch_status tg_send(struct chan_acct *acct, const struct chan_out *out, s
 		ret->outcome = CHAN_UNSURE;
 		return ch_fail(err, CH_E_PEER, "Telegram: an answer without the message's id");
 	}
+	if (out->is_pinned)
+		pin(acct, &l, &moved.peer, ret->message_id, a);
 	tg = chan_priv(acct);
 	if (tg && tg->token)                     /* the run may have ended meanwhile */
 		tg_place_note(tg, &moved.peer, ret->message_id);
@@ -224,16 +270,6 @@ CH_FIBER ch_status tg_send(struct chan_acct *acct, const struct chan_out *out, s
 }
 
 /* -- on messages that are there -- */
-
-static struct json *message_params(const struct chan_peer *peer, const char *message_id, struct arena *a)
-{
-	struct json *params = json_new_obj(a);
-
-	json_set(a, params, "chat_id", id_json(peer->id, a));
-	if (message_id)
-		json_set(a, params, "message_id", id_json(message_id, a));
-	return params;
-}
 
 static ch_status call_on(struct chan_acct *acct, const char *method, const struct json *params, struct arena *a,
 			 struct tg_answer *ret, struct ch_err *err)

@@ -18,9 +18,8 @@ static const struct way ways[] = {
 	[CHAN_AUDIO] = { "sendAudio", "audio" },
 	[CHAN_VOICE] = { "sendVoice", "voice" },
 	[CHAN_DOCUMENT] = { "sendDocument", "document" },
-	[CHAN_STICKER] = { "sendSticker", "sticker" },
 };
-static const struct way animation = { "sendAnimation", "animation" };
+static const struct way animation = { "sendAnimation", "animation" }, video_note = { "sendVideoNote", "video_note" };
 
 static bool is_photo(const struct chan_media_out *m)
 {
@@ -42,10 +41,13 @@ static const struct way *way_of(const struct chan_media_out *m, bool as_document
 		return m->kind == CHAN_IMAGE ? &animation : &ways[CHAN_DOCUMENT];
 	switch (m->kind) {
 	case CHAN_IMAGE: return &ways[is_photo(m) ? CHAN_IMAGE : CHAN_DOCUMENT];
-	case CHAN_VIDEO: return &ways[str_eq(m->mime, "video/mp4") ? CHAN_VIDEO : CHAN_DOCUMENT];
+	case CHAN_VIDEO:
+		if (!str_eq(m->mime, "video/mp4"))
+			return &ways[CHAN_DOCUMENT];
+		return m->is_round ? &video_note : &ways[CHAN_VIDEO];
 	case CHAN_AUDIO: return &ways[str_starts(m->mime, "audio/") ? CHAN_AUDIO : CHAN_DOCUMENT];
 	case CHAN_VOICE: return &ways[is_voice(m->mime) ? CHAN_VOICE : str_starts(m->mime, "audio/") ? CHAN_AUDIO : CHAN_DOCUMENT];
-	default: return &ways[m->kind];
+	default: return &ways[CHAN_DOCUMENT];
 	}
 }
 
@@ -100,6 +102,16 @@ static void put_album(struct multipart *form, const struct chan_out *out, bool i
 			       out->media[i].len);
 }
 
+ch_status tg_upload_check(const struct tg_link *l, const struct chan_out *out, struct ch_err *err)
+{
+	for (size_t i = 0; i < out->media_count; i++)
+		if (str_eq(l->root, TG_ROOT) && out->media[i].len > (size_t)TG_UPLOAD_MAX)
+			return ch_fail(err, CH_E_LIMIT, "Telegram takes files of at most %lld MB from bots, %s has %zu; a Bot API server of "
+				       "your own (apiRoot) takes more", (long long)(TG_UPLOAD_MAX >> 20), out->media[i].name,
+				       out->media[i].len >> 20);
+	return CH_OK;
+}
+
 CH_FIBER ch_status tg_upload(const struct tg_link *l, const struct chan_out *out, bool is_plain, bool as_document, struct arena *a,
 			     struct tg_answer *ret, struct ch_err *err)
 {
@@ -116,7 +128,7 @@ CH_FIBER ch_status tg_upload(const struct tg_link *l, const struct chan_out *out
 		put_album(&form, out, is_plain, as_document, a);
 		return tg_call_form(l, "sendMediaGroup", &form, a, ret, err);
 	}
-	if (way != &ways[CHAN_STICKER])
+	if (way != &video_note)
 		set_caption(params, out, is_plain, a);
 	put_params(&form, params, a);
 	multipart_file(&form, way->field, out->media[0].name, out->media[0].mime, out->media[0].data, out->media[0].len);

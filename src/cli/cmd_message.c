@@ -121,6 +121,7 @@ static ch_status send_params(struct cli *c, struct json *params, struct ch_err *
 	set_flag(c, params, "silent", "silent");
 	set_flag(c, params, "forceDocument", "force-document");
 	set_flag(c, params, "asVoice", "voice");
+	set_flag(c, params, "pin", "pin");
 	return st ? st : add_presentation(c, params, err);
 }
 
@@ -346,10 +347,11 @@ static const struct cli_opt send_opts[] = {
 	{ "message", 'm', "<text>", "Markdown" },
 	{ "media", 0, "<path|url>", "a file; may be given several times" },
 	{ "reply-to", 0, "<id>", "the message that is answered" },
-	{ "presentation", 0, "<json>", "{title, blocks: [text, context, divider, table, buttons]}" },
+	{ "presentation", 0, "<json>", "{title, blocks: [text, context, divider, table, chart, buttons, select]}" },
 	{ "force-document", 0, NULL, "pictures and films as files" },
 	{ "voice", 0, NULL, "sound as a voice message" },
 	{ "silent", 0, NULL, "without a sound there" },
+	{ "pin", 0, NULL, "and keep it at the top of the chat" },
 	{ 0 },
 };
 const struct cli_command cli_message_send = {

@@ -10,6 +10,7 @@
 #include "channels/host.h"
 #include "channels/ingress.h"
 #include "channels/route.h"
+#include "channels/target.h"
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/log.h"
@@ -76,11 +77,12 @@ static ch_status save_buttons(struct db *db, const struct card *card, const stru
 	return save_button(db, card, at, "", token, err);
 }
 
-static size_t make_buttons(const struct chan_ops *ops, const struct card *card, struct arena *a, struct chan_button *ret)
+static size_t make_buttons(struct gw *gw, const struct card *card, const struct card_place *place, struct arena *a, struct chan_button *ret)
 {
+	const struct chan_ops *ops = chan_find(place->channel);
 	size_t max = CH_MIN((size_t)CH_MAX(ops->limits.buttons_max, 0), (size_t)CHAN_BUTTONS_MAX), n = card->choices.len;
 
-	if (!(ops->caps & CHAN_BUTTONS) || !n || n > max)
+	if (!n || n > max || !chan_has_buttons(gw->channels, place->channel, place->account, &place->peer))
 		return 0;
 	for (size_t i = 0; i < n; i++) {
 		char token[4 * CARD_TOKEN_BYTES];
@@ -98,9 +100,8 @@ static ch_status put_card(struct gw *gw, const struct card *card, const struct c
 			  const void *subject, struct arena *a, struct ch_err *err)
 {
 	CH_AUTO(db_rollback) struct db *tx = NULL;
-	const struct chan_ops *ops = chan_find(place->channel);
 	struct chan_button buttons[CHAN_BUTTONS_MAX];
-	size_t n = make_buttons(ops, card, a, buttons);
+	size_t n = make_buttons(gw, card, place, a, buttons);
 	struct chan_message m = {
 		.key = arena_printf(a, "card:%s:%s:%s", card->kind, card->subject,
 				    chan_lane(a, place->channel, place->account, &place->peer)),

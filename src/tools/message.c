@@ -197,7 +197,7 @@ const struct tool tool_message = {
 		"\"to\":" STR ",\"accountId\":" STR ",\"threadId\":" STR ","
 		"\"message\":{\"type\":\"string\",\"description\":\"Markdown.\"},"
 		"\"media\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":\"Files to send: paths or addresses.\"},"
-		"\"asVoice\":" BOOL ",\"forceDocument\":" BOOL ",\"silent\":" BOOL ","
+		"\"asVoice\":" BOOL ",\"asVideoNote\":" BOOL ",\"forceDocument\":" BOOL ",\"pin\":" BOOL ",\"silent\":" BOOL ","
 		"\"buttons\":{\"type\":\"array\",\"description\":\"Pressing one says callback_data: <value>, or opens its url.\","
 		"\"items\":{\"type\":\"object\",\"properties\":{\"label\":" STR ",\"value\":" STR ",\"url\":" STR "},"
 		"\"required\":[\"label\"],\"additionalProperties\":false}},"

@@ -42,6 +42,7 @@ const METHODS = {
 	sendAnimation: [[...SEND, ...CAPTION, 'duration', 'width', 'height'], 'animation'],
 	sendAudio: [[...SEND, ...CAPTION, 'duration', 'performer', 'title'], 'audio'],
 	sendVoice: [[...SEND, ...CAPTION, 'duration'], 'voice'],
+	sendVideoNote: [[...SEND, 'duration', 'length'], 'video_note'],
 	sendSticker: [[...SEND, 'emoji'], 'sticker'],
 	sendMediaGroup: [['chat_id', 'message_thread_id', 'reply_parameters', 'disable_notification', 'protect_content', 'media']],
 	sendLocation: [[...SEND, 'latitude', 'longitude', 'horizontal_accuracy', 'live_period']],
@@ -53,6 +54,7 @@ const METHODS = {
 	editMessageCaption: [['chat_id', 'message_id', 'caption', 'parse_mode', 'caption_entities', 'reply_markup']],
 	editMessageReplyMarkup: [['chat_id', 'message_id', 'reply_markup']],
 	deleteMessage: [['chat_id', 'message_id']],
+	pinChatMessage: [['chat_id', 'message_id', 'disable_notification']],
 	answerCallbackQuery: [['callback_query_id', 'text', 'show_alert', 'url', 'cache_time']],
 	getFile: [['file_id']],
 	getChat: [['chat_id']],
@@ -569,7 +571,7 @@ export class TelegramDouble {
 		return place;
 	}
 
-	#keyboard(markup) {
+	#keyboard(markup, place) {
 		if (markup === undefined)
 			return undefined;
 		if (!Array.isArray(markup?.inline_keyboard))
@@ -584,7 +586,9 @@ export class TelegramDouble {
 					throw bad(`inline keyboard button URL '${b.url}' is invalid: Wrong HTTP URL`);
 				if (b.style !== undefined && !['danger', 'success', 'primary'].includes(b.style))
 					throw bad('button style is invalid');
-				if ([b.callback_data, b.url].filter((x) => x !== undefined).length !== 1)
+				if (b.web_app !== undefined && (place?.chat.type !== 'private' || !/^https:\/\//.test(b.web_app.url)))
+					throw bad('BUTTON_TYPE_INVALID');
+				if ([b.callback_data, b.url, b.web_app].filter((x) => x !== undefined).length !== 1)
 					throw bad("can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard");
 			}
 		return markup.inline_keyboard.some((row) => row.length) ? markup : undefined;
@@ -632,7 +636,7 @@ export class TelegramDouble {
 			if (answered)
 				fields.reply_to_message = { ...answered, reply_to_message: undefined };
 		}
-		const markup = this.#keyboard(reply_markup);
+		const markup = this.#keyboard(reply_markup, place);
 
 		if (markup)
 			fields.reply_markup = markup;
@@ -689,6 +693,7 @@ export class TelegramDouble {
 	_sendAnimation(p, files) { return this.#sendFile('animation', p, files); }
 	_sendAudio(p, files) { return this.#sendFile('audio', p, files); }
 	_sendVoice(p, files) { return this.#sendFile('voice', p, files); }
+	_sendVideoNote(p, files) { return this.#sendFile('video_note', p, files); }
 	_sendSticker(p, files) { return this.#sendFile('sticker', p, files); }
 
 	_sendMediaGroup(p, files) {
@@ -783,7 +788,7 @@ export class TelegramDouble {
 			throw bad('there is no text in the message to edit');
 		if (!text)
 			throw bad('message text is empty');
-		return this.#change(m, { text, entities: entities.length ? entities : undefined, reply_markup: this.#keyboard(p.reply_markup) });
+		return this.#change(m, { text, entities: entities.length ? entities : undefined, reply_markup: this.#keyboard(p.reply_markup, this.place(p.chat_id)) });
 	}
 
 	_editMessageCaption(p) {
@@ -791,15 +796,24 @@ export class TelegramDouble {
 
 		if (m.text !== undefined)
 			throw bad("there is no caption in the message to edit");
-		return this.#change(m, { ...this.#captioned(p), reply_markup: this.#keyboard(p.reply_markup) });
+		return this.#change(m, { ...this.#captioned(p), reply_markup: this.#keyboard(p.reply_markup, this.place(p.chat_id)) });
 	}
 
 	_editMessageReplyMarkup(p) {
-		return this.#change(this.#mine(p, 'edit'), { reply_markup: this.#keyboard(p.reply_markup) });
+		return this.#change(this.#mine(p, 'edit'), { reply_markup: this.#keyboard(p.reply_markup, this.place(p.chat_id)) });
 	}
 
 	_deleteMessage(p) {
 		this.#mine(p, 'delete').deleted = true;
+		return true;
+	}
+
+	_pinChatMessage(p) {
+		const place = this.#writable(p.chat_id);
+
+		if (place.mayNotPin)
+			throw bad('not enough rights to manage pinned messages in the chat');
+		this.#mine(p, 'pin').pinned = true;
 		return true;
 	}
 

@@ -6,7 +6,7 @@ import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
-import { TelegramWorld } from './lib/telegram.mjs';
+import { TelegramWorld, echo } from './lib/telegram.mjs';
 import { removeDir, tempDir } from './lib/proc.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -154,6 +154,63 @@ test('what `actions` switches off is not done', { timeout: 60000 }, async (t) =>
 	assert.match((await act('poll', { pollQuestion: 'q', pollOption: ['a', 'b'] })).message, /actions\.poll is off/);
 	assert.equal(w.double.calls('setMessageReaction').length + w.double.calls('sendPoll').length, 0);
 	await c.close();
+});
+
+test('buttons only where they are wanted; a page opens within Telegram in private', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { telegram: quick, config });
+	const d = w.double;
+	const c = await w.gw.connect();
+	const buttons = [{ label: 'Yes', action: { type: 'callback', value: 'yes' } }, { label: 'App', action: { type: 'web-app', url: 'https://app.example/x' } }];
+	let n = 0;
+	const send = async (to) => {
+		const r = await c.call('message.action', { channel: 'telegram', action: 'send', idempotencyKey: `b${++n}`,
+			params: { to: String(to), message: 'Choose', presentation: { blocks: [{ type: 'buttons', buttons }] } } });
+
+		return d.place(to).messages.find((m) => String(m.message_id) === r.messageId);
+	};
+
+	d.user(42, 'Ada');
+	d.group(-1001, 'Lab');
+	await d.call('getUpdates', (p) => p.timeout > 0);
+	assert.deepEqual((await send(42)).reply_markup.inline_keyboard, [[{ text: 'Yes', callback_data: 'v:yes' },
+		{ text: 'App', web_app: { url: 'https://app.example/x' } }]]);
+	assert.deepEqual((await send(-1001)).reply_markup.inline_keyboard[0][1], { text: 'App', url: 'https://app.example/x' });
+	w.gw.writeConfig({ ...w.gw.config, channels: { telegram: { ...w.gw.config.channels.telegram, capabilities: { inlineButtons: 'dm' } } } });
+	await until(() => d.calls('getMe').length === 2, 'the account to begin anew');
+	const m = await send(-1001);
+
+	assert.equal(m.reply_markup, undefined);
+	assert.match(m.text, /Choose.*Yes.*App/s);
+	assert.ok((await send(42)).reply_markup);
+	await c.close();
+	assert.deepEqual(d.problems, []);
+});
+
+test('each person has the tools that `direct` says; a failed turn is told as errorPolicy says', { timeout: 60000 }, async (t) => {
+	const w = await TelegramWorld.start(t, { telegram: { ...quick, silentErrorReplies: true, direct: { '*': { tools: { deny: ['read'] } }, 43: { tools: {} } },
+		groups: { '-1001': { requireMention: false, groupPolicy: 'open', errorPolicy: 'silent' }, '-1002': { requireMention: false, groupPolicy: 'open' } } },
+	config });
+	const d = w.double, ada = d.user(42, 'Ada'), bo = d.user(43, 'Bo');
+	const quiet = d.group(-1001, 'Quiet'), lab = d.group(-1002, 'Lab');
+	const offered = {};
+
+	w.answer = (text, call) => {
+		offered[text.match(/m-\w+/)[0]] = (call.body.tools ?? []).map((x) => x.function.name);
+		return echo(text);
+	};
+	await w.round(ada, 'hello m-ada');
+	await w.round(bo, 'hello m-bo');
+	assert.ok(offered['m-bo'].includes('read') && !offered['m-ada'].includes('read'), JSON.stringify(offered));
+	w.answer = (text, call) => call.fail(400, 'no credit');
+	d.say(ada, 'fail m-q', { chat: quiet });
+	d.say(ada, 'fail m-l', { chat: lab });
+	await until(() => d.visible(lab).length, 'the failure to be told');
+	assert.equal(d.calls('sendMessage').at(-1).params.disable_notification, true);
+	w.answer = echo;
+	d.say(ada, 'well again m-w', { chat: quiet });
+	await d.reply(quiet, (m) => m.text === 're m-w');
+	assert.deepEqual(d.texts(quiet), ['re m-w']);
+	assert.notEqual(d.calls('sendMessage').at(-1).params.disable_notification, true);
 });
 
 test('a webhook with its own certificate; a taken port leaves that of the gateway', { timeout: 60000 }, async (t) => {

@@ -83,6 +83,26 @@ test('files go by the method of their kind, with a caption', async () => {
 	}
 });
 
+test('a round film has no caption: its text follows', async () => {
+	const ada = somebody();
+
+	await act('send', { to: String(ada.id), message: 'look', asVideoNote: true, attachments: [{ buffer: mp4, filename: 'a.mp4', contentType: 'video/mp4' }] });
+	assert.ok(d.visible(ada)[0].video_note);
+	assert.equal(d.visible(ada)[1].text, 'look');
+});
+
+test('a message is pinned; where we may not, it stands all the same', async () => {
+	const ada = somebody();
+
+	assert.equal(sent(await act('send', { to: String(ada.id), message: 'keep this', pin: true }), ada).pinned, true);
+	assert.equal(sent(await act('send', { to: String(LAB), message: 'this too', delivery: { pin: { enabled: true } } }), lab).pinned, true);
+	d.place(lab).mayNotPin = true;
+	assert.equal(sent(await act('send', { to: String(LAB), message: 'not this', delivery: { pin: true } }), lab).pinned, undefined);
+	d.place(lab).mayNotPin = false;
+	assert.match(JSON.stringify(await c.call('channels.logs', { channel: 'telegram' })), /was not pinned.*not enough rights/);
+	assert.equal(sent(await send(ada.id, 'plain'), ada).pinned, undefined);
+});
+
 test('several pictures are an album with one caption', async () => {
 	const ada = somebody();
 	const r = await act('send', { to: String(ada.id), message: 'trip', attachments: [1, 2, 3].map((i) => ({ buffer: PNG, filename: `${i}.png`, contentType: 'image/png' })) });

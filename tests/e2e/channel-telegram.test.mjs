@@ -4,12 +4,12 @@ import { after, before, test } from 'node:test';
 import { TelegramWorld, echo } from './lib/telegram.mjs';
 import { until } from './lib/wait.mjs';
 
-const ADA = 42, BO = 43, LAB = -1001, FORUM = -1002;
+const ADA = 42, BO = 43, LAB = -1001, FORUM = -1002, NEWS = -1003;
 let w, d, ada, bo, lab, forum;
 
 before(async () => {
 	w = await TelegramWorld.start(null, { telegram: { groupAllowFrom: [String(ADA)], reactionNotifications: 'all', streaming: { mode: 'off' }, customCommands: [{ command: '/Todo', description: 'What is open' }],
-		groups: { [LAB]: { requireMention: true }, [FORUM]: { requireMention: false } } },
+		groups: { [LAB]: { requireMention: true }, [FORUM]: { requireMention: false }, [NEWS]: { requireMention: false, groupPolicy: 'open' } } },
 		config: { messages: { inbound: { debounceMs: 0 } } } });
 	d = w.double;
 	ada = d.user(ADA, 'Ada', { username: 'ada_l' });
@@ -123,6 +123,7 @@ test('a place, a venue, a sticker, a contact and a poll are put into words', asy
 
 	for (const [what, words] of [
 		[{ location: { latitude: 48.858844, longitude: 2.294351, horizontal_accuracy: 12 } }, /48\.858844, 2\.294351/],
+		[{ location: { latitude: 1, longitude: 2, live_period: 900 } }, /Live location: 1\.000000, 2\.000000/],
 		[{ venue: { location: { latitude: 1.5, longitude: 2.5 }, title: 'Tower', address: 'Paris' } }, /Tower/],
 		[{ sticker: { ...d.file('x'), emoji: '🙂', is_animated: true, is_video: false } }, /🙂/],
 		[{ contact: { phone_number: '+49', first_name: 'Cy' } }, /Contact: Cy \+49/],
@@ -152,6 +153,32 @@ test('reactions and edits are told with the next turn', async () => {
 	await until(() => d.delivered.some((u) => u.edited_message) || d.pending.length === 0, 'the edit to be taken');
 	await w.round(ada, 'third m-thr');
 	assert.match(JSON.stringify(asked('m-thr').messages), /👍/);
+	assert.match(JSON.stringify(asked('m-thr').messages), /it now reads: no typo m-two/);
+});
+
+test('a sticker that stands still is a picture', async () => {
+	const someone = d.user(701, 'Someone');
+	const webp = Buffer.concat([Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f', 'latin1'), Buffer.alloc(13)]);
+	const before = d.calls('getFile').length;
+
+	d.say(someone, { sticker: { ...d.file(webp, 'webp'), emoji: '🙂', is_animated: false, is_video: false, width: 1, height: 1 } });
+	await until(() => d.visible(someone).length, 'an answer to the sticker');
+	assert.equal(d.calls('getFile').length, before + 1);
+	assert.match(JSON.stringify(w.heard.at(-1).messages.at(-1)), /sticker/);
+});
+
+test('a post in a channel is answered there', async () => {
+	const news = d.channel(NEWS, 'News');
+
+	d.say(undefined, 'breaking m-pst', { chat: news, sender_chat: news });
+	await d.reply(news, (m) => m.text === 're m-pst');
+});
+
+test('being added to a group is told with its next turn', async () => {
+	d.membership(lab, ada, 'left', 'member');
+	d.say(ada, '@chela_test_bot welcome m-add', { chat: lab });
+	await d.reply(lab, (m) => m.text === 're m-add');
+	assert.match(JSON.stringify(asked('m-add').messages), /you were added to this room by Ada/);
 });
 
 test('a command answers at once', async () => {

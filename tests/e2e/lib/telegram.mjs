@@ -27,7 +27,10 @@ export class TelegramWorld {
 		w.double = await TelegramDouble.start(double);
 		w.model = await ModelDouble.start(async (call) => {
 			w.heard.push({ text: call.userText, messages: call.body.messages });
-			call.text(await w.answer(call.userText, call)).end();
+			const said = await w.answer(call.userText, call);
+
+			if (said !== undefined)  /* else it has answered by itself */
+				call.text(said).end();
 		});
 		const base = w.model.config;
 

@@ -23,7 +23,7 @@ static const char *net_id(struct arena *a, enum chan_id_use use, const char *tex
 	return arena_strdup(a, s);
 }
 
-static const struct chan_rooms forum_rooms = { .topics = "topics", .thread_word = "topic", .is_fence = true,
+static const struct chan_rooms forum_rooms = { .direct = "direct", .topics = "topics", .thread_word = "topic", .is_fence = true,
 						.has_activation = true };
 static const struct chan_rooms guild_rooms = {
 	.map = "channels", .guilds = "guilds", .senders = "users", .are_listed_open = true, .has_group_dms = true,

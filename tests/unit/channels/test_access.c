@@ -450,6 +450,42 @@ static void test_tools_by_sender(void **state)
 	assert_string_equal(json_to_str(arena, tools), "{\"deny\":[\"w\"]}");
 }
 
+/* A DM has the person's own entry, whole, or that of "*"; never one of the groups. */
+static void test_settings_of_dms(void **state)
+{
+#define DIRECT(entries) "{channels:{telegram:{dmPolicy:'allowlist',allowFrom:['1','2'],groups:{'*':{tools:{deny:['g']}}},direct:{" entries "}}}}"
+	static const struct { const char *config, *sender, *tools; } rows[] = {
+		{ DIRECT(""), "1", NULL },
+		{ DIRECT("'*':{tools:{deny:['exec']}}"), "1", "{\"deny\":[\"exec\"]}" },
+		{ DIRECT("'*':{tools:{deny:['exec']}},'n:1':{tools:{}}"), "1", "{}" },
+		{ DIRECT("'*':{tools:{deny:['exec']}},'1':{systemPrompt:'x'}"), "1", NULL },
+		{ DIRECT("'*':{tools:{deny:['exec']}},'1':{}"), "2", "{\"deny\":[\"exec\"]}" },
+		{ DIRECT("'*':{tools:{deny:['exec']},toolsBySender:{'id:2':{allow:['read']}}}"), "2", "{\"allow\":[\"read\"]}" },
+	};
+	struct chan_in in = dm("1");
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
+		const struct chan_access *x;
+		const char *tools;
+
+		in = dm(rows[i].sender);
+		x = judge(&forum, rows[i].config, &in);
+		tools = chan_access_tools(x) ? json_to_str(arena, chan_access_tools(x)) : "none";
+		assert_int_equal(chan_access_verdict(x), CHAN_ADMIT);
+		assert_string_equal(tools, rows[i].tools ? rows[i].tools : "none");
+	}
+	in = dm("1");
+	assert_string_equal(chan_access_prompt(judge(&forum, DIRECT("'1':{systemPrompt:'be brief'}"), &in)), "be brief");
+	assert_int_equal(verdict(&forum, DIRECT("'1':{enabled:false}"), &in), CHAN_IGNORE);
+	in = dm("2");
+	assert_int_equal(verdict(&forum, DIRECT("'1':{enabled:false}"), &in), CHAN_ADMIT);
+	assert_int_equal(verdict(&forum, DIRECT("'*':{enabled:false}"), &in), CHAN_IGNORE);
+	/* Strangers get nothing by it. */
+	in = dm("9");
+	assert_int_equal(verdict(&forum, DIRECT("'9':{dmPolicy:'open',allowFrom:['*']}"), &in), CHAN_IGNORE);
+#undef DIRECT
+}
+
 /* ---- bots ---- */
 
 static void test_bots(void **state)
@@ -654,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_own_name_is_cut),
 		cmocka_unit_test(test_owner_and_commands),
 		cmocka_unit_test(test_tools_by_sender),
+		cmocka_unit_test(test_settings_of_dms),
 		cmocka_unit_test(test_bots),
 		cmocka_unit_test(test_bot_loop),
 		cmocka_unit_test(test_context),

@@ -36,6 +36,7 @@ static void test_sound(void **state)
 		{ &forum, "dmPolicy:'open',allowFrom:['*']" },
 		{ &forum, "dmPolicy:'allowlist',allowFrom:['1']" },
 		{ &forum, "groups:{'*':{},'-1':{allowFrom:['1'],topics:{'5':{allowFrom:['2']}}}}" },
+		{ &forum, "direct:{'*':{tools:{deny:['exec']}},'n:5':{enabled:false}}" },
 		{ &guild, "guilds:{'9':{users:['1'],roles:['2'],channels:{'-5':{users:['*']},'*':{}}},'*':{}}" },
 	};
 
@@ -57,6 +58,7 @@ static void test_threat_identity_wrong_kinds_are_refused(void **state)
 		{ &forum, "groups:{'-1':{allowFrom:['bob']}}", "channels.telegram.groups[\"-1\"].allowFrom.0" },
 		{ &forum, "groups:{'-1':{topics:{'5':{allowFrom:['bob']}}}}", ".topics[\"5\"].allowFrom.0" },
 		{ &forum, "groups:{'-1':{allowFrom:'1'}}", "it is a list of ids" },
+		{ &forum, "direct:{'@alice':{}}", "channels.telegram.direct[\"@alice\"]: \"@alice\" is not an id of a person" },
 		{ &guild, "guilds:{'my server':{}}", "channels.discord.guilds[\"my server\"]" },
 		{ &guild, "guilds:{'9':{users:['bob#1']}}", "channels.discord.guilds[\"9\"].users.0" },
 		{ &guild, "guilds:{'9':{channels:{general:{}}}}", "channels[\"general\"]" },
@@ -125,6 +127,10 @@ static void test_whole(void **state)
 	expect("{messages:{groupChat:{mentionPatterns:['ok','(a+)+',3]}}}", 0, 2, "mentionPatterns.1: the pattern is not used");
 	expect("{bindings:[{agentId:'main',match:{channel:'telegram'}},{agentId:'gone',match:{}}]}", 0, 2, "bindings.1.agentId");
 	expect("{channels:{telegram:{groups:{'-1':{toolsBySender:{'id:1':{},'name:x':{},'7':{},'*':{}}}}}}}", 0, 2, "match nobody");
+	/* What OpenClaw reads and nothing here does is said, wherever it stands. */
+	expect("{channels:{telegram:{groups:{'-1':{ingest:true,topics:{'5':{disableAudioPreflight:true}}}}}}}", 0, 2, "topics[\"5\"].disableAudioPreflight");
+	expect("{channels:{slack:{channels:{'-1':{skills:['x']}}}}}", 0, 1, "skills: kept, but without effect");
+	expect("{channels:{telegram:{direct:{'1':{dmPolicy:'open',toolsBySender:{'7':{}}}}}}}", 0, 2, "direct[\"1\"].dmPolicy: kept");
 }
 
 int main(void)

@@ -195,7 +195,7 @@ static void present_body(void)
 	assert_string_equal(x.message.text, "**T**\n\nhello\n\n---\n\n| a | b |\n| --- | --- |\n| 1 | x y |\n");
 	assert_int_equal(x.message.button_count, 1);
 	assert_string_equal(x.message.buttons[0].url, "https://example.org");
-	assert_int_equal(read_as("send", "{to:'5',presentation:{blocks:[{type:'chart'}]}}", NULL, &x), CH_E_UNSUPPORTED);
+	assert_int_equal(read_as("send", "{to:'5',presentation:{blocks:[{type:'map'}]}}", NULL, &x), CH_E_UNSUPPORTED);
 	assert_int_equal(read_as("send", "{to:'5',message:'?',buttons:[{label:'Y',value:'y'},{label:'N',value:'n',style:'danger'}]}", NULL,
 				 &x),
 			 CH_OK);
@@ -205,6 +205,83 @@ static void present_body(void)
 	assert_int_equal(read_as("send", "{to:'5',message:'?',buttons:[{label:'Y',value:'"
 				 "0123456789012345678901234567890123456789012345678901234567890123'}]}", NULL, &x), CH_E_INVALID);
 	assert_int_equal(read_as("send", "{to:'5',presentation:{}}", NULL, &x), CH_E_INVALID);
+}
+
+/* What a button does, in the forms that clients of OpenClaw write. */
+static void button_body(void)
+{
+	static const struct { const char *button, *data, *url; bool opens_app; } rows[] = {
+		{ "{label:'a',action:{type:'callback',value:'yes'}}", "v:yes", NULL, false },
+		{ "{label:'a',action:{type:'url',url:'https://a.example'},value:'x'}", NULL, "https://a.example", false },
+		{ "{label:'a',action:{type:'web-app',url:'https://a.example'}}", NULL, "https://a.example", true },
+		{ "{label:'a',webApp:{url:'https://a.example'}}", NULL, "https://a.example", true },
+		{ "{label:'a',web_app:{url:'https://a.example'}}", NULL, "https://a.example", true },
+	};
+	static const char *const wrong[] = { "{label:'a',action:{type:'callback'}}", "{label:'a',action:{type:'url'}}", "{label:'a',webApp:{}}",
+					     "{action:{type:'callback',value:'x'}}" };
+	struct chan_action x;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
+		const char *params = arena_printf(arena, "{to:'5',message:'?',buttons:[%s]}", rows[i].button);
+
+		assert_int_equal(read_as("send", params, NULL, &x), CH_OK);
+		assert_true(str_eq(x.message.buttons[0].data, rows[i].data));
+		assert_true(str_eq(x.message.buttons[0].url, rows[i].url));
+		assert_int_equal(x.message.buttons[0].opens_app, rows[i].opens_app);
+	}
+	for (size_t i = 0; i < CH_ARRAY_LEN(wrong); i++)
+		assert_int_equal(read_as("send", arena_printf(arena, "{to:'5',message:'?',buttons:[%s]}", wrong[i]), NULL, &x), CH_E_INVALID);
+	/* Who presses it would do with their own rights what another one wrote. */
+	assert_int_equal(read_as("send", "{to:'5',message:'?',buttons:[{label:'a',action:{type:'command',command:'/config'}}]}", NULL, &x),
+			 CH_E_UNSUPPORTED);
+}
+
+static void test_threat_confused_deputy_buttons(void **state)
+{
+	in_host(ONE, button_body);
+}
+
+static void chart_body(void)
+{
+	struct chan_action x;
+
+	assert_int_equal(read_as("send",
+				 "{to:'5',presentation:{blocks:[{type:'chart',chartType:'line',title:'Sales',yLabel:'EUR',xLabel:'Quarter',"
+				 "categories:['Q1','Q2'],series:[{name:'A',values:[1,2.5]},{name:'B',values:[3,4]}]},"
+				 "{type:'chart',chartType:'pie',title:'Share',segments:[{label:'a',value:60}]},"
+				 "{type:'select',placeholder:'Where?',options:[{label:'Here',value:'h'},{label:'There',value:'t'}]}]}}",
+				 NULL, &x),
+			 CH_OK);
+	assert_string_equal(x.message.text, "**Sales** (EUR)\n\n| Quarter | A | B |\n| --- | --- | --- |\n| Q1 | 1 | 3 |\n| Q2 | 2.5 | 4 |\n"
+					    "\n\n**Share**\n\n|  |  |\n| --- | --- |\n| a | 60 |\n\n\n_Where?_");
+	assert_int_equal(x.message.button_count, 2);
+	assert_true(x.message.buttons[0].ends_row);
+	assert_string_equal(x.message.buttons[1].data, "v:t");
+}
+
+static void test_charts_and_menus(void **state)
+{
+	in_host(ONE, chart_body);
+}
+
+/* capabilities.inlineButtons says where there are some: elsewhere they are a list. */
+static void scope_body(void)
+{
+	static const struct { const char *to; size_t count; } rows[] = { { "5", 1 }, { "-1005", 0 } };
+	struct chan_action x;
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(rows); i++) {
+		assert_int_equal(read_as("send", arena_printf(arena, "{to:'%s',message:'?',buttons:[{label:'Yes',value:'y'}]}", rows[i].to), NULL,
+					 &x),
+				 CH_OK);
+		assert_int_equal(x.message.button_count, rows[i].count);
+		assert_string_equal(x.message.text, rows[i].count ? "?" : "?\n\n- Yes\n");
+	}
+}
+
+static void test_where_buttons_are(void **state)
+{
+	in_host("{channels:{telegram:{botToken:'1:a',capabilities:{inlineButtons:'dm'}}}}", scope_body);
 }
 
 static void test_presentations(void **state)
@@ -222,6 +299,9 @@ int main(void)
 		T(test_threat_confused_place_here_is_exactly_here),
 		T(test_parameters_of_each_kind),
 		T(test_presentations),
+		T(test_threat_confused_deputy_buttons),
+		T(test_charts_and_menus),
+		T(test_where_buttons_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,10 @@ static void test_answers(void **state)
 		{ 500, "{\"ok\":false,\"error_code\":500,\"description\":\"Internal\"}", CH_E_PEER, CHAN_NOT_SENT, "500" },
 		/* Whoever says this is not the Bot API: it may have got through. */
 		{ 502, "<html>Bad Gateway</html>", CH_E_PEER, CHAN_UNSURE, "502" },
+		/* … but what a server in front of it found too large has not. */
+		{ 413, "<html>413 Request Entity Too Large</html>", CH_E_LIMIT, CHAN_REFUSED, "too large" },
+		{ 413, "{\"ok\":false,\"error_code\":413,\"description\":\"Request Entity Too Large\"}", CH_E_LIMIT, CHAN_REFUSED, "50 MB" },
+		{ 404, "not here", CH_E_PEER, CHAN_UNSURE, "check apiRoot" },
 		{ 200, "{\"ok\":tr", CH_E_PEER, CHAN_UNSURE, NULL },
 		{ 200, "", CH_E_PEER, CHAN_UNSURE, NULL },
 		{ 200, "[]", CH_E_PEER, CHAN_UNSURE, NULL },
@@ -93,6 +97,42 @@ static void test_answers(void **state)
 			assert_non_null(strstr(err.text, rows[i].words));
 		assert_int_equal(err.retry_after_ms, rows[i].st == CH_E_BUSY ? 9000 : 0);
 	}
+}
+
+/* Telegram's own server takes 50 MB; one of one's own says itself what it takes. */
+static void test_upload_limit(void **state)
+{
+	struct chan_media_out media = { .name = "film.mp4", .len = (size_t)TG_UPLOAD_MAX };
+	struct chan_out out = { .media = &media, .media_count = 1 };
+	struct tg_link cloud = { .root = TG_ROOT }, own = { .root = "http://127.0.0.1:8081" };
+	struct ch_err err = { 0 };
+
+	assert_int_equal(tg_upload_check(&cloud, &out, &err), CH_OK);
+	media.len++;
+	assert_int_equal(tg_upload_check(&cloud, &out, &err), CH_E_LIMIT);
+	assert_non_null(strstr(err.text, "at most 50 MB from bots, film.mp4 has 50; a Bot API server of your own (apiRoot) takes more"));
+	assert_int_equal(tg_upload_check(&own, &out, &err), CH_OK);
+}
+
+static ch_status check_keys(const char *keys, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO(config_unref) struct config *c = NULL;
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = NULL;
+	const char *text = arena_printf(a, "{channels:{telegram:{botToken:'7:x',%s}}}", keys);
+
+	assert_int_equal(config_parse(text, strlen(text), NULL, &c, err), CH_OK);
+	cfg = chan_cfg_new(c, "telegram", "default");
+	return chan_telegram.check(cfg, err);
+}
+
+static void test_api_root(void **state)
+{
+	struct ch_err err = { 0 };
+
+	assert_int_equal(check_keys("apiRoot:'https://bots.example.org/botapi/'", &err), CH_OK);
+	assert_int_equal(check_keys("apiRoot:'https://api.telegram.org/bot7:x'", &err), CH_E_INVALID);
+	assert_non_null(strstr(err.text, "channels.telegram.apiRoot holds more than the root"));
 }
 
 static void test_migration(void **state)
@@ -142,6 +182,8 @@ int main(void)
 		cmocka_unit_test(test_threat_spoofing_wrong_kinds_of_id),
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_upload_limit),
+		cmocka_unit_test(test_api_root),
 		cmocka_unit_test(test_migration),
 		cmocka_unit_test(test_offsets),
 		cmocka_unit_test(test_threat_injection_descriptions),

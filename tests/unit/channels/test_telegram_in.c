@@ -186,6 +186,9 @@ static void test_places(void **state)
 	assert_string_equal(in->location->name, "Tower");
 	decode_for(*state, &me, "{update_id:1,message:{" DM ",location:{latitude:1000,longitude:2}}}");
 	assert_int_equal(((struct read *)*state)->n, 0);
+	/* It moves for hours: each step would push what people said out of the context. */
+	decode_for(*state, &me, "{update_id:1,edited_message:{" DM ",edit_date:1700000009,location:{latitude:1,longitude:2,live_period:60}}}");
+	assert_int_equal(((struct read *)*state)->n, 0);
 }
 
 static void test_answers(void **state)
