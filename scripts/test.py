@@ -21,7 +21,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 os.chdir(ROOT)
 JOBS = str(os.cpu_count() or 2)
-FILE_SECONDS = 600  # a file of end-to-end tests that takes longer hangs: it is ended, the others go on
+FILE_SECONDS = 1200  # a file of end-to-end tests that takes longer hangs: it is ended, the others go on
 SLOW_SECONDS = 30   # one that takes longer is named
 results = []        # (suite, passed, failed, names of what failed)
 
