@@ -157,6 +157,10 @@ def suite_fuzz(seconds=None):
            "\n".join(f"{name}:\n{out[-3000:]}" for name, out in bad), [name for name, _ in bad])
 
 
+def stem(path):
+    return os.path.basename(path).split(".")[0]
+
+
 def tap_count(out, *words):
     return sum(int(n) for word in words for n in re.findall(rf"^# {word} (\d+)", out, re.M))
 
@@ -228,7 +232,7 @@ def end_leftovers(tmp):
 def node_tests(suite, files, alone=(), env=None, cwd=None):
     """Files of node:test, JOBS at a time; those of `alone` (which measure time) one by one after them."""
     started = time.time()
-    beside = [f for f in files if os.path.basename(f).split(".")[0] not in alone]
+    beside = [f for f in files if stem(f) not in alone]
     done = []
     # A folder of their own for temporary files shows what is left; others than root look through it, too.
     with tempfile.TemporaryDirectory(prefix="ct-") as tmp:
@@ -243,7 +247,7 @@ def node_tests(suite, files, alone=(), env=None, cwd=None):
     record(suite, started, sum(f.passed for f in done), sum(f.failed for f in done), "\n".join(f.told() for f in bad), names)
     slow = sorted((f for f in done if f.seconds > SLOW_SECONDS), key=lambda f: -f.seconds)
     if slow:
-        print("     over {} s: {}".format(SLOW_SECONDS, ", ".join(f"{f.name.split('.')[0]} {f.seconds:.0f}" for f in slow)), flush=True)
+        print("     over {} s: {}".format(SLOW_SECONDS, ", ".join(f"{stem(f.name)} {f.seconds:.0f}" for f in slow)), flush=True)
     if left:
         print(f"     left over: {', '.join(left)}", flush=True)
 
@@ -261,13 +265,15 @@ def release():
     return code == 0
 
 
-# They measure time or memory: nothing else runs beside them.
-ALONE = {"channel-load", "cli", "exec", "handshake", "hangs", "http", "robustness"}
+# They assert how long something takes: nothing else runs beside them.
+ALONE = {"cli", "hangs"}
+# They take minutes: begun first, so that no processor waits for them at the end.
+LONG = ("openclaw-cli", "channel-chaos")
 
 
 def suite_e2e():
     if release():
-        files = sorted(glob.glob("tests/e2e/*.test.mjs"))
+        files = sorted(glob.glob("tests/e2e/*.test.mjs"), key=lambda f: (stem(f) not in LONG, f))
         node_tests("e2e", [f for f in files if "crash" not in f], ALONE, {"CHELA_BIN": f"{ROOT}/build/chela"})
 
 
