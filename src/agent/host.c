@@ -20,6 +20,33 @@
 #define ABORT_GRACE_MS 5000              /* for aborted runs to unwind at shutdown */
 #define LANES_DEFAULT 256                /* turns mostly wait, for models, people and commands: those must not keep others out */
 #define SESSIONS_RECOVERED_MAX 100000
+#define TRIM_MS 2000                     /* between two looks at the heap while turns go on */
+#define TRIM_COST 500                    /* at most one part in so many of the time is spent on it */
+
+/* -- memory -- */
+
+static void trim_soon(struct agent_host *h, int64_t wait_ms)
+{
+	if (h->is_trim_due)
+		return;
+	h->is_trim_due = true;
+	loop_timer_start(h->trimmer, wait_ms);
+}
+
+/*
+ * Turns that went on together leave holes in the heap, which the allocator keeps. They are given back while others go on, too, and
+ * once when all is quiet; on a heap so large that this takes long, so much less often.
+ */
+static void on_trim(void *arg)
+{
+	struct agent_host *h = arg;
+	int64_t began = now_mono_ms();
+
+	h->is_trim_due = false;
+	mem_trim();
+	if (h->active)
+		trim_soon(h, CH_MAX(TRIM_MS, TRIM_COST * (now_mono_ms() - began)));
+}
 
 /* -- life -- */
 
@@ -129,6 +156,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.loop = opts->loop;
 	h->tool_host.sessions = opts->sessions;
 	h->announcer = loop_timer_new(opts->loop, host_announce, h);
+	h->trimmer = loop_timer_new(opts->loop, on_trim, h);
 	h->sub_lanes = lanes_new(max_subagents(h));
 	subagents_init(h);
 	sessions_ops_init(h);
@@ -172,6 +200,7 @@ void agent_host_free(struct agent_host *h)
 	CH_BUG_ON(h->settling.len);      /* and running_drain() */
 	vec_done(&h->settling);
 	loop_timer_free(h->announcer);
+	loop_timer_free(h->trimmer);
 	for (size_t i = 0; i < h->to_announce.len; i++)
 		run_unref(h->to_announce.at[i]);
 	vec_done(&h->to_announce);
@@ -256,6 +285,7 @@ static void abort_all(struct agent_host *h)
 void host_left(struct agent_host *h)
 {
 	h->active--;
+	trim_soon(h, TRIM_MS);
 	if (!h->active)
 		fiber_cond_broadcast(&h->idle);
 }

@@ -50,6 +50,8 @@ struct agent_host {
 	struct fiber_cond idle;          /* active became 0 */
 	VEC(struct run *) to_announce;   /* accepted, their events not yet told; referenced */
 	struct loop_timer *announcer;
+	struct loop_timer *trimmer;      /* gives memory back after turns */
+	bool is_trim_due;                /* it is set */
 	struct loop_timer *subagents;    /* subagent.h: looks for those that have ended */
 	struct lanes *sub_lanes;         /* how many sub-agents run at once; within `lanes` */
 	struct tool_host tool_host;

@@ -3,6 +3,8 @@
  */
 #include "agent_fixture.h"
 
+#include "core/sanitize.h"
+
 #define TEXT(t) { ST_TEXT, t }
 #define DONE { ST_USAGE, .n = 10, .m = 2 }, { ST_END }
 
@@ -622,6 +624,54 @@ static void recovers(void **state)
 	fx_run(*state, NULL, recover_body);
 }
 
+/* -- memory; the sanitizers bring allocators of their own -- */
+
+#if !defined(SANITIZE_ADDRESS) && !defined(SANITIZE_THREAD)
+
+#define HOLES 32768              /* of a KiB; one in HELD stays, so that the heap cannot shrink from its end alone */
+#define HELD 64
+
+static int64_t resident_pages(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	long long size, resident;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lld %lld", &size, &resident), 2);
+	fclose(f);
+	return resident;
+}
+
+static void holes_body(struct fixture *f)
+{
+	static char *at[HOLES];
+	int64_t before;
+
+	for (size_t i = 0; i < HOLES; i++)
+		at[i] = memset(ch_alloc(1024), 1, 1024);
+	for (size_t i = 0; i < HOLES; i++)
+		if (i % HELD)
+			ch_free(at[i]);
+	before = resident_pages();
+	fx_send(f, "r1", "go");
+	assert_int_equal(fx_wait_run(f, "r1").state, INPUT_DONE);
+	clock_fake(now_mono_ms() + 2001, now_wall_ms() + 2001);
+	fx_turns(f);
+	assert_true(before - resident_pages() > HOLES / 4 / 2);
+	for (size_t i = 0; i < HOLES; i += HELD)
+		ch_free(at[i]);
+}
+
+/* What many turns at once needed does not stay resident. */
+static void memory_is_given_back_after_a_turn(void **state)
+{
+	static const struct step *const script[] = { hello, NULL };
+
+	fx_run(*state, script, holes_body);
+}
+
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -633,6 +683,9 @@ int main(void)
 		FX_TEST(keeps_blocks_apart), FX_TEST(a_failed_turn_is_told), FX_TEST(a_missing_model_fails_the_turn),
 		FX_TEST(an_overflow_is_tried_with_less), cmocka_unit_test(a_failing_database_leaves_no_half_turn),
 		FX_TEST(drains), FX_TEST(recovers),
+#if !defined(SANITIZE_ADDRESS) && !defined(SANITIZE_THREAD)
+		FX_TEST(memory_is_given_back_after_a_turn),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
