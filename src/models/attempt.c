@@ -270,6 +270,7 @@ CH_FIBER ch_status model_attempt(struct model_target *t, struct relay *relay, st
 		.url = t->url,
 		.body = t->body,
 		.body_len = t->body_len,
+		.body_stays = true,
 		.guard = t->guard,
 		.headers_deadline_ms = fiber_deadline(t->silence_ms),
 		.ret_sent = &t->was_sent,

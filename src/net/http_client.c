@@ -234,21 +234,23 @@ static ch_status push_headers(struct http_resp *r, const struct http_out *rq, co
 	return CH_OK;
 }
 
-/* Our copy, since the server may answer before it has read everything. */
-static ch_status set_body(struct http_resp *r, const struct hop *hop, struct ch_err *err)
+/* Our copy unless it stays, since the server may answer before it has read everything. */
+static ch_status set_body(struct http_resp *r, const struct http_out *rq, const struct hop *hop, struct ch_err *err)
 {
 	CURLcode rc = CURLE_OK;
 
 	if (!hop->body)
 		return CH_OK;
-	r->body = ch_try_alloc(hop->body_len + 1);
-	if (!r->body)
-		return ch_fail(err, CH_E_NOMEM, "%s: no memory for a request of %zu bytes", r->xfer.origin,
-			       hop->body_len);
-	memcpy(r->body, hop->body, hop->body_len);
+	if (!rq->body_stays) {
+		r->body = ch_try_alloc(hop->body_len + 1);
+		if (!r->body)
+			return ch_fail(err, CH_E_NOMEM, "%s: no memory for a request of %zu bytes", r->xfer.origin,
+				       hop->body_len);
+		memcpy(r->body, hop->body, hop->body_len);
+	}
 	r->body_len = hop->body_len;
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)hop->body_len);
-	SET(CURLOPT_POSTFIELDS, r->body);
+	SET(CURLOPT_POSTFIELDS, r->body ? r->body : hop->body);
 	return rc ? ch_fail(err, CH_E_NOMEM, "%s: %s", r->xfer.origin, curl_easy_strerror(rc)) : CH_OK;
 }
 
@@ -260,7 +262,7 @@ static ch_status set_request(struct http_resp *r, const struct http_out *rq, con
 
 	st = push_headers(r, rq, hop, err);
 	if (!st)
-		st = set_body(r, hop, err);
+		st = set_body(r, rq, hop, err);
 	if (st)
 		return st;
 	if (str_eq(hop->method, "HEAD"))

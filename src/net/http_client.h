@@ -39,6 +39,7 @@ struct http_out {
 	size_t header_count;
 	const char *body;                /* borrowed until http_open() returns */
 	size_t body_len;
+	bool body_stays;                 /* … until http_resp_free(): no copy is made of it */
 	enum guard_policy guard;
 	int max_redirects;               /* 0: redirects are answers */
 	int64_t headers_deadline_ms;     /* for everything up to the response headers, redirects included */
