@@ -86,6 +86,8 @@ ch_status cli_approval_get(struct cli *c, const char *id, const struct json **re
 
 	json_set(c->arena, params, "id", json_new_str(c->arena, id));
 	st = rpc_once(c, "approvals", "approval.get", json_to_str(c->arena, params), &reply, err);
+	if (st == CH_E_NOT_FOUND || st == CH_E_INVALID)          /* the protocol has one code for both */
+		return ch_fail(err, st, "there is no approval '%.80s' (see: chela approvals list, chela approvals history)", id);
 	if (!st)
 		*ret = json_get(reply, "approval");
 	return st;

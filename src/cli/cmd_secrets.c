@@ -38,15 +38,15 @@ static ch_status work_open(struct cli *c, struct work *w, struct ch_err *err)
 }
 
 /* A gateway that runs takes the change up where its configuration refers to it. */
-static CH_FIBER const char *tell_gateway(struct cli *c, const struct work *w)
+static CH_FIBER const char *tell_gateway(struct cli *c, const struct work *w, bool is_removed)
 {
 	struct json *answer = NULL;
 	struct ch_err err = { 0 };
 
 	if (!w->is_beside)
-		return "used when the gateway starts";
+		return is_removed ? "no gateway runs that has it" : "used when the gateway starts";
 	if (!rpc_once(c, "admin", "secrets.reload", NULL, &answer, &err))
-		return "the gateway uses it from now on";
+		return is_removed ? "the gateway has forgotten it, too" : "the gateway uses it from now on";
 	return arena_printf(c->arena, "the gateway could not read its credentials anew: %s", err.text);
 }
 
@@ -206,6 +206,8 @@ static CH_FIBER ch_status run_set(struct cli *c, struct ch_err *err)
 	bool is_policy_only = hosts && !cli_opt(c, "value") && !cli_opt(c, "value-file") && isatty(STDIN_FILENO);
 	ch_status st = CH_OK;
 
+	if (kind && !str_in(kind, (const char *const[]){ "secret", "env" }, 2))
+		return ch_fail(err, CH_E_INVALID, "--kind '%.20s' is neither secret nor env", kind);
 	if (!kind)
 		kind = secret_kind_of(name);
 	if (!secret_name_is_valid(name))
@@ -219,7 +221,7 @@ static CH_FIBER ch_status run_set(struct cli *c, struct ch_err *err)
 		st = secret_store_set(w.store, name, kind, secret_reveal(value), hosts, "command line", err);
 	if (st)
 		return st;
-	print_done(c, "stored", name, tell_gateway(c, &w));
+	print_done(c, "stored", name, tell_gateway(c, &w, false));
 	return CH_OK;
 }
 
@@ -266,17 +268,18 @@ static CH_FIBER ch_status run_get(struct cli *c, struct ch_err *err)
 static CH_FIBER ch_status run_rm(struct cli *c, struct ch_err *err)
 {
 	AUTO_WORK w = { 0 };
-	const char *note;
+	const char *note = NULL;
+	size_t removed = 0;
 	ch_status st = work_open(c, &w, err);
 
-	for (size_t i = 0; !st && i < c->arg_count; i++)
-		st = secret_store_remove(w.store, c->args[i], err);
-	if (st)
-		return st;
-	note = tell_gateway(c, &w);
-	for (size_t i = 0; i < c->arg_count; i++)
+	while (!st && removed < c->arg_count && !(st = secret_store_remove(w.store, c->args[removed], err)))
+		removed++;
+	/* Those before a name that there is not are gone. */
+	if (removed)
+		note = tell_gateway(c, &w, true);
+	for (size_t i = 0; i < removed; i++)
 		print_done(c, "removed", c->args[i], note);
-	return CH_OK;
+	return st;
 }
 
 static CH_FIBER ch_status run_reload(struct cli *c, struct ch_err *err)

@@ -122,6 +122,7 @@ test('/approve shows what waits here and answers it', async () => {
 	assert.match(await say(c, `/approve ${id} maybe`), /allow-once \| allow-always \| deny/);
 	assert.match(await say(c, `/approve ${id.slice(0, 8)} once`), /Allowed once/);
 	assert.equal(await decided(id), 'allow-once');
+	assert.match((await gw.cli(['approvals', 'allow', 'no-such'])).stderr, /no approval 'no-such' \(see: chela approvals list/);
 	assert.match((await gw.cli(['approvals', 'history'])).stdout, new RegExp(`${id} .*/approve in ${key}`));
 	assert.match(await say(c, `/approve ${id} deny`), /ended already/);
 	assert.match(await say(c, `/approve ${other} deny`), /Denied/);

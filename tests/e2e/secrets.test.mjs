@@ -75,6 +75,13 @@ test('threat_secret_disclosure: a stored secret is used by reference and seen no
 	assert.deepEqual(JSON.parse(shown.stdout).entries.map((e) => [e.name, e.allowedHosts]), [['ACME_API_KEY', ['127.0.0.1']]]);
 	assert.deepEqual([(await gw.cli(['secrets', 'get', 'ACME_API_KEY'])).code, (await gw.cli(['secrets', 'get', 'NONE'])).code], [2, 3]);
 	assert.match((await gw.cli(['secrets', 'set', 'ACME_API_KEY', '--value', 'x'])).stderr, /seen by others/);
+	assert.match((await gw.cli(['secrets', 'set', 'ACME_API_KEY', '--kind', 'none'])).stderr, /--kind 'none' is neither secret nor env/);
+	/* What was removed before a mistake is gone from the gateway, too. */
+	await gw.cli(['secrets', 'set', 'OLD_LEVEL', '--value', 'x']);
+	const gone = await gw.cli(['secrets', 'rm', 'OLD_LEVEL', 'NONE']);
+
+	assert.match(gone.stdout, /removed OLD_LEVEL; the gateway has forgotten it/);
+	assert.match(gone.stderr, /no stored secret NONE/);
 	for (const answer of [await c.call('config.get'), await c.call('logs.tail', {}), await c.call('audit.list', {}),
 		await c.call('chat.history', { sessionKey: KEY })])
 		assert.ok(!JSON.stringify(answer).includes('sk-canary'));
