@@ -15,6 +15,7 @@
 #define CH_CHANNELS_CHANNEL_H
 
 #include "channels/cfg.h"
+#include "channels/limits.h"
 #include "channels/room_keys.h"
 #include "core/arena.h"
 #include "core/buf.h"
@@ -187,6 +188,15 @@ struct chan_out {
 	bool is_pinned;                  /* with CHAN_PIN: pin it; that this fails is no failure of the send */
 };
 
+/* A message that grows: what comes next, as Markdown. What was sent of it cannot be taken back. */
+struct chan_growth {
+	const struct chan_out *whole;    /* where it stands, what it answers, and `text` as it is after this piece */
+	const char *message_id;          /* NULL: it begins */
+	const char *markdown;            /* the piece; "" only at the end */
+	const char *for_user;            /* whose message it answers; or NULL */
+	bool is_end;
+};
+
 enum chan_outcome {
 	CHAN_SENT,                       /* with CH_OK: message_id is the platform's */
 	CHAN_NOT_SENT,                   /* it certainly has not got it: may be tried again (429, refused connection, 5xx with an answer
@@ -219,23 +229,9 @@ enum chan_cap {
 	CHAN_LOCATION = 16384,
 	CHAN_EPHEMERAL = 32768,          /* what answers a command or a press can be shown to its user alone */
 	CHAN_PIN = 65536,
+	CHAN_STREAM = 131072,             /* a message can grow where it stands */
 };
-enum chan_unit { CHAN_UTF16, CHAN_CODEPOINTS, CHAN_BYTES };      /* what the platform counts lengths in */
 enum chan_flavour { CHAN_PLAIN, CHAN_TELEGRAM_HTML, CHAN_SLACK_MRKDWN, CHAN_DISCORD_MD };
-
-struct chan_limits {
-	int text_max;                    /* of one message, in `unit`: the platform's own */
-	int text_default;                /* textChunkLimit's default; <= text_max */
-	int lines_max;                   /* 0: none; maxLinesPerMessage's default */
-	int caption_max;                 /* of a text with media; 0: media takes no text */
-	int album_max;                   /* files in one message; 1 when 0 */
-	int64_t media_max_bytes;         /* mediaMaxMb's default */
-	int buttons_max, options_max;    /* options: of a poll */
-	enum chan_unit unit;
-	int debounce_ms;                 /* quiet time before texts of one sender become an input; 0: each is one at once */
-	/* Pace: messages a second over the account, and to one peer (0: none), with bursts. */
-	double rate, peer_rate; int burst, peer_burst;
-};
 
 /* A kind of id that its allowlists take. */
 enum chan_id_use { CHAN_ID_SENDER, CHAN_ID_GROUP };
@@ -250,6 +246,7 @@ struct chan_ops {
 	struct chan_limits limits;
 	const char *streaming;           /* default of streaming.mode: "off", "partial", "progress" */
 	const char *reply_mode;          /* default of replyToMode: "off", "all" */
+	bool replies_hide;               /* an answer to a message is not seen in the room: replyToMode "off" holds for tags too */
 	const char *ack_shortcode;       /* "eyes" where reactions are names; NULL: they are emoji */
 	int history_default;             /* default of historyLimit */
 	const struct chan_rooms *rooms;  /* NULL: all as the first words say */
@@ -274,6 +271,12 @@ struct chan_ops {
 	/* text, buttons of out; repeating it is harmless. */
 	CH_FIBER CH_MUST_USE ch_status (*edit)(struct chan_acct *acct, const char *message_id, const struct chan_out *out,
 					       struct ch_err *err);
+	/*
+	 * Begins, continues or ends a growing message, in a thread or as an answer. A failure without retry_after_ms: it grows no more,
+	 * and what follows is an edit. edit() and remove() end one that still grows.
+	 */
+	CH_FIBER CH_MUST_USE ch_status (*stream)(struct chan_acct *acct, const struct chan_growth *g, struct arena *a,
+						 struct chan_sent *ret, struct ch_err *err);
 	CH_FIBER CH_MUST_USE ch_status (*remove)(struct chan_acct *acct, const struct chan_peer *peer, const char *message_id,
 						 struct ch_err *err);
 	/* emoji "" with is_removed: all of ours. */

@@ -73,14 +73,14 @@ CH_FIBER ch_status egress_edit(struct chan_egress *e, const char *channel, const
 	if (st)
 		return st;
 	egress_render_opts(chan_acct_ops(acct), chan_acct_cfg(acct), &opts);
-	opts.text_max = chan_acct_ops(acct)->limits.text_max;
+	opts.text_max = egress_edit_max(chan_acct_ops(acct));
 	opts.lines_max = 0;
 	if (markdown) {
 		st = render_message(a, markdown, strlen(markdown), &opts, &parts, &count, err);
 		if (st)
 			return st;
 		if (count != 1)
-			return ch_fail(err, CH_E_INVALID, count ? "the text is too long for one message of %s"
+			return ch_fail(err, CH_E_INVALID, count ? "the text is too long for an edited message of %s"
 								 : "the text is empty: %s cannot show that",
 				       chan_acct_ops(acct)->label);
 		out.text = parts[0].text;

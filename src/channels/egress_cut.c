@@ -38,6 +38,11 @@ void egress_render_opts(const struct chan_ops *ops, const struct chan_cfg *cfg, 
 	};
 }
 
+int egress_edit_max(const struct chan_ops *ops)
+{
+	return ops->limits.edit_max ? ops->limits.edit_max : ops->limits.text_max;
+}
+
 /* Files that the platforms show together: pictures and films, documents, pieces of sound. */
 static int album_of(const struct cut *c, size_t i)
 {
@@ -139,6 +144,8 @@ ch_status egress_cut(const struct chan_ops *ops, const struct chan_cfg *cfg, con
 	egress_render_opts(ops, cfg, &opts);
 	if (takes_caption(&c))
 		opts.first_max = CH_MIN(ops->limits.caption_max, opts.text_max);
+	else if (m->draft_id)
+		opts.first_max = CH_MIN(egress_edit_max(ops), opts.text_max);
 	if (text) {
 		st = render_message(a, text, strlen(text), &opts, &texts, &text_count, err);
 		if (st)

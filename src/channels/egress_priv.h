@@ -84,6 +84,8 @@ CH_MUST_USE ch_status egress_cut(const struct chan_ops *ops, const struct chan_c
 /* What the network's keys say about rendering; also for edits. */
 struct render_opts;
 void egress_render_opts(const struct chan_ops *ops, const struct chan_cfg *cfg, struct render_opts *ret);
+/* How long a text may be that takes the place of a message's. */
+int egress_edit_max(const struct chan_ops *ops);
 
 /* -- replies (egress_reply.c) -- */
 /* Which parts answer: the room's word, its chat type's, the account's, the network's; NULL: none is said. */

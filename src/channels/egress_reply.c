@@ -86,10 +86,13 @@ static void take_reply_to(const struct chan_ops *ops, const struct chan_cfg *cfg
 			  struct chan_message *m)
 {
 	const char *mode = egress_reply_mode(ops, cfg, &m->peer);
+	bool is_off = !mode || str_eq(mode, "off");
 
-	if (tags->reply_to)
+	if (is_off && ops->replies_hide)
+		m->reply_to = NULL;
+	else if (tags->reply_to)
 		m->reply_to = tags->reply_to;
-	else if (!tags->reply_to_current && (!mode || str_eq(mode, "off") || (str_eq(mode, "batched") && !m->is_batch)))
+	else if (!tags->reply_to_current && (is_off || (str_eq(mode, "batched") && !m->is_batch)))
 		m->reply_to = NULL;
 }
 

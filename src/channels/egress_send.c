@@ -407,12 +407,15 @@ static enum egress_next on_not_sent(struct job *j, const struct chan_sent *sent,
 	return again(j, OUTBOX_PENDING, attempts, wait_ms, why->text, ret_wait_ms);
 }
 
-/* The draft cannot be changed any more: the message is sent as a new one. */
-static enum egress_next drop_draft(struct job *j, int64_t *ret_wait_ms)
+/* The draft cannot be changed any more: it goes, and the message is sent as a new one. */
+CH_FIBER static enum egress_next drop_draft(struct job *j, int64_t *ret_wait_ms)
 {
 	struct outbox_part *parts = arena_alloc(j->arena, j->part_count * sizeof(*parts));
 	struct ch_err err = { 0 };
 
+	if (j->ops->remove && j->ops->remove(j->acct, &j->m.peer, j->m.draft_id, &err))
+		log_debug("channels", "chan=%s account=%s message %lld: its preview stays: %s", j->row.channel, j->row.account,
+			  (long long)j->row.id, err.text);
 	memcpy(parts, j->parts, j->part_count * sizeof(*parts));
 	parts[j->row.part].is_edit = false;
 	j->parts = parts;

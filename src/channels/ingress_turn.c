@@ -61,12 +61,15 @@ static ch_status refuse(struct chan_ingress *g, const struct batch *b, const cha
 	return ingress_give_up(g, rows, b->len, b->at[0], why, err);
 }
 
-/* From here on it is seen that we are at it. A command of the platform shows that by itself, perhaps to one person alone. */
+/*
+ * From here on it is seen that we are at it. What came by a command of the platform or a button is answered there, perhaps to one
+ * person alone: nothing of it is shown in the room.
+ */
 static void show_life(struct chan_ingress *g, const struct chan_turn *turn, const struct handing *h)
 {
 	const struct chan_in *in = &h->b->in;
 
-	if (in->kind == CHAN_IN_COMMAND && in->handle)
+	if (in->handle)
 		return;
 	live_begin(chan_host_live(g->host), &(struct live_turn){
 		.run_id = turn->run_id, .session_key = h->route->session_key, .agent_id = h->route->agent_id,

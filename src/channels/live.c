@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "channels/egress.h"
 #include "channels/render.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -38,6 +39,7 @@ static void unref(struct live_state *t)
 	ch_free(t->draft_text);
 	buf_done(&t->text);
 	buf_done(&t->pending);
+	buf_done(&t->streamed);
 	arena_unref(t->arena);
 	ch_free(t);
 }
@@ -78,25 +80,41 @@ void live_failed(struct live_state *t, const char *what, const struct ch_err *er
 
 static int64_t typing_due(const struct live_state *t)
 {
-	if (t->cfg.typing == LIVE_TYPING_NEVER)
-		return LIVE_NEVER;
 	if (t->is_over)
-		return t->is_typing ? 0 : LIVE_NEVER;
-	if (!t->wants_typing || t->typing_at >= t->begun_at + LIVE_TYPING_MAX_MS)
+		return t->has_busy || (t->is_typing && t->cfg.typing != LIVE_TYPING_NEVER) ? 0 : LIVE_NEVER;
+	if (t->cfg.typing == LIVE_TYPING_NEVER || !t->wants_typing || t->typing_at >= t->begun_at + LIVE_TYPING_MAX_MS)
 		return LIVE_NEVER;
 	return t->typing_at;
+}
+
+/* A reaction that stands for typing, where the account wants one (typingReaction). */
+static CH_FIBER void show_busy(struct live_state *t, bool is_on)
+{
+	struct ch_err err = { 0 };
+
+	if (!*t->cfg.busy || is_on == t->has_busy)
+		return;
+	t->has_busy = is_on;
+	if (!egress_react(chan_host_egress(t->live->host), t->place.channel, t->place.account, &t->place.peer, t->place.message_id,
+			  t->cfg.busy, !is_on, &err))
+		return;
+	*t->cfg.busy = '\0';
+	t->has_busy = false;
+	live_failed(t, "reacting while we type", &err);
 }
 
 static CH_FIBER void typing_do(struct live_state *t)
 {
 	CH_AUTO(chan_acct_unref) struct chan_acct *acct = NULL;
-	struct chan_acct *found = live_acct(t);
+	const bool is_on = !t->is_over;
+	struct chan_acct *found;
 	struct ch_err err = { 0 };
-	bool is_on = !t->is_over;
 
 	t->typing_at = now_mono_ms() + t->cfg.typing_ms;
 	t->is_typing = is_on;
-	if (!found || !chan_acct_ops(found)->typing)
+	show_busy(t, is_on);
+	found = live_acct(t);
+	if (!found || t->cfg.typing == LIVE_TYPING_NEVER || !chan_acct_ops(found)->typing)
 		return;
 	acct = chan_acct_ref(found);
 	if (!chan_acct_ops(acct)->typing(acct, &t->place.peer, is_on, &err))
@@ -247,6 +265,7 @@ void live_begin(struct chan_live *l, const struct live_turn *turn)
 	t->is_silent = true;
 	buf_init(&t->text, LIVE_TEXT_MAX);
 	buf_init(&t->pending, LIVE_TEXT_MAX);
+	buf_init(&t->streamed, LIVE_TEXT_MAX);
 	fiber_cond_init(&t->settled);
 	t->wants_typing = cfg.typing == LIVE_TYPING_INSTANT;
 	vec_push(&l->turns, t);
@@ -325,7 +344,9 @@ CH_FIBER void live_settle(struct chan_live *l, const char *run_id, int64_t deadl
 		return;
 	t->refs++;
 	t->is_closing = true;
-	while (t->is_drafting && fiber_cond_wait(&t->settled, deadline_ms) == CH_OK)
+	t->wants_end = t->is_streaming;
+	live_wake(t);
+	while ((t->is_drafting || t->wants_end) && fiber_cond_wait(&t->settled, deadline_ms) == CH_OK)
 		;
 	unref(t);
 }
@@ -359,6 +380,7 @@ void live_end(struct chan_live *l, const char *run_id, bool is_error, struct are
 		/* A request on its way could arrive after the reply and undo it: then the reply is a message of its own. */
 		t->has_given_draft = t->draft_id && !t->is_drafting && !is_error &&
 				     (t->cfg.draft == LIVE_DRAFT_PARTIAL || t->cfg.draft == LIVE_DRAFT_BLOCK);
+		t->wants_end = false;
 		live_react_status(t, is_error ? LIVE_ERROR : LIVE_DONE);
 		keep_end(t);
 		stop(t, is_error);

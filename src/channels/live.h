@@ -25,7 +25,10 @@ void live_begin(struct chan_live *l, const struct live_turn *t);
 void live_text(struct chan_live *l, const char *run_id, const char *text, size_t len);
 void live_tool(struct chan_live *l, const char *run_id, const char *name, const char *meta, bool is_end, bool is_error);
 void live_phase(struct chan_live *l, const char *run_id, const char *phase);
-/* No edit of the preview is begun any more; waits for the one that is on its way, so that the reply can take its place. */
+/*
+ * No edit of the preview is begun any more; waits for the one that is on its way, so that the reply can take its place. One that
+ * grows is ended with all of its text.
+ */
 CH_FIBER void live_settle(struct chan_live *l, const char *run_id, int64_t deadline_ms);
 /*
  * The turn is over: stops everything of it. *ret on the arena: what the reply should do: the draft that it replaces (one that says

@@ -3,6 +3,8 @@
  *
  * ack       account, network, messages.ackReaction, the agent's emoji, else eyes; ackReactionScope of the same places says for whom
  * draft     streaming.mode of account or network, else the network's default; needs a network that can edit
+ * streams   streaming.nativeTransport (default true) with mode partial, where the answer has a thread or answers the message: no lines
+ *           of tools then, which could not be taken back
  * blocks    streaming.block.enabled of account or network, else agents.defaults.blockStreamingDefault. Blocks that are said for
  *           the network take the place of its preview, inherited ones only when no preview is said.
  */
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #include "channels/access.h"
+#include "channels/egress_priv.h"
 #include "core/rand.h"
 #include "core/str.h"
 
@@ -107,8 +110,10 @@ static void read_status(const struct reader *r, struct live_cfg *ret)
 
 static void read_reactions(const struct reader *r, struct chan_host *h, struct live_cfg *ret)
 {
-	if (!(r->ops->caps & CHAN_REACT) || !r->turn->place.message_id || !is_acked(r) ||
-	    str_eq(chan_cfg_str(r->cfg, "reactionLevel"), "off"))
+	if (!(r->ops->caps & CHAN_REACT) || !r->turn->place.message_id || str_eq(chan_cfg_str(r->cfg, "reactionLevel"), "off"))
+		return;
+	copy_word(ret->busy, sizeof(ret->busy), chan_cfg_str(r->cfg, "typingReaction"));
+	if (!is_acked(r))
 		return;
 	copy_word(ret->ack, sizeof(ret->ack), ack_of(r, h));
 	ret->removes_ack = config_bool(r->config, "messages.removeAckAfterReply", false);
@@ -153,7 +158,7 @@ static void read_draft(const struct reader *r, struct live_cfg *ret)
 	copy_word(ret->label, sizeof(ret->label), json_is(label, JSON_BOOL) && !json_bool_or(label, true) ? "" : word);
 	ret->lines_max = (int)CH_MIN(size_at(progress, "maxLines", 8), LIVE_LINES_MAX);
 	ret->line_chars = (int)size_at(progress, "maxLineChars", 120);
-	ret->shows_tools = json_get_bool(of_mode, "toolProgress", ret->draft != LIVE_DRAFT_PROGRESS);
+	ret->shows_tools = !ret->streams && json_get_bool(of_mode, "toolProgress", ret->draft != LIVE_DRAFT_PROGRESS);
 	ret->shows_commands = str_eq(json_get_str(of_mode, "commandText"), "raw");
 	ret->draft_min = size_at(json_get(preview, "chunk"), "minChars", 200);
 }
@@ -193,7 +198,7 @@ static void read_streaming(const struct reader *r, struct live_cfg *ret)
 {
 	const struct json *mode = json_is(r->streaming, JSON_STR) ? r->streaming : json_get(r->streaming, "mode");
 	const struct json *own = json_get(json_get(r->streaming, "block"), "enabled");
-	const char *reply_mode = chan_cfg_str(r->cfg, "replyToMode");
+	const char *reply_mode = egress_reply_mode(r->ops, r->cfg, &r->turn->place.peer);
 	bool has_own, own_value;
 
 	if (!own)
@@ -207,9 +212,10 @@ static void read_streaming(const struct reader *r, struct live_cfg *ret)
 		ret->draft = LIVE_DRAFT_OFF;
 	else
 		ret->has_blocks = false;
-	if (!reply_mode)
-		reply_mode = r->ops->reply_mode;
-	ret->is_reply = reply_mode && !str_eq(reply_mode, "off") && !str_eq(reply_mode, "batched");
+	ret->is_reply = !str_eq(reply_mode, "off") && !str_eq(reply_mode, "batched");
+	/* What grows is an answer: in a thread, or to the message. */
+	ret->streams = ret->draft == LIVE_DRAFT_PARTIAL && r->ops->stream && json_get_bool(r->streaming, "nativeTransport", true) &&
+		       (r->turn->place.peer.thread || (ret->is_reply && r->turn->place.message_id));
 }
 
 void live_cfg_read(struct chan_host *h, const struct live_turn *t, struct live_cfg *ret)

@@ -1,7 +1,7 @@
 /*
  * channels/live_draft.c - the one message that shows how a reply comes about, and is edited.
  *
- * partial   the text so far; the reply replaces it
+ * partial   the text so far; the reply replaces it. Where the network lets a message grow, it grows (live_stream.c)
  * block     the same in larger steps
  * progress  a label and what tools do, once the work takes a while; gone when the reply comes
  */
@@ -13,14 +13,15 @@
 #include "channels/pace.h"
 #include "channels/render.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/rand.h"
 #include "core/str.h"
 
 #define PACE_WAIT_MS 500                 /* for a turn to edit; then this step is left out */
 #define TAG_MAX 320
 
-/* What is to be shown, in the network's flavour. */
-struct view { const char *text, *plain; };
+/* What is to be shown, in the network's flavour; markdown: all of the text it is of, NULL: it is not all of a text. */
+struct view { const char *text, *plain, *markdown; };
 
 /* -- when -- */
 
@@ -46,6 +47,8 @@ int64_t live_draft_due(const struct live_state *t)
 {
 	int64_t due;
 
+	if (t->wants_end)
+		return 0;
 	if (t->cfg.draft == LIVE_DRAFT_OFF || t->is_over || t->is_closing || !t->is_dirty)
 		return LIVE_NEVER;
 	if (t->draft_id && t->cfg.draft == LIVE_DRAFT_BLOCK && t->first_text_at && t->text.len < shown_bytes(t) + t->cfg.draft_min)
@@ -107,7 +110,7 @@ static struct view view_of_work(const struct live_state *t, const struct chan_op
 		all = arena_printf(a, "%s%s%s", all, *all ? "\n" : "", t->lines[i]);
 	if (!*all)
 		all = "Working";
-	return (struct view){ render_escape(a, ops->flavour, all), all };
+	return (struct view){ .text = render_escape(a, ops->flavour, all), .plain = all };
 }
 
 /* Bytes of the text that can be shown: what may yet become a tag or a file is left out. */
@@ -135,11 +138,12 @@ static ch_status view_of_text(const struct live_state *t, const struct chan_ops 
 	size_t count = 0;
 	ch_status st;
 
-	render_tags(a, t->text.data, whole_bytes(t->text.data, t->text.len), &tags);
+	render_tags(a, t->text.data, t->wants_end ? t->text.len : whole_bytes(t->text.data, t->text.len), &tags);
 	egress_render_opts(ops, cfg, &opts);
+	opts.text_max = CH_MIN(opts.text_max, egress_edit_max(ops));
 	st = render_message(a, tags.text, strlen(tags.text), &opts, &parts, &count, err);
 	if (!st && count)
-		*ret = (struct view){ parts[0].text, parts[0].plain };
+		*ret = (struct view){ parts[0].text, parts[0].plain, count == 1 ? tags.text : NULL };
 	return st;
 }
 
@@ -168,7 +172,6 @@ static CH_FIBER ch_status post(struct live_state *t, struct chan_acct *acct, str
 	rand_bytes(bytes, sizeof(bytes));
 	hex_encode(bytes, sizeof(bytes), key);
 	out->key = key;
-	out->reply_to = t->cfg.is_reply ? t->place.message_id : NULL;
 	out->is_silent = t->cfg.draft == LIVE_DRAFT_PROGRESS;
 	st = chan_acct_ops(acct)->send(acct, out, a, &sent, err);
 	if (!st && sent.message_id) {
@@ -194,8 +197,38 @@ static bool is_pause(struct live_state *t, struct chan_acct *acct, const struct 
 static CH_FIBER ch_status show(struct live_state *t, struct chan_acct *acct, const struct view *v, struct arena *a, struct ch_err *err)
 {
 	struct chan_out out = { .peer = t->place.peer, .text = v->text, .plain = v->plain };
+	ch_status st;
 
+	if (!t->draft_id)
+		out.reply_to = t->cfg.is_reply ? t->place.message_id : NULL;
+	if (t->cfg.streams && (t->is_streaming || !t->draft_id)) {
+		st = live_stream_show(t, acct, &out, v->markdown, false, a, err);
+		if (st != CH_E_UNSUPPORTED)
+			return st;
+		t->cfg.streams = t->is_streaming = false;
+	}
 	return t->draft_id ? chan_acct_ops(acct)->edit(acct, t->draft_id, &out, err) : post(t, acct, &out, a, err);
+}
+
+/* The reply comes: what grows gets the rest of its text. Without that the reply takes its place by an edit. */
+static CH_FIBER void end_growth(struct live_state *t)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	CH_AUTO(chan_acct_unref) struct chan_acct *acct = live_acct(t) ? chan_acct_ref(live_acct(t)) : NULL;
+	struct chan_out out = { .peer = t->place.peer };
+	struct ch_err err = { 0 };
+	struct view v = { 0 };
+	ch_status st = acct ? view(t, acct, a, &v, &err) : CH_OK;
+
+	t->is_drafting = true;
+	out.text = v.text;
+	out.plain = v.plain;
+	if (!st && acct)
+		st = live_stream_show(t, acct, &out, v.markdown, true, a, &err);
+	if (st)
+		log_debug("channels", "run=%s a growing preview was not ended: %s", t->run_id, err.text);
+	t->is_drafting = t->wants_end = t->is_streaming = false;
+	fiber_cond_broadcast(&t->settled);
 }
 
 CH_FIBER void live_draft_do(struct live_state *t)
@@ -207,6 +240,10 @@ CH_FIBER void live_draft_do(struct live_state *t)
 	struct view v;
 	ch_status st;
 
+	if (t->wants_end) {
+		end_growth(t);
+		return;
+	}
 	t->draft_at = now_mono_ms() + LIVE_EDIT_MS;
 	if (!found)
 		return;

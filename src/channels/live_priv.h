@@ -31,6 +31,7 @@ struct live_cfg {
 	enum live_typing typing;
 	int64_t typing_ms;
 	char ack[LIVE_EMOJI_MAX];        /* "": none */
+	char busy[LIVE_EMOJI_MAX];       /* typingReaction; "": none */
 	bool removes_ack, has_status, shows_errors_only;
 	char status[LIVE_STATUSES][LIVE_EMOJI_MAX];
 	enum live_draft_mode draft;
@@ -38,6 +39,7 @@ struct live_cfg {
 	int lines_max, line_chars;
 	bool shows_tools, shows_commands;
 	size_t draft_min;                /* steps of LIVE_DRAFT_BLOCK, in bytes */
+	bool streams;                    /* the preview grows where it stands, as long as it can */
 	bool is_reply;                   /* the first message answers the one it is for (replyToMode) */
 	bool has_blocks, blocks_at_end;
 	size_t block_min, block_max;
@@ -57,7 +59,7 @@ struct live_state {
 	struct fiber_cond settled;       /* nothing of the preview is on its way */
 
 	/* typing */
-	bool wants_typing, is_typing;
+	bool wants_typing, is_typing, has_busy;  /* has_busy: the reaction that stands for typing is there */
 	int64_t typing_at;               /* when to say it next */
 
 	/* reactions */
@@ -76,6 +78,8 @@ struct live_state {
 	bool is_dirty, is_drafting;      /* something new to show; a request is on its way */
 	bool has_given_draft;            /* the reply replaces it */
 	int64_t draft_at;
+	bool is_streaming, wants_end;    /* it grows; it is to end with what the text is now */
+	struct buf streamed;             /* Markdown that it has */
 
 	/* blocks */
 	struct buf pending;              /* the rest of a text that another one took the place of */
@@ -129,6 +133,11 @@ void live_left_gone(struct chan_live *l, const char *channel, const char *accoun
 		    const struct ch_err *why);
 /* No account is looked through any more. */
 void live_left_stop(struct chan_live *l);
+
+/* -- live_stream.c -- */
+/* Sends what is new of the Markdown (NULL: nothing). CH_E_UNSUPPORTED: it cannot grow to this, an edit can. */
+CH_FIBER CH_MUST_USE ch_status live_stream_show(struct live_state *t, struct chan_acct *acct, const struct chan_out *out,
+						const char *markdown, bool is_end, struct arena *a, struct ch_err *err);
 
 /* -- live_block.c -- */
 int64_t live_block_due(const struct live_state *t);

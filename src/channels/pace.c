@@ -147,8 +147,8 @@ CH_FIBER ch_status pace_wait(struct chan_acct *acct, const struct chan_peer *pee
 {
 	struct pace *p = egress_pace(chan_host_egress(chan_acct_host(acct)));
 	const struct chan_ops *ops = chan_acct_ops(acct);
-	int64_t ms = pace_take(p, ops->id, chan_acct_id(acct), peer ? peer->id : NULL, &ops->limits,
-			       deadline_ms - now_mono_ms());
+	const char *peer_id = peer && !ops->limits.peer_counts_posts ? peer->id : NULL;
+	int64_t ms = pace_take(p, ops->id, chan_acct_id(acct), peer_id, &ops->limits, deadline_ms - now_mono_ms());
 	ch_status st;
 
 	if (ms < 0)

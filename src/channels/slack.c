@@ -137,6 +137,24 @@ static CH_FIBER ch_status watch(struct chan_acct *acct, struct ch_err *err)
 	return st == CH_E_CANCELED ? ch_fail(err, st, "stopped") : st;
 }
 
+/* Which app the bot is of; without users:read nobody says. */
+static CH_FIBER ch_status learn_app(struct chan_acct *acct, struct arena *a, struct ch_err *err)
+{
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
+	struct slack *s = chan_priv(acct);
+	struct slack_answer answer;
+
+	if (!s->bot_id)
+		return CH_OK;
+	slack_form_add(&form, "bot", s->bot_id);
+	if (slack_call(acct, SLACK_BOT, "bots.info", &form, fiber_deadline(SLACK_LOOKUP_MS), a, &answer, err) == CH_E_CANCELED)
+		return CH_E_CANCELED;
+	s = chan_priv(acct);
+	ch_free(s->app_id);
+	s->app_id = ch_strdup(json_get_str(json_get(answer.body, "bot"), "app_id"));
+	return CH_OK;
+}
+
 static CH_FIBER ch_status log_in(struct chan_acct *acct, struct ch_err *err)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -145,6 +163,8 @@ static CH_FIBER ch_status log_in(struct chan_acct *acct, struct ch_err *err)
 
 	chan_state(acct, CHAN_STARTING, NULL);
 	st = slack_login(acct, a, &scopes, err);
+	if (!st && !is_http(chan_acct_cfg(acct)))
+		st = learn_app(acct, a, err);
 	if (st)
 		return st;
 	missing = missing_scopes(scopes, a);
@@ -159,7 +179,9 @@ static void forget(struct slack *s)
 	ch_free(CH_TAKE(s->team_id));
 	ch_free(CH_TAKE(s->bot_id));
 	ch_free(CH_TAKE(s->url));
+	ch_free(CH_TAKE(s->app_id));
 	slack_names_free(s);
+	slack_streams_free(s);
 }
 
 static CH_FIBER ch_status run(struct chan_acct *acct, struct ch_err *err)
@@ -211,11 +233,12 @@ const struct chan_ops chan_slack = {
 	.detail_label = "Slack Bot",
 	.image = "number",
 	.caps = CHAN_EDIT | CHAN_DELETE | CHAN_REACT | CHAN_TYPING | CHAN_MEDIA | CHAN_THREADS | CHAN_BUTTONS | CHAN_HISTORY | CHAN_REPLY |
-		CHAN_GROUPS,
+		CHAN_GROUPS | CHAN_STREAM,
 	.flavour = CHAN_SLACK_MRKDWN,
 	.limits = {
 		.text_max = 40000,
 		.text_default = 8000,
+		.edit_max = 4000,
 		.caption_max = 4000,
 		.album_max = 10,
 		.media_max_bytes = 20LL << 20,
@@ -225,9 +248,11 @@ const struct chan_ops chan_slack = {
 		.burst = 20,
 		.peer_rate = 1,
 		.peer_burst = 10,
+		.peer_counts_posts = true,
 	},
 	.streaming = "progress",
 	.reply_mode = "off",
+	.replies_hide = true,
 	.ack_shortcode = "eyes",
 	.history_default = 50,
 	.rooms = &rooms,
@@ -241,6 +266,7 @@ const struct chan_ops chan_slack = {
 	.send = slack_send,
 	.reconcile = slack_reconcile,
 	.edit = slack_edit,
+	.stream = slack_grow,
 	.remove = slack_remove,
 	.react = slack_react,
 	.typing = slack_typing,

@@ -12,6 +12,7 @@
  *	slack_text.c    Slack's text to plain text (no I/O)
  *	slack_names.c   who is U…, which kind of room is C…: asked once
  *	slack_send.c    messages, edits, deletions; slack_files.c files both ways; slack_blocks.c Block Kit
+ *	slack_stream.c  a message that grows while the agent writes it
  *	slack_react.c   reactions, status, history; slack_emoji.c names of emoji
  *
  * Memory  what an account knows of Slack is in struct slack, the core's private part of the account. It is looked up again after
@@ -39,12 +40,15 @@ extern const struct chan_ops chan_slack;
 struct slack {
 	bool is_running;                 /* between run()'s begin and end; else nothing is kept here: nobody would free it */
 	char *team_id, *bot_id, *url;    /* of the login, by auth.test; NULL: not yet */
+	char *app_id;                    /* the app that the bot token is of; NULL: not known */
 	bool is_refused;                 /* a call said so: run() looks whether the login is still good */
 	bool is_org;                     /* the login holds for several workspaces */
 	struct map *users;               /* id -> struct slack_user; slack_names.c */
 	struct map *rooms;               /* id -> struct slack_room */
 	struct map *direct;              /* user id -> id of our DM channel */
+	struct map *streams;             /* ts of a message that grows, or grew -> struct slack_stream; slack_stream.c */
 	bool no_status;                  /* assistant.threads.setStatus is not for us */
+	bool no_streams;                 /* nor is chat.startStream */
 };
 
 /* -- slack_api.c -- */
@@ -126,9 +130,10 @@ CH_FIBER void slack_home_opened(struct chan_acct *acct, const struct json *event
 struct slack_known {
 	const char *self_id, *self_name, *bot_id, *team_id;
 	const char *(*user_name)(void *arg, const char *user_id);        /* for people; NULL: not known */
-	/* The kind of a room whose event does not say it, and its name. */
-	enum chan_peer_kind (*room_kind)(void *arg, const char *room_id, const char **ret_name);
-	bool (*threads_roots)(void *arg, enum chan_peer_kind kind, const char *room_id); /* a message there opens a thread */
+	/* The kind of a room whose event does not say it (otherwise: when it cannot be found out), and its name. */
+	enum chan_peer_kind (*room_kind)(void *arg, const char *room_id, enum chan_peer_kind otherwise, const char **ret_name);
+	/* Does a message there open a thread that is a conversation of its own? */
+	bool (*threads_roots)(void *arg, enum chan_peer_kind kind, const char *room_id, bool is_mentioned);
 	const char *(*thread_root)(void *arg, const char *room_id, const char *ts);      /* what a thread began with; NULL: not known */
 	const char *command_name;        /* slashCommand.name; NULL: it is not switched on */
 	bool has_native_commands;
@@ -149,17 +154,19 @@ const char *slack_plain(const char *text, const struct slack_known *known, struc
 int64_t slack_ts_ms(const char *ts);
 /* Is it an id that begins with one of these letters? */
 bool slack_is_id(const char *text, const char *letters);
-/* An interaction's answer address with what it is for and until when: chan_in.handle. NULL in, NULL out. */
-const char *slack_handle(struct arena *a, bool is_command, const char *response_url, int64_t now_ms);
-/* *ret_url on the arena; false: none, or too old. */
-bool slack_handle_read(struct arena *a, const char *handle, int64_t now_ms, bool *ret_is_command, const char **ret_url);
+/* An interaction's answer address with what it is for, until when, and whose: chan_in.handle. NULL in, NULL out. */
+const char *slack_handle(struct arena *a, bool is_command, const char *response_url, const char *user_id, int64_t now_ms);
+struct slack_handle { bool is_command; const char *url, *user_id; };     /* url NULL: too old */
+/* Strings on the arena; false: it is none. */
+bool slack_handle_read(struct arena *a, const char *handle, int64_t now_ms, struct slack_handle *ret);
 
 /* -- slack_names.c: the names and kinds that this account has learnt -- */
 
 void slack_names_free(struct slack *s);
 /* Borrowed until the next wait; NULL: not known and not to be found by the deadline. */
 CH_FIBER const char *slack_user_name(struct chan_acct *acct, const char *user_id, int64_t deadline_ms);
-CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char *room_id, int64_t deadline_ms, const char **ret_name);
+CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char *room_id, enum chan_peer_kind otherwise,
+					     int64_t deadline_ms, const char **ret_name);
 /* An event said it. */
 void slack_room_learn(struct slack *s, const char *room_id, enum chan_peer_kind kind);
 void slack_direct_learn(struct slack *s, const char *user_id, const char *room_id);
@@ -184,8 +191,23 @@ CH_FIBER CH_MUST_USE ch_status slack_history(struct chan_acct *acct, const struc
 CH_FIBER CH_MUST_USE ch_status slack_fetch(struct chan_acct *acct, const struct chan_media_in *m, struct buf *out, struct ch_err *err);
 CH_FIBER CH_MUST_USE ch_status slack_send_files(struct chan_acct *acct, const struct chan_out *out, const char *channel,
 						const char *thread, struct arena *a, struct chan_sent *ret, struct ch_err *err);
+/* What is answered by a message stands in its thread. */
+const char *slack_thread_of(const struct chan_out *out);
 /* Appends the blocks of a text with its buttons: an array as JSON. */
 void slack_blocks_write(struct buf *out, const char *text, const struct chan_button *buttons, size_t count);
+
+/* -- slack_stream.c -- */
+
+#define SLACK_STREAMS_MAX 256            /* known at once; then forgotten all: what still grows is noticed when it is changed */
+
+CH_FIBER CH_MUST_USE ch_status slack_grow(struct chan_acct *acct, const struct chan_growth *g, struct arena *a, struct chan_sent *ret,
+					  struct ch_err *err);
+void slack_streams_free(struct slack *s);
+/* It grew to exactly this text and has ended: no edit is needed. Said once. */
+bool slack_stream_ended_as(struct chan_acct *acct, const char *ts, const char *text);
+/* chat.update or chat.delete: what still grows, whoever knew of it, is ended first. */
+CH_FIBER CH_MUST_USE ch_status slack_change(struct chan_acct *acct, const char *method, const struct slack_form *form, const char *channel,
+					    const char *ts, struct arena *a, struct slack_answer *ret, struct ch_err *err);
 
 /* -- slack_emoji.c -- */
 

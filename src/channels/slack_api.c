@@ -29,7 +29,7 @@ static const struct slack_error errors[] = {
 	LOGIN("org_login_required", "the workspace moved to an organisation: install the app there"),
 	LOGIN("team_access_not_granted", "the app has no access to this workspace: install it there"),
 	LOGIN("team_disabled", "the workspace is switched off"),
-	LOGIN("token_expired", "the token has expired: install the app again"),
+	LOGIN("token_expired", "the token has expired: token rotation of the app is on; a token that lasts comes from an app without it"),
 	LOGIN("token_revoked", "the token was revoked: install the app again"),
 	LOGIN("two_factor_setup_required", "the account must set up two factors"),
 	LOGIN("user_removed_from_team", "the account was removed from the workspace"),
@@ -42,6 +42,7 @@ static const struct slack_error errors[] = {
 	MAYBE("fatal_error"),
 	MAYBE("internal_error"),
 	MAYBE("accesslimited"),
+	MAYBE("messaging_processing_failed"),
 	ABSENT("channel_not_found", "no such conversation, or the app is not in it: invite it with /invite, and use the id (C…)"),
 	ABSENT("file_not_found", "the file is gone"),
 	ABSENT("message_not_found", "there is no such message"),
@@ -59,6 +60,7 @@ static const struct slack_error errors[] = {
 	NEVER("is_archived", "the conversation is archived: unarchive it, or write elsewhere"),
 	NEVER("messages_tab_disabled", "switch on the messages tab of the app's home"),
 	NEVER("missing_scope", "add the scope at api.slack.com/apps and install the app again"),
+	NEVER("message_not_in_streaming_state", "Slack, or the person, has ended the message"),
 	NEVER("msg_too_long", "the message is too long"),
 	NEVER("no_permission", "the app's token may not do this"),
 	NEVER("no_text", "the message is empty"),
@@ -67,9 +69,12 @@ static const struct slack_error errors[] = {
 	NEVER("restricted_action_read_only_channel", "nobody may write in this channel"),
 	NEVER("restricted_action_thread_only_channel", "only threads may be written in there"),
 	NEVER("restricted_action_thread_locked", "the thread is locked"),
+	NEVER("stopped_by_user", "the person has stopped it"),
 	NEVER("storage_limit_reached", "the workspace has no room for files"),
+	NEVER("streaming_state_conflict", "the message still grows"),
 	NEVER("too_many_emoji", "the message has as many reactions as it may"),
 	NEVER("too_many_reactions", "the message has as many reactions as it may"),
+	NEVER("user_not_in_channel", "the person is not in this conversation"),
 };
 
 /* A word that is not listed is an answer all the same: it was not done. */
@@ -189,11 +194,10 @@ void slack_form_bool(struct slack_form *f, const char *name, bool value)
 static ch_status refused(const char *method, const struct slack_answer *answer, struct ch_err *err)
 {
 	const struct slack_error *e = slack_error_find(answer->error);
-	const char *needed = json_get_str(answer->body, "needed"), *provided = json_get_str(answer->body, "provided");
+	const char *needed = json_get_str(answer->body, "needed");
 
 	if (str_eq(answer->error, "missing_scope") && needed)
-		return ch_fail(err, e->status, "%s: missing_scope: needs %s, the token has %s: %s", method, needed,
-			       provided ? provided : "less", e->hint);
+		return ch_fail(err, e->status, "%s: missing_scope: needs %s: %s", method, needed, e->hint);
 	return ch_fail(err, e->status, "%s: %s: %s", method, answer->error, e->hint);
 }
 
@@ -242,7 +246,8 @@ static ch_status judge(const char *method, struct http_resp *r, const struct buf
 /* Repeating it shows twice: it gets a connection of its own, where nothing is sent again behind our back. */
 static bool shows_twice(const char *method)
 {
-	return str_starts(method, "chat.post") || str_starts(method, "files.complete");
+	return str_starts(method, "chat.post") || str_starts(method, "files.complete") || str_eq(method, "chat.startStream") ||
+	       str_eq(method, "chat.appendStream") || str_eq(method, "chat.stopStream");
 }
 
 CH_FIBER ch_status slack_call(struct chan_acct *acct, enum slack_token token, const char *method, const struct slack_form *form,

@@ -54,9 +54,10 @@ static struct chan_peer place(const struct decoder *d, const char *channel, cons
 	if (*channel == 'D')
 		peer.kind = CHAN_DIRECT;
 	else if (!kind_by_word(type, &peer.kind))
-		peer.kind = d->known->room_kind ? d->known->room_kind(d->known->arg, channel, &peer.name) : CHAN_CHANNEL;
+		peer.kind = d->known->room_kind ? d->known->room_kind(d->known->arg, channel, CHAN_CHANNEL, &peer.name)
+						: CHAN_CHANNEL;
 	else if (peer.kind != CHAN_DIRECT && d->known->room_kind)
-		(void)d->known->room_kind(d->known->arg, channel, &peer.name);
+		(void)d->known->room_kind(d->known->arg, channel, peer.kind, &peer.name);
 	if (peer.kind == CHAN_DIRECT)
 		peer.id = user_id;
 	return peer;
@@ -246,7 +247,7 @@ static void set_thread(const struct decoder *d, struct chan_in *in, const struct
 	/* A DM whose message is its own root is one of Slack's agent views: each root is a conversation there. */
 	if (in->peer.kind == CHAN_DIRECT)
 		in->peer.thread = thread;
-	else if (in->is_mentioned && d->known->threads_roots && d->known->threads_roots(d->known->arg, in->peer.kind, in->peer.id))
+	else if (d->known->threads_roots && d->known->threads_roots(d->known->arg, in->peer.kind, in->peer.id, in->is_mentioned))
 		in->peer.thread = ts;
 }
 

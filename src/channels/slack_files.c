@@ -134,7 +134,6 @@ CH_FIBER ch_status slack_send_files(struct chan_acct *acct, const struct chan_ou
 	if (st)
 		return st;
 	ret->message_id = message_of(acct, json_get_str(json_at(files, 0), "id"), channel, a);
-	ret->thread = arena_strdup(a, thread);
 	return CH_OK;
 }
 

@@ -34,14 +34,7 @@ static void room_free(void *v)
 
 static void map_drop(struct map **m, void (*drop)(void *v))
 {
-	size_t cursor = 0;
-	const char *key;
-	void *v;
-
-	if (!*m)
-		return;
-	while (map_each(*m, &cursor, &key, &v))
-		drop(v);
+	map_clear(*m, drop);
 	map_free(CH_TAKE(*m));
 }
 
@@ -125,7 +118,6 @@ static struct slack_room *room_get(struct slack *s, const char *id)
 	if (r || !s->is_running)
 		return r;
 	r = ch_alloc(sizeof(*r));
-	r->kind = CHAN_CHANNEL;
 	map_put(room_for_one(&s->rooms, room_free), id, r);
 	return r;
 }
@@ -150,7 +142,8 @@ static void room_read(struct slack_room *r, const struct json *channel)
 	r->name = ch_strdup(json_get_str(channel, "name"));
 }
 
-CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char *room_id, int64_t deadline_ms, const char **ret_name)
+CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char *room_id, enum chan_peer_kind otherwise,
+					     int64_t deadline_ms, const char **ret_name)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
@@ -164,15 +157,15 @@ CH_FIBER enum chan_peer_kind slack_room_kind(struct chan_acct *acct, const char 
 		st = slack_call(acct, SLACK_BOT, "conversations.info", &form, deadline_ms, a, &answer, NULL);
 		r = room_get(chan_priv(acct), room_id);
 		if (!r)
-			return CHAN_CHANNEL;
+			return otherwise;
 		r->until_ms = now_mono_ms() + (st ? UNKNOWN_MS : KNOWN_MS);
 		if (!st)
 			room_read(r, json_get(answer.body, "channel"));
 	}
 	if (!r)
-		return CHAN_CHANNEL;
+		return otherwise;
 	*ret_name = r->name;
-	return r->kind;
+	return r->has_kind ? r->kind : otherwise;
 }
 
 /* -- DMs -- */

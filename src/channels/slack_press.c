@@ -20,43 +20,49 @@ static const char *str(const struct json *v, const char *key)
 
 /* -- answer addresses -- */
 
-const char *slack_handle(struct arena *a, bool is_command, const char *response_url, int64_t now_ms)
+const char *slack_handle(struct arena *a, bool is_command, const char *response_url, const char *user_id, int64_t now_ms)
 {
 	const int64_t until_ms = now_ms + HANDLE_MS;
 
 	if (str_empty(response_url))
 		return NULL;
-	return arena_printf(a, "%c%lld %s", is_command ? 'c' : 'a', (long long)until_ms, response_url);
+	return arena_printf(a, "%c%lld %s %s", is_command ? 'c' : 'a', (long long)until_ms, response_url, user_id);
 }
 
-bool slack_handle_read(struct arena *a, const char *handle, int64_t now_ms, bool *ret_is_command, const char **ret_url)
+bool slack_handle_read(struct arena *a, const char *handle, int64_t now_ms, struct slack_handle *ret)
 {
-	const char *space = handle ? strchr(handle, ' ') : NULL;
+	char *url = handle ? strchr(arena_strdup(a, handle), ' ') : NULL, *user_id;
 	int64_t until_ms;
 
-	if (!space || (*handle != 'c' && *handle != 'a'))
+	if (!url || (*handle != 'c' && *handle != 'a'))
 		return false;
-	if (!str_to_i64(arena_strndup(a, handle + 1, (size_t)(space - handle - 1)), &until_ms) || until_ms <= now_ms)
+	*url++ = '\0';
+	user_id = strchr(url, ' ');
+	if (user_id)
+		*user_id++ = '\0';
+	if (!str_to_i64(arena_strndup(a, handle + 1, strcspn(handle, " ") - 1), &until_ms))
 		return false;
-	*ret_is_command = *handle == 'c';
-	*ret_url = arena_strdup(a, space + 1);
+	*ret = (struct slack_handle){ .is_command = *handle == 'c', .url = until_ms > now_ms ? url : NULL, .user_id = user_id };
 	return true;
 }
 
 /* -- places and people -- */
 
-/* Interactions name their room by words: "directmessage", "privategroup", "mpdm-a--b-1", else the channel's name. */
+/*
+ * Interactions name their room by words: "privategroup", "mpdm-a--b-1", else the channel's name. Anybody can give a
+ * channel such a name: what could be a group DM is looked up.
+ */
 static struct chan_peer place(const struct slack_known *known, const char *id, const char *name, const char *user_id, const char *team_id)
 {
 	struct chan_peer peer = { .kind = CHAN_CHANNEL, .id = id, .team = team_id };
 
-	if (!id || *id == 'D' || str_eq(name, "directmessage")) {
+	if (!id || *id == 'D') {
 		peer.kind = CHAN_DIRECT;
 		peer.id = user_id;
-	} else if (str_starts(name ? name : "", "mpdm-")) {
-		peer.kind = CHAN_GROUP;
-	} else if (*id == 'G' || str_empty(name) || str_eq(name, "privategroup")) {
-		peer.kind = known->room_kind ? known->room_kind(known->arg, id, &peer.name) : CHAN_CHANNEL;
+	} else if (*id == 'G' || str_empty(name) || str_eq(name, "privategroup") || str_starts(name, "mpdm-")) {
+		peer.kind = str_starts(name ? name : "", "mpdm-") ? CHAN_GROUP : CHAN_CHANNEL;
+		if (known->room_kind)
+			peer.kind = known->room_kind(known->arg, id, peer.kind, &peer.name);
 	} else {
 		peer.name = name;
 	}
@@ -116,7 +122,7 @@ static ch_status take_actions(const struct json *p, const struct slack_known *kn
 			.message_id = ts,
 			.at_ms = slack_ts_ms(at),
 			.data = data,
-			.handle = slack_handle(a, false, str(p, "response_url"), now_wall_ms()),
+			.handle = slack_handle(a, false, str(p, "response_url"), user_id, now_wall_ms()),
 			.is_mentioned = true,
 			.can_mention = true,
 		};
@@ -216,7 +222,7 @@ ch_status slack_decode_command(const struct json *payload, const struct slack_kn
 		.peer = place(known, channel, str(payload, "channel_name"), user_id, str(payload, "team_id")),
 		.sender = sender_of(known, user_id, str(payload, "user_name")),
 		.text = slack_plain(said, known, a, &has_self, &has_others),
-		.handle = slack_handle(a, true, str(payload, "response_url"), now_wall_ms()),
+		.handle = slack_handle(a, true, str(payload, "response_url"), user_id, now_wall_ms()),
 		.is_mentioned = true,
 		.mentions_others = has_others,
 		.can_mention = true,

@@ -19,7 +19,7 @@ static int64_t deadline(void)
 	return fiber_deadline(SLACK_CALL_MS);
 }
 
-static const char *thread_of(const struct chan_out *out)
+const char *slack_thread_of(const struct chan_out *out)
 {
 	return str_empty(out->peer.thread) ? out->reply_to : out->peer.thread;
 }
@@ -74,7 +74,7 @@ static CH_FIBER ch_status post(struct chan_acct *acct, const struct chan_out *ou
 	ch_status st;
 
 	slack_form_add(&form, "channel", channel);
-	slack_form_add(&form, "thread_ts", thread_of(out));
+	slack_form_add(&form, "thread_ts", slack_thread_of(out));
 	put_content(&form, out, false);
 	if (out->ephemeral_to) {
 		slack_form_add(&form, "user", out->ephemeral_to);
@@ -109,7 +109,7 @@ static void put_answer(struct buf *b, const struct chan_out *out, bool is_epheme
 		jw_kraw(&w, "blocks", blocks.data, blocks.len);
 	jw_kstr(&w, "response_type", is_ephemeral ? "ephemeral" : "in_channel");
 	jw_kbool(&w, "replace_original", false);
-	jw_kstr_opt(&w, "thread_ts", thread_of(out));
+	jw_kstr_opt(&w, "thread_ts", slack_thread_of(out));
 	jw_end(&w);
 }
 
@@ -160,25 +160,52 @@ static CH_FIBER ch_status answer(struct chan_acct *acct, const char *url, const 
 
 /* -- the row's functions -- */
 
+static bool is_private(struct chan_acct *acct, const struct chan_out *out, const struct slack_handle *handle)
+{
+	return !handle->is_command || out->ephemeral_to || chan_cfg_bool(chan_acct_cfg(acct), "slashCommand.ephemeral", true);
+}
+
+/*
+ * What an interaction's answer becomes when its address takes it no more, or it is a file: what only one person is to see stays so.
+ * A message is for them alone in the room; a file, which cannot be, goes to their DM.
+ */
+static const struct chan_out *beside_address(struct chan_acct *acct, const struct chan_out *out, const struct slack_handle *handle,
+					     struct chan_out *own)
+{
+	if (!handle->user_id || out->peer.kind == CHAN_DIRECT || !is_private(acct, out, handle))
+		return out;
+	*own = *out;
+	if (out->media_count) {
+		own->peer = (struct chan_peer){ .kind = CHAN_DIRECT, .id = handle->user_id };
+		own->reply_to = NULL;
+	} else {
+		own->ephemeral_to = handle->user_id;
+	}
+	return own;
+}
+
 CH_FIBER ch_status slack_send(struct chan_acct *acct, const struct chan_out *out, struct arena *a, struct chan_sent *ret,
 			      struct ch_err *err)
 {
-	const char *channel = NULL, *url = NULL;
-	bool is_command = false;
+	struct slack_handle handle;
+	const char *channel = NULL;
+	struct chan_out own;
 	ch_status st;
 
 	*ret = (struct chan_sent){ .outcome = CHAN_REFUSED };
-	if (!out->media_count && slack_handle_read(a, out->handle, now_wall_ms(), &is_command, &url)) {
-		const bool is_ephemeral = !is_command || out->ephemeral_to || chan_cfg_bool(chan_acct_cfg(acct), "slashCommand.ephemeral", true);
-
-		st = answer(acct, url, out, is_ephemeral, ret, err);
-		if (!st || ret->outcome == CHAN_UNSURE || st == CH_E_CANCELED)
-			return st;
+	if (slack_handle_read(a, out->handle, now_wall_ms(), &handle)) {
+		if (handle.url && !out->media_count) {
+			st = answer(acct, handle.url, out, is_private(acct, out, &handle), ret, err);
+			if (!st || ret->outcome == CHAN_UNSURE || st == CH_E_CANCELED)
+				return st;
+		}
+		out = beside_address(acct, out, &handle, &own);
 	}
 	st = slack_channel_of(acct, &out->peer, a, &channel, &ret->outcome, err);
 	if (st)
 		return st;
-	return out->media_count ? slack_send_files(acct, out, channel, thread_of(out), a, ret, err) : post(acct, out, channel, a, ret, err);
+	return out->media_count ? slack_send_files(acct, out, channel, slack_thread_of(out), a, ret, err)
+				: post(acct, out, channel, a, ret, err);
 }
 
 CH_FIBER ch_status slack_edit(struct chan_acct *acct, const char *message_id, const struct chan_out *out, struct ch_err *err)
@@ -195,10 +222,12 @@ CH_FIBER ch_status slack_edit(struct chan_acct *acct, const char *message_id, co
 	st = slack_channel_of(acct, &out->peer, a, &channel, &outcome, err);
 	if (st)
 		return st;
+	if (!out->button_count && slack_stream_ended_as(acct, message_id, out->text))
+		return CH_OK;
 	slack_form_add(&form, "channel", channel);
 	slack_form_add(&form, "ts", message_id);
 	put_content(&form, out, true);
-	return slack_call(acct, SLACK_BOT, "chat.update", &form, deadline(), a, &answer, err);
+	return slack_change(acct, "chat.update", &form, channel, message_id, a, &answer, err);
 }
 
 CH_FIBER ch_status slack_remove(struct chan_acct *acct, const struct chan_peer *peer, const char *message_id, struct ch_err *err)
@@ -217,7 +246,7 @@ CH_FIBER ch_status slack_remove(struct chan_acct *acct, const struct chan_peer *
 		return st;
 	slack_form_add(&form, "channel", channel);
 	slack_form_add(&form, "ts", message_id);
-	st = slack_call(acct, SLACK_BOT, "chat.delete", &form, deadline(), a, &answer, err);
+	st = slack_change(acct, "chat.delete", &form, channel, message_id, a, &answer, err);
 	return str_eq(answer.error, "message_not_found") ? CH_OK : st;
 }
 
@@ -282,10 +311,16 @@ static CH_FIBER ch_status read_page(struct chan_acct *acct, const char *channel,
 CH_FIBER ch_status slack_reconcile(struct chan_acct *acct, const struct chan_out *out, int64_t since_ms, struct arena *a,
 				   struct chan_sent *ret, struct ch_err *err)
 {
-	const char *channel, *thread = thread_of(out), *cursor = NULL;
+	const char *channel, *thread, *cursor = NULL;
+	struct slack_handle handle;
 	enum chan_outcome outcome;
-	ch_status st = slack_channel_of(acct, &out->peer, a, &channel, &outcome, err);
+	struct chan_out own;
+	ch_status st;
 
+	if (slack_handle_read(a, out->handle, now_wall_ms(), &handle))
+		out = beside_address(acct, out, &handle, &own);
+	thread = slack_thread_of(out);
+	st = slack_channel_of(acct, &out->peer, a, &channel, &outcome, err);
 	*ret = (struct chan_sent){ .outcome = CHAN_UNSURE };
 	for (int page = 0; !st && page < FIND_PAGES_MAX; page++) {
 		struct slack_answer answer;

@@ -114,8 +114,24 @@ static ch_status on_disconnect(const struct json *frame, enum turn *ret, struct 
 
 	if (str_eq(reason, "link_disabled"))
 		return ch_fail(err, CH_E_DENIED, "Socket Mode was switched off for the app: switch it on at api.slack.com/apps");
+	if (str_eq(reason, "too_many_websockets"))
+		return ch_fail(err, CH_E_PEER, "the app has as many sockets open as it may (10): end other programs that use this appToken");
 	*ret = RENEW; /* "warning", "refresh_requested" */
 	return CH_OK;
+}
+
+/* Two tokens of two apps: each is good, and no event of the one that speaks ever comes. */
+static void on_hello(struct chan_acct *acct, const struct json *frame)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const struct slack *s = chan_priv(acct);
+	const char *app_id = json_get_str(json_get(frame, "connection_info"), "app_id");
+
+	if (!app_id || !s->app_id || str_eq(app_id, s->app_id))
+		chan_state(acct, CHAN_CONNECTED, NULL);
+	else
+		chan_state(acct, CHAN_DEGRADED, arena_printf(a, "appToken is of the app %s and botToken of %s: take both from one app",
+							      app_id, s->app_id));
 }
 
 static CH_FIBER ch_status take_frame(struct chan_acct *acct, struct ws_client *ws, const char *text, size_t len, enum turn *ret,
@@ -129,7 +145,7 @@ static CH_FIBER ch_status take_frame(struct chan_acct *acct, struct ws_client *w
 		return ch_fail(err, CH_E_PEER, "Slack sent something that is not JSON");
 	type = json_get_str(frame, "type");
 	if (str_eq(type, "hello")) {
-		chan_state(acct, CHAN_CONNECTED, NULL);
+		on_hello(acct, frame);
 		return CH_OK;
 	}
 	if (str_eq(type, "disconnect"))

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "channels/host.h"
+#include "channels/rooms.h"
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/str.h"
@@ -110,11 +111,11 @@ static const char *user_name(void *arg, const char *user_id)
 	return arena_strdup(t->a, slack_user_name(t->acct, user_id, t->deadline_ms));
 }
 
-static enum chan_peer_kind room_kind(void *arg, const char *room_id, const char **ret_name)
+static enum chan_peer_kind room_kind(void *arg, const char *room_id, enum chan_peer_kind otherwise, const char **ret_name)
 {
 	struct taking *t = arg;
 	const char *name = NULL;
-	const enum chan_peer_kind kind = slack_room_kind(t->acct, room_id, t->deadline_ms, &name);
+	const enum chan_peer_kind kind = slack_room_kind(t->acct, room_id, otherwise, t->deadline_ms, &name);
 
 	*ret_name = arena_strdup(t->a, name);
 	return kind;
@@ -136,12 +137,18 @@ static const char *thread_root(void *arg, const char *room_id, const char *ts)
 	return json_get_str(json_at(json_get(answer.body, "messages"), 0), "text");
 }
 
-static bool threads_roots(void *arg, enum chan_peer_kind kind, const char *room_id)
+/* Where answers open threads, what is answered begins one: what is said to us, and all where we need not be mentioned. */
+static bool threads_roots(void *arg, enum chan_peer_kind kind, const char *room_id, bool is_mentioned)
 {
 	const struct taking *t = arg;
-	const char *mode = chan_cfg_reply_mode(chan_acct_cfg(t->acct), "channels", room_id, chan_peer_kind_name(kind));
+	const struct chan_cfg *cfg = chan_acct_cfg(t->acct);
+	const char *mode = chan_cfg_reply_mode(cfg, "channels", room_id, chan_peer_kind_name(kind));
+	struct room room;
 
-	return !str_eq(mode ? mode : chan_slack.reply_mode, "off");
+	if (str_eq(mode ? mode : chan_slack.reply_mode, "off"))
+		return false;
+	room_find(cfg, &chan_slack, &(struct chan_peer){ .kind = kind, .id = room_id }, t->a, &room);
+	return is_mentioned || !json_bool_or(room_get(&room, "requireMention"), true);
 }
 
 /* -- taking -- */

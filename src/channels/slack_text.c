@@ -146,7 +146,7 @@ static void put_bracket(struct plain *p, const char *text, size_t n)
 	case '@': put_user(p, inner + 1, label); break;
 	case '#':
 		if (str_empty(label) && p->known->room_kind)
-			(void)p->known->room_kind(p->known->arg, inner + 1, &name);
+			(void)p->known->room_kind(p->known->arg, inner + 1, CHAN_CHANNEL, &name);
 		buf_printf(p->out, "#%s", !str_empty(label) ? label : name ? name : inner + 1);
 		break;
 	case '!': put_special(p, inner + 1, label); break;

@@ -3,7 +3,7 @@
  *
  * Written from the published types (@slack/types, @slack/web-api, @slack/socket-mode, @slack/bolt) and docs.slack.dev. It
  * refuses what Slack refuses: kinds of tokens, missing scopes (needed/provided), rooms that the app is not in, texts and
- * layouts over their limits. @slack/bolt works with it in both modes (tests/e2e/channel-slack-peers.test.mjs).
+ * layouts over their limits, changes of a message that still grows. @slack/bolt works with it in both modes (tests/e2e/channel-slack-peers.test.mjs).
  *
  *	const slack = await SlackDouble.start();
  *	slack.say('U0ADA0001', 'C0GENERAL', 'hello');      // as a person; gives the message
@@ -23,7 +23,7 @@ export const SCOPES = ['app_mentions:read', 'assistant:write', 'channels:history
 	'files:read', 'files:write', 'groups:history', 'groups:read', 'im:history', 'im:read', 'im:write', 'mpim:history', 'mpim:read',
 	'mpim:write', 'reactions:read', 'reactions:write', 'users:read'];
 
-const TEXT_MAX = 40000;
+const TEXT_MAX = 40000, EDIT_MAX = 4000, MARKDOWN_MAX = 12000;
 const EMOJI = new Set(['eyes', '+1', '-1', 'heart', 'white_check_mark', 'x', 'tada', 'rocket', 'thinking_face', 'hourglass_flowing_sand', 'fire',
 	'wave', 'warning', 'lobster', 'gear', 'wrench', 'brain']);
 /* The word for a room in the scopes of its history and its listing. */
@@ -383,7 +383,7 @@ export class SlackDouble {
 		return m;
 	}
 
-	content(args) {
+	content(args, max = TEXT_MAX) {
 		const out = {};
 
 		if (args.blocks !== undefined) {
@@ -391,11 +391,38 @@ export class SlackDouble {
 			checkBlocks(out.blocks);
 		}
 		out.text = args.text ?? '';
-		if ([...out.text].length > TEXT_MAX)
+		if ([...out.text].length > max)
 			refuse('msg_too_long');
 		if (!out.text && !out.blocks?.length)
 			refuse('no_text');
 		return out;
+	}
+
+	/* A message that grows: its Markdown so far; only while it is in that state. */
+	growing(args) {
+		const r = this.find(args.channel, { writes: true }), m = this.message(r, args.ts);
+
+		if (!m.growing)
+			refuse('message_not_in_streaming_state');
+		return { r, m };
+	}
+
+	/* What comes to it: markdown_text, or chunks of that. */
+	markdown(args, { isNeeded = false } = {}) {
+		const chunks = typeof args.chunks === 'string' ? JSON.parse(args.chunks) : args.chunks ?? [];
+
+		if (chunks.some((c) => c.type !== 'markdown_text' || typeof c.text !== 'string'))
+			refuse('invalid_chunks');
+		if (isNeeded && !args.markdown_text && !chunks.length)
+			refuse('no_text');
+		const text = (args.markdown_text ?? '') + chunks.map((c) => c.text).join('');
+
+		return [...text].length > MARKDOWN_MAX ? refuse('msg_too_long') : text;
+	}
+
+	/* Slack ends it by itself after some minutes. */
+	endGrowth(channel, ts) {
+		delete this.rooms.get(channel).messages.find((m) => m.ts === ts).growing;
 	}
 
 	metadata(args) {
@@ -773,9 +800,11 @@ const METHODS = {
 
 		if (m.bot_id !== this.botId)
 			refuse('cant_update_message');
+		if (m.growing)
+			refuse('streaming_state_conflict');
 		const before = { ...m };
 
-		Object.assign(m, this.content(args), { edited: { user: this.botUser, ts: this.ts() } });
+		Object.assign(m, this.content(args, EDIT_MAX), { edited: { user: this.botUser, ts: this.ts() } });
 		if (this.echoes)
 			this.event({ type: 'message', subtype: 'message_changed', hidden: true, channel: r.id, channel_type: r.kind, ts: m.edited.ts,
 				event_ts: m.edited.ts, message: m, previous_message: before });
@@ -784,10 +813,38 @@ const METHODS = {
 	'chat.delete': { scope: 'chat:write', needs: ['channel', 'ts'], run(args) {
 		const r = this.find(args.channel), m = this.message(r, args.ts);
 
-		if (m.bot_id !== this.botId)
+		if (m.bot_id !== this.botId || m.growing)
 			refuse('cant_delete_message');
 		this.erase(r.id, m.ts);
 		return { channel: r.id, ts: m.ts };
+	} },
+	'chat.startStream': { scope: 'chat:write', needs: ['channel', 'thread_ts'], run(args) {
+		const r = this.find(args.channel, { writes: true });
+
+		if (r.kind !== 'im' && (!args.recipient_user_id || !args.recipient_team_id))
+			refuse(args.recipient_user_id ? 'missing_recipient_team_id' : 'missing_recipient_user_id');
+		if (!r.messages.some((m) => m.ts === args.thread_ts))
+			refuse('thread_not_found');
+		const m = this.post(r, { text: this.markdown(args), thread_ts: args.thread_ts, growing: true, recipient: args.recipient_user_id });
+
+		return { channel: r.id, ts: m.ts };
+	} },
+	'chat.appendStream': { scope: 'chat:write', needs: ['channel', 'ts'], run(args) {
+		const { r, m } = this.growing(args);
+
+		m.text += this.markdown(args, { isNeeded: true });
+		return { channel: r.id, ts: m.ts };
+	} },
+	'chat.stopStream': { scope: 'chat:write', needs: ['channel', 'ts'], run(args) {
+		const { r, m } = this.growing(args);
+
+		m.text += this.markdown(args);
+		delete m.growing;
+		return { channel: r.id, ts: m.ts, message: this.shown(m, {}) };
+	} },
+	'bots.info': { scope: 'users:read', needs: ['bot'], run(args) {
+		return { bot: args.bot === this.botId ? { id: this.botId, app_id: this.botAppId ?? this.appId, user_id: this.botUser, name: this.botName }
+			: refuse('bot_not_found') };
 	} },
 	'conversations.open': { needs: ['users'], run(args) {
 		const users = args.users.split(',');

@@ -62,6 +62,13 @@ for (const mode of ['socket', 'http'])
 		assert.equal((await slack.sent((m) => m.text === 'in private')).channel, slack.dm('U0ADA0001').id);
 		assert.equal((await note('refused')).error, 'channel_not_found');
 		assert.equal(slack.rooms.get('C0GENERAL').messages.find((m) => m.ts === asked.ts).reactions[0].name, 'eyes');
+		/* A message that grows cannot be edited meanwhile. */
+		const grow = slack.say('U0ADA0001', 'C0GENERAL', 'grow');
+
+		assert.equal((await note('grown')).error, 'streaming_state_conflict');
+		const grown = slack.rooms.get('C0GENERAL').messages.at(-1);
+
+		assert.deepEqual([grown.text, grown.thread_ts, grown.growing], ['**It** grows', grow.ts, undefined]);
 		slack.react('U0BOB0001', 'C0GENERAL', asked.ts, 'tada');
 		assert.equal((await note('reaction')).name, 'tada');
 		slack.change('C0GENERAL', asked.ts, 'dm me not');

@@ -183,6 +183,32 @@ test('a token that is revoked while it is used: nothing is lost, a person is ask
 	await c.close?.();
 });
 
+test('tokens of two apps: the status says so', async () => {
+	const c = await gw.connect();
+	const status = async () => JSON.stringify(await c.call('channels.status', {}));
+	const again = async () => {
+		await c.call('channels.stop', { channel: 'slack' });
+		await c.call('channels.start', { channel: 'slack' });
+	};
+
+	slack.botAppId = 'A0ANOTHER1';
+	await again();
+	await until(async () => /appToken is of the app A0APP0001 and botToken of A0ANOTHER1/.test(await status()), 'the account says it');
+	slack.botAppId = undefined;
+	await again();
+	await until(async () => slack.connections === 1 && !/A0ANOTHER1/.test(await status()), 'it is well again');
+	await c.close?.();
+});
+
+test('more sockets than an app may have: told, and tried again later', async () => {
+	const c = await gw.connect();
+
+	slack.disconnect('too_many_websockets');
+	await until(async () => /as many sockets open as it may/.test(JSON.stringify(await c.call('channels.status', {}))), 'the status says it');
+	await until(() => slack.connections === 1, 'a socket again', 20000);
+	await c.close?.();
+});
+
 test('an app that is removed says so itself', async () => {
 	const c = await gw.connect();
 	const from = slack.calls.items.length;

@@ -141,6 +141,12 @@ test('an answer is written as Slack writes', async () => {
 	assert.match(post.metadata.event_payload.key, /^[0-9a-f]{32}$/);
 });
 
+test('with replyToMode off no tag of the model hides an answer in a thread', async () => {
+	model.rules.set('tagged', (call) => call.text('[[reply_to_current]] re: tagged').end());
+	slack.say(ADA, GENERAL, at('!tagged'));
+	assert.equal((await answer('tagged')).thread_ts, undefined);
+});
+
 test('long answers come in order, in parts that Slack takes', async () => {
 	const long = Array.from({ length: 900 }, (_, i) => `line ${i} of a long answer`).join('\n');
 

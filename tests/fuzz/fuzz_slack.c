@@ -14,15 +14,15 @@ static const char *name_of(void *arg, const char *user_id)
 	return strlen(user_id) % 2 ? "Ada <b>" : NULL;
 }
 
-static enum chan_peer_kind kind_of(void *arg, const char *room_id, const char **ret_name)
+static enum chan_peer_kind kind_of(void *arg, const char *room_id, enum chan_peer_kind otherwise, const char **ret_name)
 {
 	*ret_name = NULL;
 	return strlen(room_id) % 3 == 0 ? CHAN_GROUP : CHAN_CHANNEL;
 }
 
-static bool threads(void *arg, enum chan_peer_kind kind, const char *room_id)
+static bool threads(void *arg, enum chan_peer_kind kind, const char *room_id, bool is_mentioned)
 {
-	return kind == CHAN_GROUP;
+	return kind == CHAN_GROUP && is_mentioned;
 }
 
 static const struct slack_known known = { .self_id = "U1", .self_name = "chela", .bot_id = "B1", .team_id = "T1", .user_name = name_of,

@@ -31,6 +31,17 @@ app.message('dm me', async ({ client, message }) => {
 
 	out({ note: 'refused', error: refused });
 });
+app.message('grow', async ({ client, message, context }) => {
+	const stream = client.chatStream({ channel: message.channel, thread_ts: message.ts, recipient_user_id: message.user,
+		recipient_team_id: context.teamId, buffer_size: 1 });
+
+	await stream.append({ markdown_text: '**It** ' });
+	const refused = await client.chat.update({ channel: message.channel, ts: stream.ts, text: 'x' }).catch((e) => e.data?.error);
+
+	await stream.append({ markdown_text: 'grows' });
+	await stream.stop();
+	out({ note: 'grown', error: refused });
+});
 app.action('yes', async ({ ack, action, respond }) => {
 	await ack();
 	await respond({ text: `pressed ${action.value}`, replace_original: false });

@@ -212,6 +212,25 @@ CH_FIBER static ch_status fake_edit(struct chan_acct *acct, const char *message_
 	return answer(FAKE_EDIT, &ans, err);
 }
 
+/* text: the piece; plain: the whole as it is rendered. */
+CH_FIBER static ch_status fake_stream(struct chan_acct *acct, const struct chan_growth *g, struct arena *a, struct chan_sent *ret,
+				      struct ch_err *err)
+{
+	struct fake_call *c = record(FAKE_STREAM, acct, &g->whole->peer);
+	struct fake_answer ans;
+	ch_status st;
+
+	c->message_id = ch_strdup(g->message_id);
+	c->reply_to = ch_strdup(g->whole->reply_to);
+	c->text = ch_strdup(g->markdown);
+	c->plain = ch_strdup(g->whole->text);
+	c->is_end = g->is_end;
+	st = answer(FAKE_STREAM, &ans, err);
+	ret->outcome = ans.outcome;
+	ret->message_id = st ? NULL : g->message_id ? g->message_id : arena_printf(a, "m%u", ++fake.ids);
+	return st;
+}
+
 CH_FIBER static ch_status fake_remove(struct chan_acct *acct, const struct chan_peer *peer, const char *message_id, struct ch_err *err)
 {
 	struct fake_answer ans;
@@ -369,7 +388,7 @@ const struct chan_ops fake_full = {
 	.detail_label = "Telegram Bot",
 	.image = "paperplane",
 	.caps = CHAN_EDIT | CHAN_DELETE | CHAN_REACT | CHAN_TYPING | CHAN_MEDIA | CHAN_THREADS | CHAN_POLL | CHAN_BUTTONS |
-		CHAN_REPLY | CHAN_GROUPS,
+		CHAN_REPLY | CHAN_GROUPS | CHAN_STREAM,
 	.flavour = CHAN_PLAIN,
 	.limits = { .text_max = 4096, .text_default = 4000, .caption_max = 1024, .album_max = 10, .media_max_bytes = 1 << 20,
 		    .buttons_max = 25, .options_max = 10, .unit = CHAN_UTF16 },
@@ -387,6 +406,7 @@ const struct chan_ops fake_full = {
 	.send = fake_send,
 	.reconcile = fake_reconcile,
 	.edit = fake_edit,
+	.stream = fake_stream,
 	.remove = fake_remove,
 	.react = fake_react,
 	.typing = fake_typing,

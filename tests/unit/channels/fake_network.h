@@ -17,7 +17,7 @@
 extern const struct chan_ops *const fake_networks[];
 extern const struct chan_ops fake_full, fake_plain;
 
-enum fake_what { FAKE_SEND, FAKE_EDIT, FAKE_REMOVE, FAKE_REACT, FAKE_TYPING, FAKE_RECONCILE, FAKE_FETCH };
+enum fake_what { FAKE_SEND, FAKE_EDIT, FAKE_REMOVE, FAKE_REACT, FAKE_TYPING, FAKE_RECONCILE, FAKE_STREAM, FAKE_FETCH };
 /* A call of the core, in the order they came; texts are copies, NULL stays NULL. */
 struct fake_call {
 	enum fake_what what;
@@ -25,7 +25,7 @@ struct fake_call {
 	size_t media_count, button_count;
 	char *media_name;                /* of the first */
 	char *button_data;               /* of the first */
-	bool is_removed, is_on, is_silent, has_poll;
+	bool is_removed, is_on, is_silent, has_poll, is_end;
 };
 /* How the next call of a kind ends; without one: sent, with the ids "m1", "m2", … */
 struct fake_answer {

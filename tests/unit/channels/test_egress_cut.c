@@ -29,6 +29,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static const struct chan_ops *network = &fake_full;
+
 /* "f2:text+b|text!" : files, text, b buttons, ! answers, e edit, p poll. */
 static const char *shape(const char *keys, const struct chan_message *m, const char *const *mimes)
 {
@@ -40,7 +42,7 @@ static const char *shape(const char *keys, const struct chan_message *m, const c
 
 	assert_int_equal(config_parse(keys, strlen(keys), NULL, &config, &err), CH_OK);
 	cfg = chan_cfg_new(config, "telegram", "default");
-	if (egress_cut(&fake_full, cfg, m, mimes, arena, &parts, &count, &err))
+	if (egress_cut(network, cfg, m, mimes, arena, &parts, &count, &err))
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < count; i++) {
 		const struct outbox_part *p = &parts[i];
@@ -78,6 +80,22 @@ static void test_texts_and_answers(void **state)
 	assert_string_equal(shape(PLAIN, &m, NULL), "long!+e|long|long");
 	m = (struct chan_message){ .text = "x", .prefix = "[Molly]" };
 	assert_string_equal(shape(PLAIN, &m, NULL), "[Molly] x");
+}
+
+/* Where an edit takes less than a message, the first part is short, and the rest as long as ever. */
+static void test_what_replaces_a_draft_is_as_long_as_an_edit(void **state)
+{
+	struct chan_message m = { .text = repeated('x', 5000) };
+	struct chan_ops ops = fake_full;
+
+	ops.limits.edit_max = 100;
+	network = &ops;
+	assert_string_equal(shape(PLAIN, &m, NULL), "long|long");
+	m.text = repeated('x', 3900);
+	assert_string_equal(shape(PLAIN, &m, NULL), "long");
+	m.draft_id = "d";
+	assert_string_equal(shape(PLAIN, &m, NULL), "long+e|long");
+	network = &fake_full;
 }
 
 static void test_captions_and_albums(void **state)
@@ -173,7 +191,7 @@ static void test_files_are_what_their_bytes_say(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_texts_and_answers),
+		T(test_texts_and_answers), T(test_what_replaces_a_draft_is_as_long_as_an_edit),
 		T(test_captions_and_albums),
 		T(test_polls_come_last),
 		T(test_stored_and_read_again),

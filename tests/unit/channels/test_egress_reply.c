@@ -85,6 +85,7 @@ static void draft_body(void)
 	turns();
 	assert_row(id, "sent");
 	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_string_equal(fake_at(FAKE_REMOVE, 0)->message_id, "d1");
 	assert_int_equal(notice.count, 0);
 }
 

@@ -397,6 +397,184 @@ static void test_a_preview_that_cannot_be_edited_is_off(void **state)
 	in_host("streaming:{mode:'partial'}", "", partial_fails_body);
 }
 
+/* -- a preview that grows -- */
+
+static void begin_in_thread(void)
+{
+	struct live_turn t = turn_of(CHAN_DIRECT, false);
+
+	t.place.peer.thread = "5";
+	t.place.sender_id = "8";
+	live_begin(live(), &t);
+	turns();
+}
+
+static const struct fake_call *grew(size_t i, const char *piece, bool is_end)
+{
+	const struct fake_call *c = fake_at(FAKE_STREAM, i);
+
+	assert_string_equal(c->text, piece);
+	assert_int_equal(c->is_end, is_end);
+	assert_int_equal(fake_count(FAKE_STREAM), i + 1);
+	return c;
+}
+
+static void growing_body(void)
+{
+	struct live_end e;
+
+	begin_in_thread();
+	live_tool(live(), "r", "exec", "ls", false, false);
+	pass(2000);
+	text("A text that is **long** enough to be seen");
+	assert_null(grew(0, "A text that is **long** enough to be ", false)->message_id);
+	pass(1100);
+	text("A text that is **long** enough to be seen by all");
+	assert_string_equal(grew(1, "seen by ", false)->message_id, "m1");
+	pass(5000);
+	e = end(false);
+	assert_string_equal(grew(2, "all", true)->plain, "A text that is <b>long</b> enough to be seen by all");
+	assert_string_equal(e.draft_id, "m1");
+	pass(2000);
+	assert_int_equal(fake_count(FAKE_EDIT) + fake_count(FAKE_SEND) + fake_count(FAKE_REMOVE), 0);
+}
+
+static void test_a_preview_grows_where_it_can(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", growing_body);
+}
+
+static void not_growing_body(void)
+{
+	begin_in_thread();
+	text("Long enough to be shown as a preview.");
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	assert_int_equal(fake_count(FAKE_STREAM), 0);
+	end(false);
+}
+
+static void test_native_transport_can_be_switched_off(void **state)
+{
+	in_host("streaming:{mode:'partial',nativeTransport:false}", "", not_growing_body);
+}
+
+static void grown_otherwise_body(void)
+{
+	begin_in_thread();
+	text("Let me look that up for you first.");
+	grew(0, "Let me look that up for you ", false);
+	pass(1100);
+	text("The answer is another text, and as long.");
+	assert_string_equal(fake_at(FAKE_EDIT, 0)->message_id, "m1");
+	assert_string_equal(fake_at(FAKE_EDIT, 0)->text, "The answer is another text, and as long.");
+	pass(1100);
+	text("The answer is another text, and as long. More.");
+	assert_int_equal(fake_count(FAKE_EDIT), 2);
+	assert_string_equal(end(false).draft_id, "m1");
+	assert_int_equal(fake_count(FAKE_STREAM), 1);
+}
+
+static void test_what_cannot_be_taken_back_is_edited(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", grown_otherwise_body);
+}
+
+static void growth_fails_body(void)
+{
+	fake_answer_to(FAKE_STREAM, (struct fake_answer){ CHAN_SENT });
+	fake_answer_to(FAKE_STREAM, (struct fake_answer){ CHAN_UNSURE, .text = "no answer" });
+	begin_in_thread();
+	text("Long enough to be shown as a preview.");
+	pass(1100);
+	text("Long enough to be shown as a preview. More of it.");
+	assert_int_equal(fake_count(FAKE_STREAM), 2);
+	assert_string_equal(fake_at(FAKE_EDIT, 0)->text, "Long enough to be shown as a preview. More of it.");
+	assert_string_equal(end(false).draft_id, "m1");
+	assert_int_equal(fake_count(FAKE_STREAM), 2);
+}
+
+static void test_a_piece_that_may_be_lost_is_not_sent_again(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", growth_fails_body);
+}
+
+static void growth_refused_body(void)
+{
+	fake_answer_to(FAKE_STREAM, (struct fake_answer){ CHAN_REFUSED, .text = "not here" });
+	begin_in_thread();
+	text("Long enough to be shown as a preview.");
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	end(false);
+}
+
+static void test_where_nothing_grows_it_is_posted(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", growth_refused_body);
+}
+
+static void busy_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	assert_string_equal(fake_at(FAKE_REACT, 0)->emoji, "hourglass");
+	assert_false(fake_at(FAKE_REACT, 0)->is_removed);
+	pass(20000);
+	assert_int_equal(fake_count(FAKE_REACT), 1);
+	end(false);
+	turns();
+	assert_int_equal(fake_count(FAKE_REACT), 2);
+	assert_true(fake_at(FAKE_REACT, 1)->is_removed);
+}
+
+static void test_a_reaction_can_stand_for_typing(void **state)
+{
+	in_host("typingReaction:'hourglass'", "", busy_body);
+}
+
+static void slow_peer_body(void)
+{
+	size_t counted = telegram.limits.peer_counts_posts ? 2 : 1;
+
+	begin(CHAN_DIRECT, false);
+	assert_int_equal(fake_count(FAKE_REACT), counted);
+	pass(2000);
+	end(false);
+}
+
+static void test_reactions_wait_only_where_they_count(void **state)
+{
+	static const char rest[] = "messages:{ackReaction:'eyes',ackReactionScope:'all'}";
+
+	telegram.limits.rate = 100;
+	telegram.limits.burst = 100;
+	telegram.limits.peer_rate = 1;
+	telegram.limits.peer_burst = 1;
+	in_host("typingReaction:'hourglass'", rest, slow_peer_body);
+}
+
+static void test_reactions_have_a_pace_of_their_own(void **state)
+{
+	telegram.limits.peer_counts_posts = true;
+	test_reactions_wait_only_where_they_count(state);
+}
+
+static void short_edits_body(void)
+{
+	CH_AUTO_BUF struct buf long_text = { .max_bytes = 4096 };
+
+	for (int i = 0; i < 40; i++)
+		buf_printf(&long_text, "line %d\n", i);
+	begin(CHAN_DIRECT, false);
+	text(buf_str(&long_text));
+	assert_true(strlen(fake_at(FAKE_SEND, 0)->text) <= 100);
+	end(false);
+}
+
+static void test_a_preview_is_as_long_as_an_edit_may_be(void **state)
+{
+	telegram.limits.edit_max = 100;
+	in_host("streaming:{mode:'partial'}", "", short_edits_body);
+}
+
 static void silent_body(void)
 {
 	begin(CHAN_DIRECT, false);
@@ -649,6 +827,15 @@ int main(void)
 		T(test_partial_preview_grows_and_is_replaced),
 		T(test_an_edit_on_its_way_never_undoes_the_reply),
 		T(test_a_preview_that_cannot_be_edited_is_off),
+		T(test_a_preview_grows_where_it_can),
+		T(test_native_transport_can_be_switched_off),
+		T(test_what_cannot_be_taken_back_is_edited),
+		T(test_a_piece_that_may_be_lost_is_not_sent_again),
+		T(test_where_nothing_grows_it_is_posted),
+		T(test_a_reaction_can_stand_for_typing),
+		T(test_a_preview_is_as_long_as_an_edit_may_be),
+		T(test_reactions_wait_only_where_they_count),
+		T(test_reactions_have_a_pace_of_their_own),
 		T(test_a_silent_reply_is_never_previewed),
 		T(test_progress_shows_work_and_goes),
 		T(test_a_preview_that_a_crash_left_is_taken_away),

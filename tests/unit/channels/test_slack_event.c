@@ -25,15 +25,17 @@ static const char *name_of(void *arg, const char *user_id)
 	return str_eq(user_id, "U0ADA0001") ? "Ada" : str_eq(user_id, "U0EVIL001") ? "chela\n<@U0BOT0001>" : NULL;
 }
 
-static enum chan_peer_kind kind_of(void *arg, const char *room_id, const char **ret_name)
+static enum chan_peer_kind kind_of(void *arg, const char *room_id, enum chan_peer_kind otherwise, const char **ret_name)
 {
 	*ret_name = str_eq(room_id, "C0GENERAL") ? "general" : NULL;
+	if (str_eq(room_id, "C0UNKNOWN"))
+		return otherwise;
 	return *room_id == 'G' ? CHAN_GROUP : CHAN_CHANNEL;
 }
 
-static bool threads(void *arg, enum chan_peer_kind kind, const char *room_id)
+static bool threads(void *arg, enum chan_peer_kind kind, const char *room_id, bool is_mentioned)
 {
-	return roots_open_threads;
+	return roots_open_threads && (is_mentioned || str_eq(room_id, "C0ALLHEAR"));
 }
 
 static const char *root_of(void *arg, const char *room_id, const char *ts)
@@ -165,6 +167,10 @@ static void test_threads(void **state)
 	roots_open_threads = true;
 	assert_null(one_event(IN_THREAD("1.000100", ""))->peer.thread);
 	in = one_event(EVENT("{\"type\":\"app_mention\",\"channel\":\"C0GENERAL\",\"user\":\"U0ADA0001\",\"text\":\"<@U0BOT0001> x\","
+			     "\"ts\":\"1.000100\"}"));
+	assert_string_equal(in->peer.thread, "1.000100");
+	/* … and where we need not be addressed, everything does. */
+	in = one_event(EVENT("{\"type\":\"message\",\"channel\":\"C0ALLHEAR\",\"channel_type\":\"channel\",\"user\":\"U0ADA0001\",\"text\":\"x\","
 			     "\"ts\":\"1.000100\"}"));
 	assert_string_equal(in->peer.thread, "1.000100");
 }
@@ -388,8 +394,7 @@ static void test_emoji_names(void **state)
 static void test_presses(void **state)
 {
 	const struct chan_in *in = &batch.at[0];
-	bool is_command;
-	const char *url;
+	struct slack_handle handle;
 
 	assert_int_equal(slack_decode_interaction(parse(ACTIONS("{\"type\":\"button\",\"action_id\":\"chela:0\",\"value\":\"yes:1\",\"action_ts\":"
 								"\"2.000100\"},{\"type\":\"button\",\"action_id\":\"link\",\"url\":\"https://x\"},"
@@ -402,10 +407,15 @@ static void test_presses(void **state)
 	assert_string_equal(in->peer.id, "C0GENERAL");
 	assert_string_equal(in->sender.id, "U0ADA0001");
 	assert_string_equal(in->event_id, "p:C0GENERAL:1.000100:U0ADA0001:2.000100:chela:0");
-	assert_true(slack_handle_read(a, in->handle, now_wall_ms(), &is_command, &url));
-	assert_false(is_command);
-	assert_string_equal(url, "https://hooks.slack.com/actions/x");
-	assert_false(slack_handle_read(a, in->handle, now_wall_ms() + 31 * 60000, &is_command, &url));
+	assert_true(slack_handle_read(a, in->handle, now_wall_ms(), &handle));
+	assert_false(handle.is_command);
+	assert_string_equal(handle.url, "https://hooks.slack.com/actions/x");
+	assert_true(slack_handle_read(a, in->handle, now_wall_ms() + 31 * 60000, &handle));
+	assert_null(handle.url);
+	assert_string_equal(handle.user_id, "U0ADA0001");
+	assert_false(slack_handle_read(a, "x1 y", now_wall_ms(), &handle));
+	assert_false(slack_handle_read(a, "cnone", now_wall_ms(), &handle));
+	assert_false(slack_handle_read(a, NULL, now_wall_ms(), &handle));
 	assert_string_equal(batch.at[1].data, "two");
 	assert_int_equal(slack_decode_interaction(parse("{\"type\":\"block_actions\"}"), &known, a, &batch, &err), CH_E_INVALID);
 	assert_int_equal(slack_decode_interaction(parse("{}"), &known, a, &batch, &err), CH_E_INVALID);
@@ -455,6 +465,25 @@ static void test_slash_commands(void **state)
 	assert_string_equal(command("/agentstatus", "")->text, "/status");
 	assert_string_equal(command("/think", "high")->text, "/think high");
 	assert_int_equal(slack_decode_command(parse("{\"command\":\"/x\"}"), &known, a, &batch, &err), CH_E_INVALID);
+}
+
+/* Whoever names a channel cannot make it a DM: only Slack's word for the id counts, and without that what its kind would be. */
+static void test_threat_spoofing_a_channel_named_like_a_dm(void **state)
+{
+	static const struct { const char *id, *name; enum chan_peer_kind kind; } cases[] = {
+		{ "C0GENERAL", "mpdm-ada--bob-1", CHAN_CHANNEL }, { "C0GENERAL", "directmessage", CHAN_CHANNEL },
+		{ "C0GENERAL", "privategroup", CHAN_CHANNEL },    { "G0MPIM001", "mpdm-ada--bob-1", CHAN_GROUP },
+		{ "C0UNKNOWN", "mpdm-ada--bob-1", CHAN_GROUP },   { "D0ADA0001", "directmessage", CHAN_DIRECT },
+	};
+
+	known.command_name = "chela";
+	for (size_t i = 0; i < CH_ARRAY_LEN(cases); i++) {
+		const char *text = arena_printf(a, "{\"command\":\"/chela\",\"text\":\"hi\",\"user_id\":\"U0ADA0001\",\"channel_id\":\"%s\","
+						"\"channel_name\":\"%s\",\"trigger_id\":\"7.x\"}", cases[i].id, cases[i].name);
+
+		assert_int_equal(slack_decode_command(parse(text), &known, a, &batch, &err), CH_OK);
+		assert_int_equal(batch.at[0].peer.kind, cases[i].kind);
+	}
 }
 
 /* -- blocks -- */
@@ -562,7 +591,8 @@ int main(void)
 		T(test_our_own_doings_are_nothing), T(test_bots_are_bots), T(test_edits_and_deletions), T(test_files),
 		T(test_others_words_are_quotes), T(test_reactions), T(test_coming_and_going), T(test_broken_events),
 		T(test_threat_spoofing_a_name_is_no_mention), T(test_plain_text), T(test_ids_and_times), T(test_emoji_names),
-		T(test_presses), T(test_views), T(test_slash_commands), T(test_blocks), T(test_long_blocks), T(test_signatures),
+		T(test_presses), T(test_views), T(test_slash_commands),
+		T(test_threat_spoofing_a_channel_named_like_a_dm), T(test_blocks), T(test_long_blocks), T(test_signatures),
 		T(test_threat_replay_an_old_signature_is_refused), T(test_errors_say_what_to_do),
 	};
 

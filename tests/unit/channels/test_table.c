@@ -59,6 +59,7 @@ static void test_caps_are_true(void **state)
 {
 	each_row(ops) {
 		same(ops, CHAN_EDIT, ops->edit, "edit");
+		same(ops, CHAN_STREAM, ops->stream, "stream");
 		same(ops, CHAN_DELETE, ops->remove, "remove");
 		same(ops, CHAN_REACT, ops->react, "react");
 		same(ops, CHAN_TYPING, ops->typing, "typing");
