@@ -104,7 +104,7 @@ CH_FIBER CH_MUST_USE ch_status chan_logout(struct chan_host *h, const char *chan
 bool chan_webhook_takes(struct chan_host *h, const char *path);
 /* Before the body is read: counts a request of the peer; > 0: it came too often (CHAN_WEBHOOK_MAX in CHAN_WEBHOOK_WINDOW_MS). */
 int64_t chan_webhook_wait_ms(struct chan_host *h, const char *path, const char *peer_ip);
-/* The whole request. reply->body is the caller's; 503 while the account does not run. */
+/* The whole request. reply->body is the caller's; 503 while the account does not run. One that is taken is not counted. */
 CH_FIBER void chan_webhook(struct chan_host *h, const struct http_request *rq, struct chan_webhook_reply *reply);
 
 /* -- private to channels/: events of an account's life, for the workers -- */

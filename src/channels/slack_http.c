@@ -108,7 +108,6 @@ CH_FIBER void slack_webhook(struct chan_acct *acct, const struct http_request *r
 		return;
 	}
 	if (!is_signed(acct, rq)) {
-		chan_acct_log(acct, "a request without Slack's signature was refused");
 		say(reply, 401, "the signature does not hold");
 		return;
 	}

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { SlackDouble } from '../doubles/slack.mjs';
 import { ADA, EVE, GENERAL, slackGateway } from './lib/slack.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -53,6 +54,17 @@ test('an address that takes no more answers: the channel gets it', async () => {
 	});
 	await slack.slash(ADA, ADA, '/chela', '!slow');
 	assert.equal((await answer('slow')).channel, slack.dm(ADA).id);
+});
+
+test('… and in a room the person alone sees it', async () => {
+	model.rules.set('late', async (call) => {
+		slack.expireResponseUrls();
+		call.text('re: late').end();
+	});
+	await slack.slash(ADA, GENERAL, '/chela', '!late');
+	const post = await answer('late');
+
+	assert.deepEqual([post.channel, post.ephemeral_to], [GENERAL, ADA]);
 });
 
 test('an answer to an address that may have arrived is not said twice', async () => {
@@ -127,6 +139,32 @@ test('a press by a stranger is nothing', async () => {
 	slack.say(ADA, GENERAL, at('!after-press'));
 	await answer('after-press');
 	assert.ok(!slack.answers.items.some((a) => a.user === EVE));
+});
+
+test('a busy workspace behind a proxy is not slowed down', async () => {
+	for (let n = 0; n < 130; n++)
+		assert.equal((await slack.request(JSON.stringify(slack.payloadOf({ type: 'team_icon_changed' })))).status, 200);
+});
+
+test('several accounts at one path: the signature says whose it is, and who is down is waited for', async (t) => {
+	const other = await SlackDouble.start({ teamId: 'T0TEAM002', signingSecret: 'the-secret-of-another-app', botToken: 'xoxb-3333-other' });
+	const two = await slackGateway(t, { connected: false, keys: { botToken: undefined, appToken: undefined, mode: 'http' },
+		accounts: (one) => ({ a: { apiRoot: one.apiRoot, botToken: one.botToken, signingSecret: one.signingSecret },
+			b: { apiRoot: other.apiRoot, botToken: other.botToken, signingSecret: other.signingSecret } }) });
+	const c = await two.gw.connect();
+
+	t.after(() => other.stop());
+	other.setClock();
+	two.slack.eventsUrl = other.eventsUrl = `${two.gw.url}/slack/events`;
+	await until(async () => await two.slack.verifyUrl().catch(() => false) && other.verifyUrl(), 'both are there');
+	other.say(ADA, ADA, '!to-b');
+	assert.equal((await other.sent((m) => m.text === 're: to-b')).channel, other.dm(ADA).id);
+	assert.equal((await other.request('{}', { secret: 'of nobody' })).status, 401);
+	await c.call('channels.stop', { channel: 'slack', accountId: 'a' });
+	other.say(ADA, ADA, '!still-b');
+	await other.sent((m) => m.text === 're: still-b');
+	assert.equal((await two.slack.request(JSON.stringify(two.slack.payloadOf(mention('!to-a'))))).status, 503);
+	await c.close();
 });
 
 test('while nobody is logged in Slack is asked to come again', async () => {
