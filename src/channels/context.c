@@ -93,7 +93,7 @@ static void put_place_name(struct making *m, const struct chan_location *l)
 
 /* -- the room -- */
 
-struct lines { struct making *m; struct buf out; size_t count; };
+struct lines { struct making *m; struct buf out; size_t count; const char *lane; };
 
 static void put_media_words(struct buf *out, const struct chan_in *in)
 {
@@ -154,7 +154,7 @@ static void put_row(void *arg, const struct inbox_row *r)
 
 	if (!r->payload || chan_in_read(r->payload, strlen(r->payload), l->m->arena, &in, NULL))
 		return;
-	if (l->m->earlier && in.kind == CHAN_IN_MESSAGE)
+	if (l->m->earlier && in.kind == CHAN_IN_MESSAGE && str_eq(l->lane, l->m->batch->at[0]->row.lane))
 		return;          /* the network has told it */
 	if (!chan_context_allows(l->m->acct, l->m->access, in.sender.id, false))
 		return;
@@ -191,16 +191,28 @@ static void put_earlier(struct lines *l)
 	}
 }
 
+/* Whose overheard words are told: of the thread, or (thread.historyScope) of the channel that it hangs in. */
+static const char *overheard_lane(const struct making *m)
+{
+	const struct inbox_row *first = &m->batch->at[0]->row;
+	struct chan_peer room = m->batch->in.peer;
+
+	if (!room.thread || !str_eq(chan_cfg_str(chan_acct_cfg(m->acct), "thread.historyScope"), "channel"))
+		return first->lane;
+	room.thread = NULL;
+	return chan_lane(m->arena, first->channel, first->account, &room);
+}
+
 static ch_status put_room(struct making *m, struct ch_err *err)
 {
 	const struct inbox_row *first = &m->batch->at[0]->row;
-	struct lines l = { .m = m };
+	struct lines l = { .m = m, .lane = overheard_lane(m) };
 	size_t limit = CH_MAX(ingress_history_limit(m->acct), 1);
 	ch_status st;
 
 	buf_init(&l.out, CONTEXT_MAX / 2);
 	put_earlier(&l);
-	st = inbox_overheard(m->g->db, first->lane, first->id, limit, m->arena, put_row, &l, err);
+	st = inbox_overheard(m->g->db, l.lane, first->id, limit, m->arena, put_row, &l, err);
 	if (!st && l.count) {
 		buf_puts(&m->out, HISTORY_INTRO);
 		fence(m, arena_printf(m->arena, "%s room", first->channel), buf_str(&l.out), l.out.len ? l.out.len - 1 : 0);

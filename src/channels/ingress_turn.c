@@ -120,16 +120,23 @@ CH_FIBER static ch_status take_media(struct chan_ingress *g, struct chan_acct *a
 	return media_in_take(acct, &b->in, first->id, workspace, a, ret, err);
 }
 
-#define EARLIER_MAX 20                   /* messages of a thread that its first turn is told */
+#define EARLIER_DEFAULT 20               /* messages of a thread that its first turn is told: thread.initialHistoryLimit */
 
-/* What was said before the message; what came since is a message of its own, with an answer of its own. */
-static struct json *before_message(const struct json *list, const struct chan_in *in, int64_t received_at, struct arena *a)
+static bool is_before(const struct json *row, const struct chan_in *in, int64_t received_at)
 {
-	int64_t until_ms = in->at_ms ? in->at_ms : received_at;
+	return json_get_int(row, "at", 0) < (in->at_ms ? in->at_ms : received_at) && !str_eq(json_get_str(row, "id"), in->message_id);
+}
+
+/* The last words before the message; what came since is a message of its own, with an answer of its own. */
+static struct json *before_message(const struct json *list, const struct chan_in *in, int64_t received_at, size_t limit, struct arena *a)
+{
 	struct json *kept = json_new_arr(a);
+	size_t n = 0;
 
 	json_each(row, list)
-		if (json_get_int(row, "at", 0) < until_ms && !str_eq(json_get_str(row, "id"), in->message_id))
+		n += is_before(row, in, received_at);
+	json_each(row, list)
+		if (is_before(row, in, received_at) && n-- <= limit)
 			json_push(kept, json_clone(a, row));
 	return kept;
 }
@@ -143,7 +150,8 @@ CH_FIBER static ch_status fetch_earlier(struct chan_ingress *g, struct chan_acct
 {
 	const struct chan_ops *ops = chan_acct_ops(acct);
 	const struct chan_peer *peer = &b->in.peer;
-	size_t limit = ingress_history_limit(acct);
+	int64_t limit = CH_MIN((int64_t)ingress_history_limit(acct),
+			       chan_cfg_int(chan_acct_cfg(acct), "thread.initialHistoryLimit", EARLIER_DEFAULT));
 	struct json *list = NULL;
 	struct chan_place place;
 	struct chan_route route;
@@ -151,19 +159,19 @@ CH_FIBER static ch_status fetch_earlier(struct chan_ingress *g, struct chan_acct
 	ch_status st;
 
 	*ret = NULL;
-	if (b->is_command || peer->kind == CHAN_DIRECT || (!peer->thread && !peer->parent) || !limit || !ops->history)
+	if (b->is_command || peer->kind == CHAN_DIRECT || (!peer->thread && !peer->parent) || limit <= 0 || !ops->history)
 		return CH_OK;
 	if (chan_route(chan_host_config(g->host), ops, b->at[0]->row.account, peer, &b->in.sender, a, &route, NULL) ||
 	    ingress_place(g, route.session_key, a, &place, NULL) != CH_E_NOT_FOUND)
 		return CH_OK;
-	st = ops->history(acct, peer, (int)CH_MIN(limit, EARLIER_MAX), a, &list, &why);
+	st = ops->history(acct, peer, (int)(limit + (int64_t)b->len), a, &list, &why);     /* it has this message, too */
 	if (st == CH_E_CANCELED)
 		return ch_fail(err, st, "the gateway stops");
 	if (st)
 		log_info("channels", "%s/%s: what was said before in a thread could not be read: %s; the turn goes without it", ops->id,
 			 chan_acct_id(acct), why.text);
 	else
-		*ret = before_message(list, &b->at[0]->in, b->at[0]->row.received_at, a);
+		*ret = before_message(list, &b->at[0]->in, b->at[0]->row.received_at, (size_t)limit, a);
 	return CH_OK;
 }
 

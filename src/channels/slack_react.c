@@ -3,11 +3,14 @@
  */
 #include "channels/slack.h"
 
+#include <string.h>
+
 #include "core/fiber.h"
 #include "core/str.h"
 
 #define STATUS_MS 5000
 #define HISTORY_MAX 200
+#define THREAD_PAGES_MAX 5               /* of HISTORY_MAX each */
 
 /* -- reactions -- */
 
@@ -116,35 +119,85 @@ static CH_FIBER struct json *entry(struct chan_acct *acct, const struct json *m,
 	return e;
 }
 
+/* The newest of a thread, which Slack tells from its beginning; *ret_count of them, oldest first. */
+static CH_FIBER ch_status read_thread(struct chan_acct *acct, const char *channel, const char *thread, int64_t deadline_ms, struct arena *a,
+				      const struct json **ret, size_t *ret_count, struct ch_err *err)
+{
+	const char *cursor = NULL;
+	size_t n = 0;
+
+	for (int page = 0; page < THREAD_PAGES_MAX; page++) {
+		SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
+		struct slack_answer answer;
+		ch_status st;
+
+		slack_form_add(&form, "channel", channel);
+		slack_form_add(&form, "ts", thread);
+		slack_form_int(&form, "limit", HISTORY_MAX);
+		slack_form_add(&form, "cursor", cursor);
+		st = slack_call(acct, SLACK_READ, "conversations.replies", &form, deadline_ms, a, &answer, err);
+		if (st)
+			return st;
+		json_each(m, json_get(answer.body, "messages")) {
+			if (n == HISTORY_MAX)
+				memmove(ret, ret + 1, --n * sizeof(*ret));
+			ret[n++] = m;
+		}
+		*ret_count = n;
+		cursor = json_get_str(json_get(answer.body, "response_metadata"), "next_cursor");
+		if (str_empty(cursor))
+			return CH_OK;
+	}
+	return ch_fail(err, CH_E_LIMIT, "the thread is too long to read to its end");
+}
+
+static CH_FIBER ch_status read_room(struct chan_acct *acct, const char *channel, int limit, int64_t deadline_ms, struct arena *a,
+				    const struct json **ret, size_t *ret_count, struct ch_err *err)
+{
+	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
+	struct slack_answer answer;
+	size_t n = 0;
+	ch_status st;
+
+	slack_form_add(&form, "channel", channel);
+	slack_form_int(&form, "limit", limit);
+	st = slack_call(acct, SLACK_READ, "conversations.history", &form, deadline_ms, a, &answer, err);
+	if (st)
+		return st;
+	json_each(m, json_get(answer.body, "messages"))
+		if (n < HISTORY_MAX)
+			ret[n++] = m;
+	for (size_t i = 0; i < n / 2; i++) {     /* it begins with the newest */
+		const struct json *m = ret[i];
+
+		ret[i] = ret[n - 1 - i];
+		ret[n - 1 - i] = m;
+	}
+	*ret_count = n;
+	return CH_OK;
+}
+
 CH_FIBER ch_status slack_history(struct chan_acct *acct, const struct chan_peer *peer, int limit, struct arena *a, struct json **ret,
 				 struct ch_err *err)
 {
 	const int64_t deadline_ms = fiber_deadline(SLACK_CALL_MS);
-	const struct json *entries[HISTORY_MAX];
-	SLACK_AUTO_FORM struct slack_form form = SLACK_FORM;
-	const bool is_thread = !str_empty(peer->thread);
-	struct slack_answer answer;
+	const struct json *said[HISTORY_MAX];
 	enum chan_outcome outcome;
 	const char *channel;
-	size_t n = 0;
+	size_t n = 0, from;
 	ch_status st;
 
 	st = slack_channel_of(acct, peer, a, &channel, &outcome, err);
 	if (st)
 		return st;
 	limit = CH_MAX(1, CH_MIN(limit, HISTORY_MAX));
-	slack_form_add(&form, "channel", channel);
-	slack_form_add(&form, "ts", is_thread ? peer->thread : NULL);
-	/* A thread comes oldest first: all that Slack gives at once is read, and its end kept. */
-	slack_form_int(&form, "limit", is_thread ? HISTORY_MAX : limit);
-	st = slack_call(acct, SLACK_READ, is_thread ? "conversations.replies" : "conversations.history", &form, deadline_ms, a, &answer, err);
+	st = str_empty(peer->thread) ? read_room(acct, channel, limit, deadline_ms, a, said, &n, err)
+				     : read_thread(acct, channel, peer->thread, deadline_ms, a, said, &n, err);
 	if (st)
 		return st;
-	json_each(m, json_get(answer.body, "messages"))
-		if (n < HISTORY_MAX)
-			entries[n++] = m;
 	*ret = json_new_arr(a);
-	for (size_t i = 0, count = CH_MIN(n, (size_t)limit); i < count; i++)
-		json_push(*ret, entry(acct, is_thread ? entries[n - count + i] : entries[count - 1 - i], deadline_ms, a));
+	from = n > (size_t)limit ? n - (size_t)limit : 0;
+	for (size_t i = from; i < n; i++)
+		json_push(*ret, entry(acct, said[i], deadline_ms, a));
 	return CH_OK;
 }
