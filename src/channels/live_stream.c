@@ -59,8 +59,10 @@ CH_FIBER ch_status live_stream_show(struct live_state *t, struct chan_acct *acct
 		return st;
 	if (st)
 		return ch_fail(err, CH_E_UNSUPPORTED, "%s", arena_strdup(a, err->text));
-	if (!t->draft_id)
+	if (!t->draft_id) {
 		t->draft_id = ch_strdup(sent.message_id);
+		live_left_note(t, acct);
+	}
 	t->is_streaming = !is_end;
 	buf_append(&t->streamed, g.markdown, n - from);
 	return CH_OK;

@@ -134,6 +134,17 @@ test('an answer to a slash command is for the person alone from its first word',
 	assert.equal(slack.posts.items.length, before);
 });
 
+test('a gateway that dies leaves nothing that grows', async () => {
+	const { slack, gw, model } = partial, go = halfway(partial, 'cut'), { mine } = askInThread(slack, 'cut');
+
+	await until(() => mine()[0]?.growing, () => JSON.stringify(mine()));
+	model.rules.delete('cut');
+	await gw.kill();
+	go();
+	await gw.restart();
+	await until(() => mine().map((m) => m.text).join('|') === 're: cut' && !mine()[0].growing, () => JSON.stringify(mine()));
+});
+
 test('a draft of the work is gone when the answer is there', async (t) => {
 	const progress = await slackGateway(t, options('progress')), { slack } = progress, go = halfway(progress, 'slow');
 
