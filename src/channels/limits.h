@@ -1,11 +1,23 @@
 /*
- * channels/limits.h - how much a network takes at once, and how fast; part of its row (channels/channel.h, which includes it).
+ * channels/limits.h - what a network can, how much it takes at once, and how fast; part of its row (channels/channel.h, which
+ * includes it).
  */
 #ifndef CH_CHANNELS_LIMITS_H
 #define CH_CHANNELS_LIMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+enum chan_cap {
+	CHAN_EDIT = 1, CHAN_DELETE = 2, CHAN_REACT = 4, CHAN_TYPING = 8, CHAN_MEDIA = 16, CHAN_THREADS = 32, CHAN_POLL = 64,
+	CHAN_BUTTONS = 128, CHAN_HISTORY = 256, CHAN_REPLY = 1024, CHAN_GROUPS = 2048,
+	CHAN_IDEMPOTENT = 4096,          /* a send repeated with the same key shows once */
+	CHAN_NATIVE_COMMANDS = 8192,
+	CHAN_LOCATION = 16384,
+	CHAN_EPHEMERAL = 32768,          /* what answers a command or a press can be shown to its user alone */
+	CHAN_PIN = 65536,
+	CHAN_STREAM = 131072,             /* a message can grow where it stands */
+};
 
 enum chan_unit { CHAN_UTF16, CHAN_CODEPOINTS, CHAN_BYTES };      /* what the platform counts lengths in */
 
