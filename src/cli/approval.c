@@ -81,13 +81,16 @@ bool cli_approval_can_ask(void)
 
 ch_status cli_approval_get(struct cli *c, const char *id, const struct json **ret, struct ch_err *err)
 {
+	CH_AUTO(rpc_close) struct rpc *r = NULL;
 	struct json *params = json_new_obj(c->arena), *reply;
-	ch_status st;
+	ch_status st = rpc_open(c, "approvals", NULL, &r, err);
 
+	if (st)
+		return st;
 	json_set(c->arena, params, "id", json_new_str(c->arena, id));
-	st = rpc_once(c, "approvals", "approval.get", json_to_str(c->arena, params), &reply, err);
-	if (st == CH_E_NOT_FOUND || st == CH_E_INVALID)          /* the protocol has one code for both */
-		return ch_fail(err, st, "there is no approval '%.80s' (see: chela approvals list, chela approvals history)", id);
+	st = rpc_call(r, "approval.get", json_to_str(c->arena, params), &reply, err);
+	if (st && str_eq(json_str(json_path(rpc_error(r), "details.reason")), "APPROVAL_NOT_FOUND"))
+		return ch_fail(err, CH_E_NOT_FOUND, "there is no approval '%.80s' (see: chela approvals list, chela approvals history)", id);
 	if (!st)
 		*ret = json_get(reply, "approval");
 	return st;

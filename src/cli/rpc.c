@@ -388,6 +388,11 @@ void rpc_close(struct rpc *r)
 	ch_free(r);
 }
 
+const struct json *rpc_error(const struct rpc *r)
+{
+	return r->error;
+}
+
 const struct json *rpc_hello(const struct rpc *r)
 {
 	return r->hello;

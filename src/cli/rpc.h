@@ -24,6 +24,8 @@ CH_FIBER CH_MUST_USE ch_status rpc_call_until(struct rpc *r, const char *method,
 /* The next event ({event, payload, seq}); on an arena of its own that ends with the next call. */
 CH_FIBER CH_MUST_USE ch_status rpc_event(struct rpc *r, int64_t deadline_ms, struct json **ret, struct ch_err *err);
 const struct json *rpc_hello(const struct rpc *r);
+/* The error of the last call as the gateway sent it; NULL: it was none of the gateway's. */
+const struct json *rpc_error(const struct rpc *r);
 bool rpc_is_open(const struct rpc *r);
 int64_t rpc_connect_ms(const struct rpc *r);
 const char *rpc_url(const struct rpc *r);

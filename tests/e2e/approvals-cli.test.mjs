@@ -49,7 +49,7 @@ test('list shows all of it, also what cannot be seen', async () => {
 	assert.match(again.stderr, /too late/);
 	assert.match(ok(await gw.cli(['approvals', 'deny', id])), /it was before/);
 	assert.match(ok(await gw.cli(['approvals', 'history'])), new RegExp(`${id}[\\s\\S]*deny`));
-	assert.match((await gw.cli(['approvals', 'allow', 'nothing'])).stderr, /not found/);
+	assert.match((await gw.cli(['approvals', 'allow', 'nothing'])).stderr, /there is no approval 'nothing' \(see: chela approvals list/);
 });
 
 test('allow once, allow always with a time', async () => {
