@@ -108,11 +108,22 @@ static CH_FIBER ch_status on_invalid(struct discord_gateway *g, const struct dis
 	return st ? st : ch_fail(err, CH_E_PEER, "discord gateway: the session is not valid any more");
 }
 
+static CH_FIBER ch_status on_dispatch(struct discord_gateway *g, const struct discord_frame *f, struct ch_err *err)
+{
+	CH_AUTO_BUF struct buf text = { .max_bytes = 16384 };
+	ch_status st = discord_gw_dispatch(g, f, err);
+
+	if (st || !str_eq(f->type, "RESUMED"))
+		return st;
+	discord_write_presence(&text, g->d->cfg);
+	return say(g, &text, err);
+}
+
 /* CH_OK: go on reading. */
 static CH_FIBER ch_status on_frame(struct discord_gateway *g, const struct discord_frame *f, struct ch_err *err)
 {
 	switch (f->op) {
-	case DISCORD_DISPATCH: return discord_gw_dispatch(g, f, err);
+	case DISCORD_DISPATCH: return on_dispatch(g, f, err);
 	case DISCORD_HEARTBEAT: return beat(g, err);
 	case DISCORD_HEARTBEAT_ACK:
 		g->is_acked = true;

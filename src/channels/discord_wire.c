@@ -154,14 +154,12 @@ void discord_write_heartbeat(struct buf *out, int64_t seq)
 }
 
 /* channels.discord.status, activity, activityType, activityUrl. */
-static void write_presence(struct jw *w, const struct chan_cfg *cfg)
+static void put_presence(struct jw *w, const char *key, const struct chan_cfg *cfg)
 {
 	const char *status = chan_cfg_str(cfg, "status"), *activity = chan_cfg_str(cfg, "activity");
 	int64_t type = chan_cfg_int(cfg, "activityType", 4);
 
-	if (str_empty(status) && str_empty(activity))
-		return;
-	jw_kobj(w, "presence");
+	jw_kobj(w, key);
 	jw_knull(w, "since");
 	jw_karr(w, "activities");
 	if (!str_empty(activity)) {
@@ -197,8 +195,19 @@ void discord_write_identify(struct buf *out, const char *token, const struct cha
 	jw_end(&w);
 	/* Guilds above this many members come without those who are offline. 50 is the least that Discord takes. */
 	jw_kint(&w, "large_threshold", 50);
-	write_presence(&w, cfg);
+	if (!str_empty(chan_cfg_str(cfg, "status")) || !str_empty(chan_cfg_str(cfg, "activity")))
+		put_presence(&w, "presence", cfg);
 	jw_end(&w);
+	jw_end(&w);
+}
+
+void discord_write_presence(struct buf *out, const struct chan_cfg *cfg)
+{
+	struct jw w = JW(out);
+
+	jw_obj(&w);
+	jw_kint(&w, "op", DISCORD_PRESENCE);
+	put_presence(&w, "d", cfg);
 	jw_end(&w);
 }
 

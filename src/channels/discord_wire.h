@@ -18,8 +18,8 @@
 #define DISCORD_FRAME_MAX (16u << 20)    /* of one message: GUILD_CREATE of a big guild comes to some megabytes */
 
 enum discord_op {
-	DISCORD_DISPATCH = 0, DISCORD_HEARTBEAT = 1, DISCORD_IDENTIFY = 2, DISCORD_RESUME = 6, DISCORD_RECONNECT = 7,
-	DISCORD_INVALID_SESSION = 9, DISCORD_HELLO = 10, DISCORD_HEARTBEAT_ACK = 11,
+	DISCORD_DISPATCH = 0, DISCORD_HEARTBEAT = 1, DISCORD_IDENTIFY = 2, DISCORD_PRESENCE = 3, DISCORD_RESUME = 6,
+	DISCORD_RECONNECT = 7, DISCORD_INVALID_SESSION = 9, DISCORD_HELLO = 10, DISCORD_HEARTBEAT_ACK = 11,
 };
 
 struct discord_frame {
@@ -58,6 +58,8 @@ const char *discord_switches(const struct chan_cfg *cfg, int64_t app_flags, stru
 void discord_write_heartbeat(struct buf *out, int64_t seq);
 void discord_write_identify(struct buf *out, const char *token, const struct chan_cfg *cfg);
 void discord_write_resume(struct buf *out, const char *token, const struct discord_session *s);
+/* What the keys say now: a session that goes on shows what an earlier login said. */
+void discord_write_presence(struct buf *out, const struct chan_cfg *cfg);
 
 /* What a close code means for the next connection. */
 enum discord_after { DISCORD_AFTER_RESUME, DISCORD_AFTER_IDENTIFY, DISCORD_AFTER_FATAL };

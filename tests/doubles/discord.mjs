@@ -55,6 +55,7 @@ export class DiscordDouble {
 	typing = new Log();
 	logins = new Log();              /* {op: 'identify' | 'resume', …} */
 	closes = new Log();              /* close codes that the bot sent */
+	presences = new Log();           /* what the bot says of itself after its login */
 	commands = [];
 	sessions = new Map();
 	#sockets = new Set();
@@ -330,6 +331,9 @@ export class DiscordDouble {
 		case Op.Identify: return c.session ? c.ws.close(Close.AlreadyAuthenticated, 'Already authenticated.') : this.#identify(c, p.d);
 		case Op.Resume: return this.#resume(c, p.d);
 		case Op.PresenceUpdate:
+			if (c.session)
+				return this.presences.push(p.d);
+			return c.ws.close(Close.NotAuthenticated, 'Not authenticated.');
 		case Op.RequestGuildMembers:
 		case Op.VoiceStateUpdate:
 			return c.session || c.ws.close(Close.NotAuthenticated, 'Not authenticated.');

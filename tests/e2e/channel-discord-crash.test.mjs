@@ -89,6 +89,19 @@ test('after an absence that ended the session, what was said is asked for and an
 	assert.equal(d.out.items.filter((m) => /m-eve|m-hid/.test(m.content)).length, 0);
 });
 
+test('a presence that is changed is shown, though the session goes on', { timeout: 60000 }, async (t) => {
+	const w = await start(t, { discord: { activity: 'Morning watch' } });
+	const d = w.double, dm = d.dm(USERS.ada);
+
+	await w.round(USERS.ada, dm, 'one m-1');
+	assert.equal(d.logins.items[0].presence.activities[0].state, 'Morning watch');
+	w.gw.config.channels.discord.activity = 'Evening watch';
+	w.gw.replaceConfig(JSON.stringify(w.gw.config));
+	const { item } = await d.presences.find((p) => p.activities.length);
+
+	assert.deepEqual([item.activities[0].state, item.status, logins(w)], ['Evening watch', 'online', ['identify', 'resume']]);
+});
+
 test('killed while it thinks, each message is answered once', { timeout: 60000 }, async (t) => {
 	const w = await start(t);
 	const d = w.double, dm = d.dm(USERS.ada);

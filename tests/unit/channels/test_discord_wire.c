@@ -152,11 +152,15 @@ static void test_resume_and_heartbeat(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	CH_AUTO_BUF struct buf text = { .max_bytes = 4096 };
+	CH_AUTO(discord_unref) struct discord *d = discord_login("");
 	struct discord_session s;
 
 	make_session(a, &s);
 	discord_write_resume(&text, "tok", &s);
 	assert_string_equal(buf_str(&text), "{\"op\":6,\"d\":{\"token\":\"tok\",\"session_id\":\"s1\",\"seq\":7}}");
+	buf_clear(&text);
+	discord_write_presence(&text, d->cfg);
+	assert_string_equal(buf_str(&text), "{\"op\":3,\"d\":{\"since\":null,\"activities\":[],\"status\":\"online\",\"afk\":false}}");
 	buf_clear(&text);
 	discord_write_heartbeat(&text, 7);
 	discord_write_heartbeat(&text, 0);
