@@ -100,7 +100,7 @@ static bool feed(struct reading *x, const char *event, const char *data, size_t 
 {
 	/* Dialects may write into the bytes; they are ours (a decoder's buffer or the read block). */
 	x->st = x->dialect->feed(x->parser, event, (char *)data, len, relay_event, x->relay, x->ret, x->err);
-	return !x->st && !x->dialect->is_complete(x->parser);
+	return !x->st && !x->parser->is_complete;
 }
 
 static bool on_sse(void *arg, const struct sse_event *ev)
@@ -188,7 +188,7 @@ static CH_FIBER void read_tail(struct http_resp *r, char *block)
 static CH_FIBER ch_status read_events(struct reading *x, struct http_resp *r, int64_t silence_ms,
 				      struct decoder *d, char *block)
 {
-	while (!x->st && !x->dialect->is_complete(x->parser)) {
+	while (!x->st && !x->parser->is_complete) {
 		struct ch_err why = { .text = "" };
 		size_t n = 0;
 		ch_status st = http_read(r, block, READ_BYTES, fiber_deadline(silence_ms), &n, &why);
@@ -205,7 +205,7 @@ static CH_FIBER ch_status read_events(struct reading *x, struct http_resp *r, in
 	}
 	if (x->st)
 		return x->st;
-	if (x->dialect->is_complete(x->parser))
+	if (x->parser->is_complete)
 		read_tail(r, block);
 	return x->dialect->end(x->parser, relay_event, x->relay, x->ret, x->err);
 }
@@ -219,9 +219,9 @@ static CH_FIBER ch_status read_reply(struct model_target *t, struct http_resp *r
 	ch_status st;
 
 	decoder_init(&d, t->dialect->stream);
-	x.parser = t->dialect->parser_new();
+	x.parser = dialect_parser_new();
 	st = read_events(&x, r, t->silence_ms, &d, block);
-	t->dialect->parser_free(x.parser);
+	dialect_parser_free(x.parser);
 	decoder_done(&d);
 	ch_free(block);
 	return st;

@@ -56,6 +56,23 @@ CH_MUST_USE ch_status tool_call_args(struct tool_call *c, const struct sink *to,
 CH_MUST_USE ch_status tool_call_end(struct tool_call *c, const struct sink *to);
 CH_MUST_USE ch_status tool_calls_end_all(struct tool_calls *t, const struct sink *to);
 
+/* -- a reply while it is read -- */
+
+/* What is remembered of a reply between its chunks; each dialect uses what its wire needs. */
+struct dialect_parser {
+	struct arena *arena;             /* of one chunk */
+	struct tool_calls calls;
+	struct model_usage usage;        /* so far, where it comes in parts */
+	struct buf signature;            /* of the thinking block that is open */
+	char id_stem[9];                 /* of our ids for calls that the provider gives none */
+	int64_t index;                   /* of the call or item that streams; -1: none yet */
+	bool item_has_text;              /* … and whether any of it came */
+	bool has_started, has_finished, refused;
+	bool is_complete;                /* the terminal event was seen: nothing that follows matters */
+};
+struct dialect_parser *dialect_parser_new(void);
+void dialect_parser_free(struct dialect_parser *p);      /* NULL is fine */
+
 /* -- the history, made fit to be sent -- */
 
 enum msg_role { MSG_USER, MSG_ASSISTANT, MSG_TOOL };

@@ -361,38 +361,6 @@ static ch_status anthropic_build(struct arena *a, const struct model_call *call,
 
 /* -- answer -- */
 
-struct dialect_parser {
-	struct arena *arena;             /* of one event */
-	struct tool_calls calls;
-	struct model_usage usage;
-	struct buf signature;            /* of the thinking block that is open */
-	bool has_started, is_complete;
-};
-
-static struct dialect_parser *anthropic_parser_new(void)
-{
-	struct dialect_parser *p = ch_alloc(sizeof(*p));
-
-	p->arena = arena_new(0);
-	buf_init(&p->signature, TOOL_ARGS_MAX);
-	return p;
-}
-
-static void anthropic_parser_free(struct dialect_parser *p)
-{
-	if (!p)
-		return;
-	arena_unref(p->arena);
-	tool_calls_done(&p->calls);
-	buf_done(&p->signature);
-	ch_free(p);
-}
-
-static bool anthropic_is_complete(const struct dialect_parser *p)
-{
-	return p->is_complete;
-}
-
 static ch_status take_usage(struct dialect_parser *p, const struct json *usage, const struct sink *to,
 			    struct model_result *ret)
 {
@@ -553,10 +521,7 @@ const struct dialect dialect_anthropic = {
 	.stream = STREAM_SSE,
 	.auth = AUTH_X_API_KEY,
 	.build = anthropic_build,
-	.parser_new = anthropic_parser_new,
 	.feed = anthropic_feed,
 	.end = anthropic_end,
-	.is_complete = anthropic_is_complete,
-	.parser_free = anthropic_parser_free,
 	.classify = error_read_body,
 };

@@ -363,37 +363,6 @@ static ch_status bedrock_build(struct arena *a, const struct model_call *call, c
 
 /* -- answer -- */
 
-struct dialect_parser {
-	struct arena *arena;             /* of one event */
-	struct tool_calls calls;
-	struct buf signature;            /* of the thinking block that is open */
-	bool has_started, has_stopped, is_complete;
-};
-
-static struct dialect_parser *bedrock_parser_new(void)
-{
-	struct dialect_parser *p = ch_alloc(sizeof(*p));
-
-	p->arena = arena_new(0);
-	buf_init(&p->signature, TOOL_ARGS_MAX);
-	return p;
-}
-
-static void bedrock_parser_free(struct dialect_parser *p)
-{
-	if (!p)
-		return;
-	arena_unref(p->arena);
-	tool_calls_done(&p->calls);
-	buf_done(&p->signature);
-	ch_free(p);
-}
-
-static bool bedrock_is_complete(const struct dialect_parser *p)
-{
-	return p->is_complete;
-}
-
 struct step {
 	struct dialect_parser *p;
 	const struct json *v;
@@ -474,7 +443,7 @@ static ch_status on_stop(struct step *s)
 	};
 	const char *reason = json_str_or(json_get(s->v, "stopReason"), "end_turn");
 
-	s->p->has_stopped = true;
+	s->p->has_finished = true;
 	if (str_starts(reason, "malformed_")) {
 		s->ret->error_class = MODEL_ERR_SERVER;
 		return ch_fail(s->err, CH_E_PEER, "the model broke off: %.60s", reason);
@@ -497,7 +466,7 @@ static ch_status on_metadata(struct step *s)
 		.cache_write = json_get_int(usage, "cacheWriteInputTokens", 0),
 	};
 
-	s->p->is_complete = s->p->has_stopped;
+	s->p->is_complete = s->p->has_finished;
 	return sink_usage(&s->to, &u, s->ret);
 }
 
@@ -561,7 +530,7 @@ static ch_status bedrock_end(struct dialect_parser *p, model_event_fn fn, void *
 {
 	struct sink to = { fn, arg };
 
-	return p->has_stopped ? tool_calls_end_all(&p->calls, &to) : error_cut(ret, err);
+	return p->has_finished ? tool_calls_end_all(&p->calls, &to) : error_cut(ret, err);
 }
 
 const struct dialect dialect_bedrock = {
@@ -569,10 +538,7 @@ const struct dialect dialect_bedrock = {
 	.stream = STREAM_EVENTSTREAM,
 	.auth = AUTH_AWS,
 	.build = bedrock_build,
-	.parser_new = bedrock_parser_new,
 	.feed = bedrock_feed,
 	.end = bedrock_end,
-	.is_complete = bedrock_is_complete,
-	.parser_free = bedrock_parser_free,
 	.classify = error_read_body,
 };

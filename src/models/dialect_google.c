@@ -344,35 +344,6 @@ static ch_status google_build(struct arena *a, const struct model_call *call, co
 
 /* -- answer -- */
 
-struct dialect_parser {
-	struct arena *arena;             /* of one chunk */
-	struct tool_calls calls;
-	char id_stem[9];                 /* of the reply's id: ours for calls that have none */
-	bool has_started, has_finished, is_complete;
-};
-
-static struct dialect_parser *google_parser_new(void)
-{
-	struct dialect_parser *p = ch_alloc(sizeof(*p));
-
-	p->arena = arena_new(0);
-	return p;
-}
-
-static void google_parser_free(struct dialect_parser *p)
-{
-	if (!p)
-		return;
-	arena_unref(p->arena);
-	tool_calls_done(&p->calls);
-	ch_free(p);
-}
-
-static bool google_is_complete(const struct dialect_parser *p)
-{
-	return p->is_complete;
-}
-
 static ch_status start(struct dialect_parser *p, const struct json *v, const struct sink *to, struct model_result *ret)
 {
 	const char *id = json_get_str(v, "responseId");
@@ -531,10 +502,7 @@ const struct dialect dialect_google = {
 	.stream = STREAM_SSE,
 	.auth = AUTH_X_GOOG_API_KEY,
 	.build = google_build,
-	.parser_new = google_parser_new,
 	.feed = google_feed,
 	.end = google_end,
-	.is_complete = google_is_complete,
-	.parser_free = google_parser_free,
 	.classify = error_read_body,
 };

@@ -172,35 +172,6 @@ static ch_status ollama_build(struct arena *a, const struct model_call *call, co
 
 /* -- answer -- */
 
-struct dialect_parser {
-	struct arena *arena;             /* of one line */
-	struct tool_calls calls;
-	char id_stem[9];                 /* from the first line's time stamp */
-	bool has_started, is_complete;
-};
-
-static struct dialect_parser *ollama_parser_new(void)
-{
-	struct dialect_parser *p = ch_alloc(sizeof(*p));
-
-	p->arena = arena_new(0);
-	return p;
-}
-
-static void ollama_parser_free(struct dialect_parser *p)
-{
-	if (!p)
-		return;
-	arena_unref(p->arena);
-	tool_calls_done(&p->calls);
-	ch_free(p);
-}
-
-static bool ollama_is_complete(const struct dialect_parser *p)
-{
-	return p->is_complete;
-}
-
 static void make_stem(struct dialect_parser *p, const struct json *v)
 {
 	const char *at = json_str_or(json_get(v, "created_at"), "");
@@ -293,10 +264,7 @@ const struct dialect dialect_ollama = {
 	.stream = STREAM_NDJSON,
 	.auth = AUTH_BEARER,
 	.build = ollama_build,
-	.parser_new = ollama_parser_new,
 	.feed = ollama_feed,
 	.end = ollama_end,
-	.is_complete = ollama_is_complete,
-	.parser_free = ollama_parser_free,
 	.classify = error_read_body,
 };

@@ -367,36 +367,6 @@ static ch_status openai_build(struct arena *a, const struct model_call *call, co
 
 /* -- answer -- */
 
-struct dialect_parser {
-	struct arena *arena;             /* of one chunk */
-	struct tool_calls calls;
-	int64_t last_index;              /* of the call that streams */
-	bool has_started, has_finished, is_done, refused;
-};
-
-static struct dialect_parser *openai_parser_new(void)
-{
-	struct dialect_parser *p = ch_alloc(sizeof(*p));
-
-	p->arena = arena_new(0);
-	p->last_index = -1;
-	return p;
-}
-
-static void openai_parser_free(struct dialect_parser *p)
-{
-	if (!p)
-		return;
-	arena_unref(p->arena);
-	tool_calls_done(&p->calls);
-	ch_free(p);
-}
-
-static bool openai_is_complete(const struct dialect_parser *p)
-{
-	return p->is_done;
-}
-
 /* prompt_tokens counts what came from the cache; our `input` does not. */
 static ch_status take_usage(const struct json *usage, const struct sink *to, struct model_result *ret)
 {
@@ -418,7 +388,7 @@ static ch_status take_usage(const struct json *usage, const struct sink *to, str
 static struct tool_call *call_of(struct dialect_parser *p, const struct json *v, int64_t *ret_index)
 {
 	const char *id = json_get_str(v, "id");
-	struct tool_call *last = tool_calls_find(&p->calls, p->last_index);
+	struct tool_call *last = tool_calls_find(&p->calls, p->index);
 
 	if (json_get(v, "index")) {
 		*ret_index = json_get_int(v, "index", 0);
@@ -426,7 +396,7 @@ static struct tool_call *call_of(struct dialect_parser *p, const struct json *v,
 	}
 	if (last && (str_empty(id) || str_eq(last->id, id)))
 		return last;
-	*ret_index = p->last_index + 1;
+	*ret_index = p->index + 1;
 	return NULL;
 }
 
@@ -446,7 +416,7 @@ static ch_status take_call(struct dialect_parser *p, const struct json *v, const
 		st = tool_calls_begin(&p->calls, to, index, id, name, &c, err);
 		if (st)
 			return st;
-		p->last_index = index;
+		p->index = index;
 	}
 	text = json_is(args, JSON_OBJ) ? json_to_str(p->arena, args) : json_str_or(args, "");
 	return tool_call_args(c, to, text, strlen(text), err);
@@ -537,7 +507,7 @@ static ch_status openai_feed(struct dialect_parser *p, const char *event, char *
 	ch_status st = CH_OK;
 
 	if (len == 6 && memcmp(data, "[DONE]", 6) == 0) {
-		p->is_done = true;
+		p->is_complete = true;
 		return tool_calls_end_all(&p->calls, &to);
 	}
 	arena_clear(p->arena);
@@ -564,7 +534,7 @@ static ch_status openai_end(struct dialect_parser *p, model_event_fn fn, void *a
 {
 	struct sink to = { fn, arg };
 
-	if (!p->has_started || !(p->has_finished || p->is_done))
+	if (!p->has_started || !(p->has_finished || p->is_complete))
 		return error_cut(ret, err);
 	if (!p->has_finished)
 		ret->stop = stop_of(p, NULL);
@@ -576,10 +546,7 @@ const struct dialect dialect_openai_chat = {
 	.stream = STREAM_SSE,
 	.auth = AUTH_BEARER,
 	.build = openai_build,
-	.parser_new = openai_parser_new,
 	.feed = openai_feed,
 	.end = openai_end,
-	.is_complete = openai_is_complete,
-	.parser_free = openai_parser_free,
 	.classify = error_read_body,
 };

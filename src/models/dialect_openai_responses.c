@@ -326,37 +326,6 @@ static ch_status azure_build(struct arena *a, const struct model_call *call, con
 
 /* -- answer -- */
 
-struct dialect_parser {
-	struct arena *arena;             /* of one event */
-	struct tool_calls calls;
-	int64_t item_index;              /* of the item that streams */
-	bool item_has_text;              /* … and whether any of it came */
-	bool has_started, is_complete, refused;
-};
-
-static struct dialect_parser *responses_parser_new(void)
-{
-	struct dialect_parser *p = ch_alloc(sizeof(*p));
-
-	p->arena = arena_new(0);
-	p->item_index = -1;
-	return p;
-}
-
-static void responses_parser_free(struct dialect_parser *p)
-{
-	if (!p)
-		return;
-	arena_unref(p->arena);
-	tool_calls_done(&p->calls);
-	ch_free(p);
-}
-
-static bool responses_is_complete(const struct dialect_parser *p)
-{
-	return p->is_complete;
-}
-
 struct step {
 	struct dialect_parser *p;
 	const struct json *v;
@@ -382,7 +351,7 @@ static ch_status on_item_added(struct step *s)
 	int64_t index = json_get_int(s->v, "output_index", 0);
 	struct tool_call *call;
 
-	s->p->item_index = index;
+	s->p->index = index;
 	s->p->item_has_text = false;
 	if (!str_eq(json_get_str(item, "type"), "function_call") || str_empty(name) || tool_calls_find(&s->p->calls, index))
 		return CH_OK;
@@ -471,7 +440,7 @@ static ch_status tell_whole_message(struct step *s, const struct json *item)
 {
 	ch_status st = CH_OK;
 
-	if (s->p->item_has_text && s->p->item_index == json_get_int(s->v, "output_index", 0))
+	if (s->p->item_has_text && s->p->index == json_get_int(s->v, "output_index", 0))
 		return CH_OK;
 	json_each(part, json_get(item, "content")) {
 		const char *refusal = json_get_str(part, "refusal");
@@ -605,8 +574,7 @@ static ch_status responses_end(struct dialect_parser *p, model_event_fn fn, void
 
 /* The three differ in what they send and under which key; what comes back is the same. */
 #define READS_RESPONSES \
-	.stream = STREAM_SSE, .parser_new = responses_parser_new, .feed = responses_feed, .end = responses_end, \
-	.is_complete = responses_is_complete, .parser_free = responses_parser_free, .classify = error_read_body
+	.stream = STREAM_SSE, .feed = responses_feed, .end = responses_end, .classify = error_read_body
 
 const struct dialect dialect_openai_responses = {
 	.api = "openai-responses",

@@ -126,7 +126,7 @@ enum dialect_stream { STREAM_SSE, STREAM_NDJSON, STREAM_EVENTSTREAM, STREAM_NONE
 /* How a key is shown: authorization: Bearer, x-api-key, api-key (Azure), x-goog-api-key; AWS signs instead. */
 enum dialect_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_API_KEY_HEADER, AUTH_X_GOOG_API_KEY, AUTH_AWS, AUTH_NONE };
 
-struct dialect_parser;                    /* per response; made by the dialect */
+struct dialect_parser;                    /* per response: models/dialect.h */
 
 struct dialect {
 	const char *api;                  /* "anthropic-messages" */
@@ -134,16 +134,12 @@ struct dialect {
 	enum dialect_auth auth;
 	CH_MUST_USE ch_status (*build)(struct arena *a, const struct model_call *call, const struct model_entry *m,
 				       struct model_http *ret, struct ch_err *err);
-	struct dialect_parser *(*parser_new)(void);
 	/* One SSE event (event name, data), NDJSON line (event NULL) or AWS event (its type; an exception's is marked, dialect.h).
 	   An in-band error fills ret->error_class and gives CH_E_PEER. */
 	CH_MUST_USE ch_status (*feed)(struct dialect_parser *p, const char *event, char *data, size_t len,
 				      model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
 	/* The body ended cleanly: CH_OK only when the dialect's terminal event was seen (else CH_E_PEER "cut"). */
 	CH_MUST_USE ch_status (*end)(struct dialect_parser *p, model_event_fn fn, void *arg, struct model_result *ret, struct ch_err *err);
-	/* The terminal event was seen: nothing that follows matters. */
-	bool (*is_complete)(const struct dialect_parser *p);
-	void (*parser_free)(struct dialect_parser *p);
 	/* A non-2xx answer: class and a person's text from status, headers (retry-after is done by the client) and body. */
 	enum model_error_class (*classify)(int status, const char *body, size_t len, char *ret_text, size_t cap);
 	/* Dialects without a network (offline): instead of all the above. */

@@ -1,6 +1,5 @@
 /*
- * models/sink.c - telling events, and the tool calls of a reply while they
- * stream in.
+ * models/sink.c - telling events; the tool calls of a reply and the rest that is remembered of it while it streams in.
  */
 #include <string.h>
 
@@ -116,4 +115,26 @@ ch_status tool_calls_end_all(struct tool_calls *t, const struct sink *to)
 	for (size_t i = 0; i < t->list.len && !st; i++)
 		st = tool_call_end(&t->list.at[i], to);
 	return st;
+}
+
+/* -- a reply while it is read -- */
+
+struct dialect_parser *dialect_parser_new(void)
+{
+	struct dialect_parser *p = ch_alloc(sizeof(*p));
+
+	p->arena = arena_new(0);
+	p->index = -1;
+	buf_init(&p->signature, TOOL_ARGS_MAX);
+	return p;
+}
+
+void dialect_parser_free(struct dialect_parser *p)
+{
+	if (!p)
+		return;
+	arena_unref(p->arena);
+	tool_calls_done(&p->calls);
+	buf_done(&p->signature);
+	ch_free(p);
 }

@@ -43,7 +43,7 @@ static bool feed(struct reading *r, const char *event, const char *data, size_t 
 	struct ch_err err;
 
 	r->st = r->d->feed(r->p, event, (char *)data, len, on_event, r, &r->ret, &err);
-	return !r->st && !r->d->is_complete(r->p);
+	return !r->st && !r->p->is_complete;
 }
 
 static bool on_sse(void *arg, const struct sse_event *ev)
@@ -62,11 +62,11 @@ static void read_stream(struct reading *r, const struct dialect *d, const char *
 	struct ndjson lines;
 	struct sse sse;
 
-	*r = (struct reading){ .d = d, .p = d->parser_new() };
+	*r = (struct reading){ .d = d, .p = dialect_parser_new() };
 	buf_init(&r->log, (size_t)16 << 20);
 	sse_init(&sse, EVENT_MAX);
 	ndjson_init(&lines, EVENT_MAX);
-	for (size_t at = 0; at < n && !r->st && !decoded && !d->is_complete(r->p); at += step)
+	for (size_t at = 0; at < n && !r->st && !decoded && !r->p->is_complete; at += step)
 		decoded = d->stream != STREAM_NDJSON ? sse_feed(&sse, p + at, CH_MIN(step, n - at), on_sse, r, NULL)
 						  : ndjson_feed(&lines, p + at, CH_MIN(step, n - at), on_line, r, NULL);
 	if (!r->st && !decoded)
@@ -75,7 +75,7 @@ static void read_stream(struct reading *r, const struct dialect *d, const char *
 		FUZZ_ASSERT(r->open_calls == 0);
 	if (r->st)
 		FUZZ_ASSERT(r->ret.error_class != MODEL_ERR_NONE || r->st == CH_E_LIMIT);
-	d->parser_free(r->p);
+	dialect_parser_free(r->p);
 	sse_done(&sse);
 	ndjson_done(&lines);
 }

@@ -159,7 +159,7 @@ static CH_UNUSED bool fixture_on_event(void *arg, const struct model_event *ev)
 static bool fixture_feed(struct fixture_run *r, const char *event, const char *data, size_t len)
 {
 	r->st = r->d->feed(r->p, event, (char *)data, len, fixture_on_event, r, &r->ret, &r->err);
-	return !r->st && !r->d->is_complete(r->p);
+	return !r->st && !r->p->is_complete;
 }
 
 static CH_UNUSED bool fixture_on_sse(void *arg, const struct sse_event *ev)
@@ -179,24 +179,24 @@ static CH_UNUSED void fixture_stream(struct fixture_run *r, const struct dialect
 	struct sse sse;
 	struct ndjson lines;
 
-	*r = (struct fixture_run){ .d = d, .p = d->parser_new(), .stop_after = r->stop_after };
+	*r = (struct fixture_run){ .d = d, .p = dialect_parser_new(), .stop_after = r->stop_after };
 	buf_init(&r->log, 1 << 20);
 	sse_init(&sse, 1 << 20);
 	ndjson_init(&lines, 1 << 20);
-	for (size_t at = 0; at < n && !r->st && !d->is_complete(r->p); at += step) {
+	for (size_t at = 0; at < n && !r->st && !r->p->is_complete; at += step) {
 		size_t len = CH_MIN(step, n - at);
 		ch_status st = d->stream != STREAM_NDJSON ? sse_feed(&sse, text + at, len, fixture_on_sse, r, &r->err)
 						       : ndjson_feed(&lines, text + at, len, fixture_on_line, r, &r->err);
 
 		assert_int_equal(st, CH_OK);
 	}
-	if (!r->st && d->stream == STREAM_NDJSON && !d->is_complete(r->p))
+	if (!r->st && d->stream == STREAM_NDJSON && !r->p->is_complete)
 		assert_int_equal(ndjson_end(&lines, fixture_on_line, r, &r->err), CH_OK);
 	if (!r->st)
 		r->st = d->end(r->p, fixture_on_event, r, &r->ret, &r->err);
 	sse_done(&sse);
 	ndjson_done(&lines);
-	d->parser_free(r->p);
+	dialect_parser_free(r->p);
 }
 
 static CH_UNUSED const char *fixture_join(struct arena *a, const struct json *lines)
