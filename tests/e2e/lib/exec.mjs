@@ -69,7 +69,7 @@ export async function execGateway(t, config, options = {}) {
 	const model = await Obedient.start();
 	const base = model.double.config;
 	const gw = await Gateway.start({ ...options, config: { ...base, ...config,
-		agents: { defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } } } });
+		agents: { ...config.agents, defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } } } });
 
 	t.after(async () => {
 		await gw.stop();
