@@ -20,6 +20,7 @@
 #define HISTORY_DEFAULT 50               /* messages.groupChat.historyLimit */
 #define EVENTS_MAX 20                    /* kept for the next turn where no history is */
 #define WORD_MAX 80
+#define QUOTE_MAX 80                     /* bytes of the message that a notice is about */
 
 const char *ingress_word(struct arena *a, const char *text)
 {
@@ -30,6 +31,17 @@ const char *ingress_word(struct arena *a, const char *text)
 		if ((unsigned char)*c < ' ' || *c == 0x7f || strchr("[]{}<>`", *c))
 			*c = ' ';
 	return str_trim(a, word);
+}
+
+const char *ingress_quoting(struct arena *a, const char *notice, const struct chan_in *in)
+{
+	size_t len, cut;
+
+	if (str_empty(in->text))
+		return notice;
+	len = strcspn(in->text, "\r\n");
+	cut = utf8_cut(in->text, len, QUOTE_MAX);
+	return arena_printf(a, "%s\n\n> %.*s%s", notice, (int)cut, in->text, in->text[cut] ? "…" : "");
 }
 
 size_t ingress_history_limit(struct chan_acct *acct)
@@ -102,14 +114,16 @@ static void tell_dead(struct chan_ingress *g, const struct inbox_row *row, const
 						       row->channel, row->account, reason));
 }
 
+#define TEXT_NOT_TAKEN "⚠️ I could not take this message. My operator can see why."
+
 /* Who may speak to us hears of it; a message that cannot even be answered is listed all the same. */
 static ch_status end_dead(struct chan_ingress *g, const struct inbox_row *row, const struct heard *m, const char *reason,
 			  struct ch_err *err)
 {
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
 	bool waits = m && m->access && chan_access_verdict(m->access) == CHAN_ADMIT &&
 		     (m->in.kind == CHAN_IN_MESSAGE || m->in.kind == CHAN_IN_COMMAND || m->in.kind == CHAN_IN_PRESS);
-	ch_status st = waits ? put_answer(g, m, "⚠️ I could not take this message. My operator can see why.", INBOX_DEAD, reason, err)
-			     : CH_E_INVALID;
+	ch_status st = waits ? put_answer(g, m, ingress_quoting(a, TEXT_NOT_TAKEN, &m->in), INBOX_DEAD, reason, err) : CH_E_INVALID;
 
 	return st == CH_E_INVALID ? inbox_end(g->db, row->id, INBOX_DEAD, reason, err) : st;
 }

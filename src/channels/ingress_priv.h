@@ -84,6 +84,8 @@ CH_MUST_USE ch_status ingress_give_up(struct chan_ingress *g, const struct inbox
 void ingress_tried_out(void *arg, const struct inbox_row *row);
 /* A few words of a person's, safe in a line of ours: no line breaks, no brackets, short. On the arena. */
 const char *ingress_word(struct arena *a, const char *text);
+/* What is told of a message that got no answer says which one is meant. */
+const char *ingress_quoting(struct arena *a, const char *notice, const struct chan_in *in);
 /* How many overheard messages the room keeps for the model. */
 size_t ingress_history_limit(struct chan_acct *acct);
 

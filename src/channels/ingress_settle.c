@@ -25,7 +25,6 @@
 #define LIVE_SETTLE_MS 3000              /* for a preview's edit that is on its way; then the reply is a message of its own */
 #define ABSORBED_DEPTH_MAX 8
 #define ERROR_AGAIN_MS (4 * 3600 * 1000LL)       /* errorPolicy "once" */
-#define NOTICE_QUOTE 80                  /* bytes of the message that a notice is about */
 
 /* A run with the rows that end with it. */
 struct group { const char *run_id; struct chan_run_end end; VEC(const struct inbox_row *) rows; };
@@ -242,17 +241,13 @@ static bool is_first_of_lane(const struct group *gr, size_t i)
 	return true;
 }
 
-/* What is told of a message that got no answer says which one is meant. */
 static const char *with_quote(struct arena *a, const char *notice, const struct inbox_row *row)
 {
 	struct chan_in in;
-	size_t len, cut;
 
-	if (!notice || !row->payload || chan_in_read(row->payload, strlen(row->payload), a, &in, NULL) || str_empty(in.text))
+	if (!notice || !row->payload || chan_in_read(row->payload, strlen(row->payload), a, &in, NULL))
 		return notice;
-	len = strcspn(in.text, "\r\n");
-	cut = utf8_cut(in.text, len, NOTICE_QUOTE);
-	return arena_printf(a, "%s\n\n> %.*s%s", notice, (int)cut, in.text, in.text[cut] ? "…" : "");
+	return ingress_quoting(a, notice, &in);
 }
 
 /* silentErrorReplies: what is told of a failed turn makes no sound. */

@@ -92,8 +92,10 @@ export async function account(gw, net, sent) {
 		for (const text of net.shown(chat)) {
 			const n = numberIn(text);
 
-			if (n !== undefined && /^reply m\d+\.$/.test(text.trim()))
-				seen[n].replies++;
+			/* Two turns that a kill cut may be taken up as one, which answers both in one text. */
+			if (/^(reply m\d+\.\s*)+$/.test(text))
+				for (const [, answered] of text.matchAll(/m(\d+)/g))
+					seen[answered].replies++;
 			else if (n !== undefined)
 				seen[n].notices++;
 			else

@@ -401,6 +401,7 @@ static void tried_out_body(void)
 	assert_int_equal(notices, 2);
 	assert_int_equal(fake_count(FAKE_SEND), 1);
 	assert_string_equal(fake_at(FAKE_SEND, 0)->peer, "42");
+	assert_non_null(strstr(fake_at(FAKE_SEND, 0)->text, "> hello"));
 	start_again();
 	pass(2000);
 	assert_int_equal(notices, 2);
