@@ -16,7 +16,7 @@ enum chan_cap {
 	CHAN_LOCATION = 16384,
 	CHAN_EPHEMERAL = 32768,          /* what answers a command or a press can be shown to its user alone */
 	CHAN_PIN = 65536,
-	CHAN_STREAM = 131072,             /* a message can grow where it stands */
+	CHAN_STREAM = 131072,            /* a message can grow where it stands */
 };
 
 enum chan_unit { CHAN_UTF16, CHAN_CODEPOINTS, CHAN_BYTES };      /* what the platform counts lengths in */

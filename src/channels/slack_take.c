@@ -31,7 +31,7 @@ static const char *team_of(enum slack_source source, const struct json *p)
 	return json_get_str(p, "context_team_id") ? json_get_str(p, "context_team_id") : json_get_str(p, "team_id");
 }
 
-struct search { const char *team_id; struct chan_acct *found; };
+struct search { const char *team_id; struct chan_acct *found; bool may_come; };
 
 static bool is_of_team(struct chan_acct *acct, const char *team_id)
 {
@@ -44,22 +44,31 @@ static bool find_team(void *arg, struct chan_acct *acct)
 {
 	struct search *search = arg;
 	const struct slack *s;
+	struct chan_status status;
 
-	if (chan_acct_ops(acct) != &chan_slack || !chan_acct_is_up(acct))
+	if (chan_acct_ops(acct) != &chan_slack)
 		return true;
+	if (!chan_acct_is_up(acct)) {
+		chan_acct_status(acct, &status);
+		search->may_come = search->may_come || status.state == CHAN_STARTING || status.state == CHAN_BACKOFF;
+		return true;
+	}
 	s = chan_priv(acct);
 	if (str_eq(s->team_id, search->team_id))
 		search->found = acct;
 	return !search->found;
 }
 
-static struct chan_acct *acct_of(struct chan_acct *acct, const char *team_id)
+/* NULL: none; *ret_may_come: one that is about to log in may be it. */
+static struct chan_acct *acct_of(struct chan_acct *acct, const char *team_id, bool *ret_may_come)
 {
 	struct search search = { .team_id = team_id };
 
+	*ret_may_come = false;
 	if (is_of_team(acct, team_id))
 		return acct;
 	chan_acct_each(chan_acct_host(acct), find_team, &search);
+	*ret_may_come = search.may_come;
 	return search.found;
 }
 
@@ -204,11 +213,13 @@ CH_FIBER ch_status slack_take(struct chan_acct *from, enum slack_source source, 
 	struct slack_known known;
 	const struct chan_cfg *cfg;
 	const struct slack *s;
-	bool is_ours = true;
+	bool is_ours = true, may_come;
 	ch_status st;
 
 	*ret_text = NULL;
-	t.acct = acct_of(from, team_id);
+	t.acct = acct_of(from, team_id, &may_come);
+	if (!t.acct && may_come)
+		return ch_fail(err, CH_E_BUSY, "the account of workspace %s is not logged in yet", team_id);
 	acct = t.acct ? chan_acct_ref(t.acct) : NULL;
 	st = acct && acct != from ? is_same_app(from, acct, &is_ours, err) : CH_OK;
 	if (st)

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { SlackDouble } from '../doubles/slack.mjs';
+import { freePort } from './lib/proc.mjs';
 import { ADA, BOB, slackGateway } from './lib/slack.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -127,7 +128,10 @@ test('two workspaces: an event goes to the account of its workspace, whichever s
 		}) });
 
 	t.after(() => other.stop());
-	await until(() => two.slack.connections === 1 && other.connections === 1, 'both sockets');
+	const c = await two.gw.connect();
+
+	await until(async () => JSON.stringify(await c.call('channels.status', {})).match(/"connected":true/g)?.length === 2, 'both accounts');
+	await c.close();
 	/* The first socket brings what was said in the second workspace. */
 	other.echoes = false;
 	const m = other.put(other.dm(ADA), { user: ADA, text: '!elsewhere' });
@@ -138,6 +142,31 @@ test('two workspaces: an event goes to the account of its workspace, whichever s
 	two.slack.envelope('events_api', { ...payload, authorizations: [{ team_id: 'T0NOBODY1' }] });
 	await until(() => two.slack.unacknowledged === 0, 'all is acknowledged');
 	assert.equal(two.slack.posts.items.length, 0);
+});
+
+test('an event of a workspace that is not logged in yet is not acknowledged', async (t) => {
+	const port = await freePort();
+	const two = await slackGateway(t, { keys: { botToken: undefined, appToken: undefined, apiRoot: undefined }, accounts: (slack) => ({
+		one: { apiRoot: slack.apiRoot, botToken: slack.botToken, appToken: slack.appToken },
+		two: { apiRoot: `http://127.0.0.1:${port}/api`, botToken: slack.botToken, appToken: slack.appToken },
+	}) });
+	const c = await two.gw.connect(), logs = async () => (await two.gw.cli(['channels', 'logs', 'slack'])).stdout;
+
+	two.slack.envelope('events_api', { ...two.slack.payloadOf({ type: 'message', channel: 'D0ADA0001', channel_type: 'im', user: ADA, text: '!early',
+		ts: two.slack.ts() }), authorizations: [{ team_id: 'T0TEAM002' }] });
+	await until(async () => /T0TEAM002 is not logged in yet/.test(await logs()), 'it is left to come again');
+	assert.equal(two.slack.unacknowledged, 1);
+	const other = await SlackDouble.start({ teamId: 'T0TEAM002', port });
+
+	t.after(() => other.stop());
+	other.setClock();
+	await c.call('channels.start', { channel: 'slack' });
+	await until(() => other.connections === 1, 'the other workspace');
+	other.dm(ADA);
+	two.slack.cutSockets();
+	await other.sent((m) => m.text === 're: early');
+	await until(() => two.slack.unacknowledged === 0, 'it is acknowledged');
+	await c.close();
 });
 
 test('threat: what one app signs is not heard in the workspace of another', async (t) => {
