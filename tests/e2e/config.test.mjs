@@ -163,7 +163,7 @@ test('what would not be valid is not written', async () => {
 	assert.equal(file(), was);
 });
 
-test('programs to run are not chosen from afar', async () => {
+test('test_cve_2026_25593_config_mutation: programs to run are not chosen from afar', async () => {
 	const { hash } = await get();
 	const was = file();
 	const e = await c.fails('config.patch', { raw: "{secrets:{providers:{x:{source:'exec',command:'/tmp/x'}}}}", baseHash: hash });
@@ -173,7 +173,7 @@ test('programs to run are not chosen from afar', async () => {
 	assert.equal(file(), was);
 });
 
-test('changes take the admin scope and are on record without values', async () => {
+test('test_threat_config_mutation: changes take the admin scope and are on record without values', async () => {
 	const reader = await open({ scopes: ['operator.read'] });
 	const e = await reader.fails('config.patch', { raw: '{}', baseHash: 'x' });
 

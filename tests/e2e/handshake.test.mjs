@@ -452,7 +452,7 @@ gatewayTest('a forwarded request without a trusted proxy is refused', async (gw)
 	await gw.assertAlive();
 });
 
-gatewayTest('x-openclaw-scopes only ever takes away', async (gw) => {
+gatewayTest('test_cve_2026_22172_scope_self_claim: x-openclaw-scopes only ever takes away', async (gw) => {
 	const asked = ['operator.read', 'operator.admin'];
 
 	for (const [header, granted] of [['operator.read', ['operator.read']], ['', []], ['bogus', []],
@@ -509,7 +509,7 @@ gatewayTest('a device keeps its token over connects', async (gw) => {
 		(e) => e.rpc.details.code === 'AUTH_DEVICE_TOKEN_MISMATCH', 'the token of before is void');
 });
 
-gatewayTest('a paired device that asks for another role needs approval', async (gw) => {
+gatewayTest('test_threat_scope_self_claim: a paired device that asks for another role needs approval', async (gw) => {
 	const d = new Device();
 
 	await (await paired(gw, d)).close();
@@ -568,7 +568,7 @@ gatewayTest('without silent approval a device waits for a person', {
 	await operator.close();
 });
 
-gatewayTest('rotating, revoking and removing end the live sockets', async (gw) => {
+gatewayTest('test_threat_scope_revoked: rotating, revoking and removing end the live sockets', async (gw) => {
 	const operator = await gw.connect();
 	const d = new Device();
 	const first = await paired(gw, d);
