@@ -5,6 +5,7 @@
  * sandbox. The rest is asked of the one that runs: model, networks, what waits for a person. What is bad makes the exit code 1.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "core/str.h"
 #include "exec/sandbox.h"
 #include "store/db.h"
+#include "store/lock.h"
 
 enum level { LEVEL_OK, LEVEL_NOTE, LEVEL_BAD };
 
@@ -255,6 +257,14 @@ static CH_FIBER void check_waiting(struct doctor *d, struct rpc *r)
 	}
 }
 
+/* One that runs here, or that the environment names. */
+static bool is_gateway_expected(struct cli *c)
+{
+	struct lock_info holder;
+
+	return !str_empty(getenv("CHELA_GATEWAY_URL")) || lock_holder(c->state_dir, &holder, NULL) == CH_OK;
+}
+
 static CH_FIBER void check_gateway(struct doctor *d)
 {
 	CH_AUTO(rpc_close) struct rpc *r = NULL;
@@ -262,7 +272,7 @@ static CH_FIBER void check_gateway(struct doctor *d)
 	struct ch_err err = { .text = "" };
 
 	if (rpc_open(c, "read,approvals,pairing", NULL, &r, &err)) {
-		found(d, LEVEL_NOTE, "gateway", err.text, NULL);
+		found(d, is_gateway_expected(c) ? LEVEL_BAD : LEVEL_NOTE, "gateway", err.text, NULL);
 		return;
 	}
 	found(d, LEVEL_OK, "gateway", arena_printf(c->arena, "chela %s at %s",

@@ -149,6 +149,9 @@ gatewayTest('doctor looks at all that can be wrong', {
 	ok(await gw.cli(['config', 'set', 'channels.telegram.enabled', 'false']));
 	await until(async () => (r = await gw.cli(['doctor'])).code === 0, 'nothing to be wrong any more');
 	assert.match(r.stdout, /Nothing is wrong\.\n$/);
+	r = await gw.cli(['doctor', '--json'], { env: { CHELA_GATEWAY_TOKEN: 'nope' } });
+	assert.deepEqual([r.code, checks(r).gateway.status], [1, 'bad'], 'it runs, and does not let us in');
+	assert.match(checks(r).gateway.message, /token/);
 });
 
 test('doctor works without a gateway, and changes nothing', async () => {
