@@ -21,6 +21,7 @@
 #define LANES_DEFAULT 256                /* turns mostly wait, for models, people and commands: those must not keep others out */
 #define SESSIONS_RECOVERED_MAX 100000
 #define TRIM_MS 2000                     /* between two looks at the heap while turns go on */
+#define TRIM_LAST_MS 16000               /* the longest wait for another look when none does */
 #define TRIM_COST 500                    /* at most one part in so many of the time is spent on it */
 
 /* -- memory -- */
@@ -34,8 +35,8 @@ static void trim_soon(struct agent_host *h, int64_t wait_ms)
 }
 
 /*
- * Turns that went on together leave holes in the heap, which the allocator keeps. They are given back while others go on, too, and
- * once when all is quiet; on a heap so large that this takes long, so much less often.
+ * Turns that went on together leave holes in the heap, which the allocator keeps. They are given back while others go on, too, and a
+ * few times when all is quiet, since replies are still on their way then; on a heap so large that it takes long, so much less often.
  */
 static void on_trim(void *arg)
 {
@@ -44,8 +45,9 @@ static void on_trim(void *arg)
 
 	h->is_trim_due = false;
 	mem_trim();
-	if (h->active)
-		trim_soon(h, CH_MAX(TRIM_MS, TRIM_COST * (now_mono_ms() - began)));
+	h->trim_wait_ms = h->active ? TRIM_MS : 2 * h->trim_wait_ms;
+	if (h->trim_wait_ms <= TRIM_LAST_MS)
+		trim_soon(h, CH_MAX(h->trim_wait_ms, TRIM_COST * (now_mono_ms() - began)));
 }
 
 /* -- life -- */
@@ -285,6 +287,7 @@ static void abort_all(struct agent_host *h)
 void host_left(struct agent_host *h)
 {
 	h->active--;
+	h->trim_wait_ms = TRIM_MS;
 	trim_soon(h, TRIM_MS);
 	if (!h->active)
 		fiber_cond_broadcast(&h->idle);

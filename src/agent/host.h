@@ -52,6 +52,7 @@ struct agent_host {
 	struct loop_timer *announcer;
 	struct loop_timer *trimmer;      /* gives memory back after turns */
 	bool is_trim_due;                /* it is set */
+	int64_t trim_wait_ms;            /* until it looks again */
 	struct loop_timer *subagents;    /* subagent.h: looks for those that have ended */
 	struct lanes *sub_lanes;         /* how many sub-agents run at once; within `lanes` */
 	struct tool_host tool_host;

@@ -27,9 +27,21 @@ const model = () => ModelDouble.start((call) => call.text(`got ${numbersOf(call)
 /* Processor time in ms and resident KiB of a process. */
 function usage(pid) {
 	const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-	const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1];
+	const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+	const kib = (name) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)[1]);
 
-	return { cpu: (Number(stat[11]) + Number(stat[12])) * 10, rss: Number(rss) };
+	return { cpu: (Number(stat[11]) + Number(stat[12])) * 10, rss: kib('VmRSS'), peak: kib('VmHWM') };
+}
+
+/* What is resident once the turns are over: the least within quietMs, in which the gateway gives back what it needs no more. */
+async function quietRss(pid, quietMs) {
+	let least = Infinity;
+
+	for (const until = Date.now() + quietMs; Date.now() < until;) {
+		least = Math.min(least, usage(pid).rss);
+		await pause(200);
+	}
+	return least;
 }
 
 /* Texts of a conversation -> the numbers they name, in the order they came. */
@@ -37,9 +49,9 @@ const answered = (texts) => texts.flatMap((t) => [...t.matchAll(/\b\d+\b/g)].map
 
 /*
  * shares: conversations per network; each gets `each` messages ({irc: 10} for those that are slow). Gives figures:
- * {messages, conversations, seconds, perSecond, cpuMs, rssStart, rssHalf, rssEnd}.
+ * {messages, conversations, seconds, perSecond, cpuMs, rssStart, rssHalf, rssEnd, rssPeak}.
  */
-export async function channelLoad({ shares, each, slow = {}, waveMs = 0, ms = 600000 }) {
+export async function channelLoad({ shares, each, slow = {}, waveMs = 0, ms = 600000, quietMs = 3000 }) {
 	const m = await model();
 	const nets = [];
 
@@ -52,7 +64,7 @@ export async function channelLoad({ shares, each, slow = {}, waveMs = 0, ms = 60
 	try {
 		for (const { net } of nets)
 			await loggedIn(gw, net);
-		return await run(gw, nets, { waveMs, ms });
+		return await run(gw, nets, { waveMs, ms, quietMs });
 	} finally {
 		await gw.stop().catch((e) => console.error(String(e)));
 		for (const { net } of nets)
@@ -80,18 +92,21 @@ async function say(nets, from, to, { waveMs, ms }) {
 }
 
 async function run(gw, nets, how) {
-	const pid = gw.proc.child.pid, began = Date.now(), before = usage(pid);
+	const pid = gw.proc.child.pid, before = usage(pid), halves = [];
 	const total = nets.reduce((n, x) => n + x.chats * x.each, 0);
+	let seconds = 0;
 
-	await say(nets, 0, 0.5, how);
-	const half = usage(pid);
+	for (const [from, to] of [[0, 0.5], [0.5, 1]]) {
+		const began = Date.now();
 
-	await say(nets, 0.5, 1, how);
-	const seconds = (Date.now() - began) / 1000, after = usage(pid);
-
+		await say(nets, from, to, how);
+		seconds += (Date.now() - began) / 1000;
+		halves.push({ ...usage(pid), rss: await quietRss(pid, how.quietMs) });
+	}
 	for (const { net, chats, each } of nets)
 		for (let c = 0; c < chats; c++)
 			assert.deepEqual(answered(net.shown(c)), Array.from({ length: each }, (_, i) => i), `${net.name} ${c}: once each, in order`);
 	return { messages: total, conversations: nets.reduce((n, x) => n + x.chats, 0), seconds, perSecond: total / seconds,
-		cpuMs: (after.cpu - before.cpu) / total, rssStart: before.rss, rssHalf: half.rss, rssEnd: after.rss };
+		cpuMs: (halves[1].cpu - before.cpu) / total, rssStart: before.rss, rssHalf: halves[0].rss, rssEnd: halves[1].rss,
+		rssPeak: halves[1].peak };
 }
