@@ -27,6 +27,6 @@ export function openclawEnv(home, extra = {}) {
 		PATH: `${path.dirname(NODE_NEW)}:${process.env.PATH}`, ...extra });
 }
 
-export async function openclaw(gw, home, args, ms = 60000) {
+export async function openclaw(gw, home, args, ms = 120000) {
 	return run(NODE_NEW, [OPENCLAW, ...args], { env: openclawEnv(home, home.endsWith('local') ? { OPENCLAW_GATEWAY_PORT: String(gw.port) } : {}), cwd: gw.dir, ms });
 }
