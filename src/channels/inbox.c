@@ -242,7 +242,8 @@ ch_status inbox_handed(struct db *db, const char *run_id, struct arena *a, void 
 {
 	struct db_stmt *row;
 	ch_status st = db_prep(db, run_id ? "SELECT " COLUMNS " FROM channel_inbox WHERE run_id = ?1 AND state = 'handed' ORDER BY id"
-					  : "SELECT " COLUMNS " FROM channel_inbox WHERE state = 'handed' ORDER BY id", &row, err);
+					  : "SELECT " COLUMNS " FROM channel_inbox WHERE state = 'handed' ORDER BY session_key, id", &row,
+			       err);
 
 	if (st)
 		return st;
@@ -378,7 +379,7 @@ ch_status inbox_count_tries(struct db *db, struct arena *a, void (*each)(void *a
 	ch_status st = count_one_more(db, err);
 
 	if (!st)
-		st = db_prep(db, "SELECT " COLUMNS " FROM channel_inbox WHERE state = 'received' AND attempts >= ?1 ORDER BY id", &row,
+		st = db_prep(db, "SELECT " COLUMNS " FROM channel_inbox WHERE state = 'received' AND attempts >= ?1 ORDER BY lane, id", &row,
 			     err);
 	if (st)
 		return st;
