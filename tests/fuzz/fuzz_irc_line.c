@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "channels/irc_line.h"
+#include "core/clock.h"
 #include "core/str.h"
 
 static void check_text(const char *text, struct arena *a)
@@ -27,6 +28,18 @@ static void check_text(const char *text, struct arena *a)
 	(void)irc_mentions(IRC_RFC1459, out, "chela");
 }
 
+/* What is taken for a moment is written as it. */
+static void check_time(const char *text)
+{
+	char iso[CLOCK_ISO_LEN];
+	int64_t at_ms;
+
+	if (!text || !irc_time(text, &at_ms))
+		return;
+	clock_iso(at_ms, iso);
+	FUZZ_ASSERT(strncmp(iso, text, 19) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -44,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	FUZZ_ASSERT(!*irc_param(&l, IRC_PARAMS_MAX));
 	(void)irc_tag(&l, "msgid", a);
+	check_time(irc_tag(&l, "time", a));
 	FUZZ_ASSERT(irc_same(IRC_RFC1459, l.nick, l.nick));
 	return 0;
 }
