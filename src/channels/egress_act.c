@@ -50,10 +50,10 @@ static ch_status begin(struct chan_egress *e, const char *channel, const char *a
 	return CH_OK;
 }
 
-/* Retry-After of something that was done at once holds for the account. */
+/* Retry-After of something that was done at once holds for the account, unless messages have limits of their own. */
 static ch_status end(struct chan_egress *e, struct chan_acct *acct, ch_status st, const struct ch_err *err)
 {
-	if (st && err && err->retry_after_ms > 0)
+	if (st && err && err->retry_after_ms > 0 && !chan_acct_ops(acct)->limits.peer_counts_posts)
 		pace_pause(e->pace, chan_acct_ops(acct)->id, chan_acct_id(acct), NULL, err->retry_after_ms);
 	return st;
 }

@@ -188,7 +188,9 @@ static bool is_pause(struct live_state *t, struct chan_acct *acct, const struct 
 {
 	if (err->retry_after_ms <= 0)
 		return false;
-	pace_pause(egress_pace(chan_host_egress(t->live->host)), t->place.channel, chan_acct_id(acct), NULL, err->retry_after_ms);
+	if (!chan_acct_ops(acct)->limits.peer_counts_posts)
+		pace_pause(egress_pace(chan_host_egress(t->live->host)), t->place.channel, chan_acct_id(acct), NULL,
+			   err->retry_after_ms);
 	t->draft_at = now_mono_ms() + err->retry_after_ms;
 	t->is_dirty = true;
 	return true;

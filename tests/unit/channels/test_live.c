@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "channels/egress.h"
+#include "channels/egress_priv.h"
 #include "channels/host.h"
 #include "channels/live.h"
 #include "core/clock.h"
@@ -557,6 +557,35 @@ static void test_reactions_have_a_pace_of_their_own(void **state)
 	test_reactions_wait_only_where_they_count(state);
 }
 
+static void asked_to_wait_body(void)
+{
+	begin(CHAN_DIRECT, false);
+	text("Long enough to be shown as a preview.");
+	pass(1100);
+	fake_answer_to(FAKE_EDIT, (struct fake_answer){ CHAN_NOT_SENT, .retry_after_ms = 5000 });
+	text("Long enough to be shown as a preview. More.");
+	assert_int_equal(fake_count(FAKE_EDIT), 1);
+	assert_int_equal(pace_paused_ms(egress_pace(chan_host_egress(host)), "telegram", "default", NULL) > 0,
+			 !telegram.limits.peer_counts_posts);
+	pass(4000);
+	text("Long enough to be shown as a preview. More. And more.");
+	assert_int_equal(fake_count(FAKE_EDIT), 1);
+	pass(2000);
+	assert_int_equal(fake_count(FAKE_EDIT), 2);
+	end(false);
+}
+
+static void test_a_slow_edit_holds_up_messages(void **state)
+{
+	in_host("streaming:{mode:'partial'}", "", asked_to_wait_body);
+}
+
+static void test_a_slow_edit_holds_up_no_messages(void **state)
+{
+	telegram.limits.peer_counts_posts = true;
+	in_host("streaming:{mode:'partial'}", "", asked_to_wait_body);
+}
+
 static void short_edits_body(void)
 {
 	CH_AUTO_BUF struct buf long_text = { .max_bytes = 4096 };
@@ -834,6 +863,8 @@ int main(void)
 		T(test_where_nothing_grows_it_is_posted),
 		T(test_a_reaction_can_stand_for_typing),
 		T(test_a_preview_is_as_long_as_an_edit_may_be),
+		T(test_a_slow_edit_holds_up_messages),
+		T(test_a_slow_edit_holds_up_no_messages),
 		T(test_reactions_wait_only_where_they_count),
 		T(test_reactions_have_a_pace_of_their_own),
 		T(test_a_silent_reply_is_never_previewed),
