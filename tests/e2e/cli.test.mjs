@@ -141,6 +141,7 @@ gatewayTest('doctor looks at all that can be wrong', {
 	assert.deepEqual([seen.model.status, seen.model.next], ['note', 'chela setup']);
 	assert.equal(seen['telegram default'].status, 'bad');
 	assert.match(seen['telegram default'].next, /^chela channels logs --channel telegram --account default$/);
+	assert.match(ok(await gw.cli(['status'])).stdout, /^networks {2}telegram default [a-z-]+$/m);
 	const text = await gw.cli(['doctor']);
 
 	assert.equal(text.code, 1);
