@@ -182,6 +182,8 @@ static ch_status read_headers(struct reader *r)
 
 	r->e->headers = json_get(r->conf, "headers");
 	r->e->has_bearer = json_get(r->conf, "bearer") != NULL;
+	if (r->e->headers && !json_is(r->e->headers, JSON_OBJ))
+		return ch_fail(r->err, CH_E_INVALID, "headers: must be an object of names and texts");
 	if (json_len(r->e->headers) > ENDPOINT_HEADERS_MAX)
 		return ch_fail(r->err, CH_E_INVALID, "headers: more than %d", ENDPOINT_HEADERS_MAX);
 	json_each(h, r->e->headers) {

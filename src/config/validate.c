@@ -233,10 +233,13 @@ static void check_node(struct check *k, const struct schema_node *node, const st
 static void check_endpoints(struct config *c)
 {
 	struct config_trail tools = { .name = "tools" }, http = { .up = &tools, .name = "http" }, here = { .up = &http };
+	const struct json *all = json_path(c->resolved, "tools.http");
 	struct endpoint e;
 	struct ch_err err;
 
-	json_each(it, json_path(c->resolved, "tools.http")) {
+	if (!json_is(all, JSON_OBJ))
+		return;
+	json_each(it, all) {
 		here.name = it->key;
 		if (endpoint_read(c->arena, it->key, it, &e, &err))
 			config_issue(c, CONFIG_ERROR, &here, "%s", err.text);

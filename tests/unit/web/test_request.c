@@ -37,6 +37,7 @@ static void wrong_endpoints(void **state)
 		{ "{url:'https://h/',schema:{type:'object',properties:{a:{type:'text'}}}}", "schema: 'type' at a" },
 		{ "{url:'https://h/',schema:{type:'object',properties:{a:{type:'string',pattern:'x'}}}}", "schema: 'pattern' at a" },
 		{ "{url:'https://h/',schema:{type:'object',required:['b'],properties:{}}}", "names 'b', which is no property" },
+		{ "{url:'https://h/',headers:['x']}", "headers: must be an object" },
 		{ "{url:'https://h/',headers:{'Host':'x'}}", "headers: 'Host'" },
 		{ "{url:'https://h/',headers:{'a b':'x'}}", "headers: 'a b'" },
 		{ "{url:'https://h/',headers:{a:'x\\ny'}}", "holds a line end" },
@@ -72,6 +73,16 @@ static void wrong_endpoints(void **state)
 		assert_true(n > 0);
 		assert_int_equal(issues->severity, CONFIG_ERROR);
 	}
+}
+
+/* What has no names is refused before anybody asks for one. */
+static void a_list_of_endpoints(void **state)
+{
+	CH_AUTO(config_unref) struct config *c = fx_config("{tools:{http:[{url:'https://h/'}]}}");
+	size_t n;
+
+	assert_string_equal(config_issues(c, &n)->path, "tools.http");
+	assert_true(n > 0);
 }
 
 static void names_and_secrets_stay_local(void **state)
@@ -263,6 +274,7 @@ static void test_threat_secrets_go_to_their_host_only(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(wrong_endpoints),
+	cmocka_unit_test(a_list_of_endpoints),
 	cmocka_unit_test(names_and_secrets_stay_local),
 	cmocka_unit_test(templates),
 	cmocka_unit_test(test_threat_ssrf_arguments_stay_in_their_place),
