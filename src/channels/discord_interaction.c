@@ -154,7 +154,7 @@ bool discord_interaction(struct arena *a, const struct discord_ctx *x, const str
 	struct chan_in in = { .can_mention = true, .is_mentioned = true };
 
 	if (!discord_is_id(id) || !discord_is_id(app) || str_empty(token) || !discord_sender(a, x, user, member, &in.sender) ||
-	    !take_place(a, x, d, user, &in))
+	    in.sender.is_self || !take_place(a, x, d, user, &in))
 		return false;
 	in.event_id = arena_printf(a, "i:%s", id);
 	in.at_ms = discord_id_ms(id);

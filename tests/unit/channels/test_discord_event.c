@@ -244,6 +244,8 @@ static void test_command(void **state)
 		 "{name:'n',type:4,value:7},{name:'f',type:5,value:true}]}]}]}}");
 	assert_string_equal(in->text, "/a b c 7 true");
 	assert_int_equal(decode(w, "INTERACTION_CREATE", "{" ASK ",type:4,data:{name:'model'}}"), 0);
+	assert_int_equal(decode(w, "INTERACTION_CREATE", "{id:'1200000000000000001',application_id:'" SELF "',token:'t',channel_id:'" ROOM
+				"',type:2,data:{name:'model'},user:{id:'" SELF "',username:'chelabot'}}"), 0);
 }
 
 static void test_press_and_form(void **state)
