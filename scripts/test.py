@@ -22,6 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 os.chdir(ROOT)
 JOBS = str(os.cpu_count() or 2)
 FILE_SECONDS = 1200  # a file of end-to-end tests that takes longer hangs: it is ended, the others go on
+MUTE_SECONDS = 300   # … and one that has told of nothing for so long
 SLOW_SECONDS = 30   # one that takes longer is named
 results = []        # (suite, passed, failed, names of what failed)
 
@@ -184,7 +185,7 @@ class NodeFile:
         with tempfile.TemporaryFile("w+", errors="replace") as log:
             p = subprocess.Popen(["node", "--test-reporter=tap", path], env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=subprocess.STDOUT)
-            self.is_late = self.wait(p)
+            self.is_late = self.wait(p, log)
             log.seek(0)
             self.out = log.read()
         self.seconds = time.time() - started
@@ -194,18 +195,29 @@ class NodeFile:
         if self.is_late or (p.returncode and not self.failed) or not (self.passed or self.failed):
             self.failed += 1
             last = ([m[3] for m in TAP_RESULT.finditer(self.out)] or ["nothing"])[-1]
-            how = f"did not end within {FILE_SECONDS} s" if self.is_late else f"exit {p.returncode}"
+            how = f"ended after {self.seconds:.0f} s, as it hung" if self.is_late else f"exit {p.returncode}"
             self.failures.append((f"{how}; the last result was of: {last}", ""))
 
     @staticmethod
-    def wait(p):
+    def wait(p, log):
         """True when it had to be ended: politely, so that it ends what it started, then not."""
-        for end, seconds in ((p.terminate, FILE_SECONDS), (p.kill, 20), (None, None)):
+        began = heard = time.time()
+        size = 0
+        while time.time() - began < FILE_SECONDS and time.time() - heard < MUTE_SECONDS:
             try:
-                p.wait(seconds)
-                return end != p.terminate
+                p.wait(1)
+                return False
             except subprocess.TimeoutExpired:
+                if size != (size := os.fstat(log.fileno()).st_size):
+                    heard = time.time()
+        for end, seconds in ((p.terminate, 20), (p.kill, None)):
+            try:
                 end()
+                p.wait(seconds)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        return True
 
     def told(self):
         """What a reader needs: the failures, and what was logged beside them."""

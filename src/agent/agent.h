@@ -6,7 +6,7 @@
  *         order (docs/compatibility.md); agent and chat events of a run share one counter.
  * Keeps   input durable before agent_submit() returns; each transcript row committed
  *         before its event is told.
- * Lives   agent_host_new() to agent_host_free(); agent_host_drain() ends runs first.
+ * Lives   agent_host_new() to agent_host_free(); agent_host_drain() and agent_host_join() end what it runs first.
  * Model   a session is pinned to model_provider/model while its model_override_source is set
  *         ("user"); otherwise the two columns show what the last run used.
  */
@@ -182,6 +182,8 @@ const struct tool_host *agent_tool_host(const struct agent_host *h);
 CH_MUST_USE ch_status agent_host_recover(struct agent_host *h, struct ch_err *err);
 /* Refuses new input, aborts what is still running at the deadline (partial text kept). */
 CH_FIBER void agent_host_drain(struct agent_host *h, int64_t deadline_ms);
+/* After it, and when no command runs any more: the fibers beside the runs are cancelled and waited for. */
+CH_FIBER void agent_host_join(struct agent_host *h);
 void agent_config_changed(struct agent_host *h);
 
 /* Durable when it returns CH_OK. Slash commands are recognised here. Does not wait for the run. */

@@ -154,6 +154,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	h->tool_host.command_ops = &h->command_ops;
 	h->tool_host.wake = tool_wake;
 	h->tool_host.is_closing = tool_is_closing;
+	h->tool_host.spawn = host_spawn;
 	h->tool_host.state_dir = h->opts.state_dir;
 	h->tool_host.loop = opts->loop;
 	h->tool_host.sessions = opts->sessions;
@@ -163,7 +164,7 @@ struct agent_host *agent_host_new(const struct agent_host_opts *opts)
 	subagents_init(h);
 	sessions_ops_init(h);
 	fiber_cond_init(&h->idle);
-	fiber_cond_init(&h->settled);
+	fiber_cond_init(&h->fiber_ended);
 	return h;
 }
 
@@ -199,8 +200,8 @@ void agent_host_free(struct agent_host *h)
 	if (!h)
 		return;
 	CH_BUG_ON(h->active);    /* agent_host_drain() comes first */
-	CH_BUG_ON(h->settling.len);      /* and running_drain() */
-	vec_done(&h->settling);
+	CH_BUG_ON(h->fibers.len);        /* and agent_host_join() */
+	vec_done(&h->fibers);
 	loop_timer_free(h->announcer);
 	loop_timer_free(h->trimmer);
 	for (size_t i = 0; i < h->to_announce.len; i++)
@@ -311,6 +312,44 @@ void agent_host_drain(struct agent_host *h, int64_t deadline_ms)
 	fiber_mask(+1);
 	wait_idle(h, fiber_deadline(ABORT_GRACE_MS));
 	fiber_mask(-1);
+}
+
+/* -- fibers beside the runs -- */
+
+struct beside { struct agent_host *h; void (*fn)(void *arg); void *arg; };
+
+static void beside_fiber(void *arg)
+{
+	struct beside *b = arg;
+	struct agent_host *h = b->h;
+
+	b->fn(b->arg);
+	ch_free(b);
+	for (size_t i = 0; i < h->fibers.len; i++) {
+		if (h->fibers.at[i] == fiber_self()) {
+			vec_remove(&h->fibers, i);
+			break;
+		}
+	}
+	fiber_cond_broadcast(&h->fiber_ended);
+}
+
+void host_spawn(void *host, const char *name, void (*fn)(void *arg), void *arg)
+{
+	struct agent_host *h = host;
+	struct beside *b = ch_alloc(sizeof(*b));
+
+	*b = (struct beside){ h, fn, arg };
+	vec_push(&h->fibers, fiber_spawn(h->opts.loop, name, FIBER_DETACHED, beside_fiber, b));
+}
+
+void agent_host_join(struct agent_host *h)
+{
+	for (size_t i = 0; i < h->fibers.len; i++)
+		fiber_cancel(h->fibers.at[i]);
+	/* For ever: a cancelled one ends with the look at files or the start of a command that it is in, and these have an end. */
+	while (h->fibers.len && !fiber_cond_wait(&h->fiber_ended, FIBER_FOREVER))
+		;
 }
 
 /* -- telling -- */

@@ -58,8 +58,8 @@ struct agent_host {
 	struct tool_host tool_host;
 	struct tool_sessions_ops sessions_ops;
 	struct tool_command_ops command_ops;
-	VEC(struct fiber *) settling;    /* running.h: those that look at what commands wrote */
-	struct fiber_cond settled;       /* one of them is through */
+	VEC(struct fiber *) fibers;      /* of host_spawn() */
+	struct fiber_cond fiber_ended;   /* one of them */
 };
 
 static inline struct config *host_config(const struct agent_host *h) { return h->opts.config(h->opts.config_arg); }
@@ -87,6 +87,8 @@ void host_announce(void *host);
 /* -- host.c -- */
 /* One of h->active is over; wakes the drain when it was the last. */
 void host_left(struct agent_host *h);
+/* struct tool_host spawn; host is a struct agent_host. */
+void host_spawn(void *host, const char *name, void (*fn)(void *arg), void *arg);
 /* A queued run ends without having run: durable, then told. */
 CH_MUST_USE ch_status host_cancel_queued(struct run *r, const char *reason, struct ch_err *err);
 

@@ -172,34 +172,6 @@ void running_settle(void *host, const char *id)
 	fiber_mask(-1);
 }
 
-/* In a fiber that running_drain() knows. */
-static void spawn(struct agent_host *h, const char *name, void (*fn)(void *arg), void *arg)
-{
-	struct fiber *f = fiber_spawn(h->opts.loop, name, FIBER_DETACHED, fn, arg);
-
-	vec_push(&h->settling, f);
-}
-
-static void leave(struct agent_host *h)
-{
-	for (size_t i = 0; i < h->settling.len; i++) {
-		if (h->settling.at[i] == fiber_self()) {
-			vec_remove(&h->settling, i);
-			break;
-		}
-	}
-	fiber_cond_broadcast(&h->settled);
-}
-
-void running_drain(struct agent_host *h)
-{
-	for (size_t i = 0; i < h->settling.len; i++)
-		fiber_cancel(h->settling.at[i]);
-	/* For ever: each ends with the look at the files that it has begun, which has an end. */
-	while (h->settling.len && !fiber_cond_wait(&h->settled, FIBER_FOREVER))
-		;
-}
-
 struct ending {
 	struct agent_host *h;
 	char id[COMMAND_ID_MAX];
@@ -213,7 +185,6 @@ static void ending_fiber(void *arg)
 	/* Cancelled: the gateway ends, and the next start does it. */
 	if (!e->is_stopping || !fiber_sleep(STOPPING_MS))
 		running_settle(e->h, e->id);
-	leave(e->h);
 	ch_free(e);
 }
 
@@ -244,7 +215,7 @@ void running_ended(struct agent_host *h, const struct process_info *p)
 	e->h = h;
 	e->is_stopping = p->state == PROCESS_RUNNING;
 	snprintf(e->id, sizeof(e->id), "%s", p->record);
-	spawn(h, "command-end", ending_fiber, e);
+	host_spawn(h, "command-end", ending_fiber, e);
 }
 
 /* -- after a restart -- */
@@ -303,7 +274,6 @@ static void recover_fiber(void *arg)
 		else
 			running_settle(l->h, l->at.at[i].id);
 	}
-	leave(l->h);
 	left_free(l);
 }
 
@@ -317,7 +287,7 @@ void running_recover(struct agent_host *h)
 	if (collect(l, &err))
 		log_error("agent", "the commands that ran when the gateway stopped cannot be read: %s", err.text);
 	if (l->at.len)
-		spawn(h, "commands-left", recover_fiber, l);
+		host_spawn(h, "commands-left", recover_fiber, l);
 	else
 		left_free(l);
 }

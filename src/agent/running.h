@@ -29,9 +29,6 @@ void running_ended(struct agent_host *h, const struct process_info *p);
 /* After agent_host_recover(): what the last gateway left is told and settled, in a fiber. */
 void running_recover(struct agent_host *h);
 
-/* No command ends any more. What is being settled is waited for, what waits is left to the next start. */
-CH_FIBER void running_drain(struct agent_host *h);
-
 /* Does a command that may write such text write below root? */
 bool running_writes(struct db *db, const char *root);
 /* And was this file (real, absolute) changed since it began? */

@@ -91,7 +91,7 @@ CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms)
 	gw_cards_drain(gw);
 	process_host_drain(gw->services->host.processes, deadline_ms);
 	if (gw->agents)
-		running_drain(gw->agents);
+		agent_host_join(gw->agents);
 }
 
 void gw_services_session_gone(struct gw *gw, const char *session_key, bool is_deleted)

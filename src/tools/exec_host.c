@@ -139,7 +139,7 @@ static ch_status give_up(struct exec_call *c, const char *id, struct ch_err *err
 	const struct tool_host *h = c->ctx->host;
 	struct ch_err why;
 
-	if (h->is_closing && h->is_closing(h->arg))
+	if (tool_host_is_closing(h))
 		return CH_E_CANCELED;
 	if (approval_cancel(h->approvals, id, "run-aborted", &why))
 		log_warn("exec", "session=%s: approval %s stays open: %s; its answer will do nothing", c->ctx->session_key, id,

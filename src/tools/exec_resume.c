@@ -178,24 +178,15 @@ static ch_status record_late(const struct late *l, struct process_start *s, char
 	return ops->keep(ops->arg, &record, err);
 }
 
-static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
+/* May it still run, and is it what was allowed? Nothing has happened yet when this fails. */
+static CH_FIBER ch_status check_late(const struct late *l, struct config *config, const struct exec_settings *set,
+				     struct exec_bound **ret, struct ch_err *err)
 {
 	CH_AUTO(exec_bound_unref) struct exec_bound *bound = NULL;
-	CH_AUTO(config_unref) struct config *config = config_ref(l->host->config(l->host->arg));
-	CH_AUTO(process_unref) struct process *p = NULL;
-	struct exec_settings set;
 	struct exec_policy policy;
-	struct process_start s = { .agent_id = l->agent_id, .session_key = l->session_key, .run_id = l->run_id,
-				   .tool_call_id = l->tool_call_id, .command = l->command, .host = "gateway" };
-	struct ch_err why = { 0 };
-	char id[COMMAND_ID_MAX];
-	struct process *started;
-	struct process_info i;
-	struct process_text tail;
 	ch_status st;
 
-	exec_settings_read(config, l->agent_id, l->arena, &set);
-	if (set.is_denied)
+	if (set->is_denied)
 		return ch_fail(err, CH_E_DENIED, "commands are switched off now");
 	exec_policy(l->host->exec_allow, config, l->agent_id, NULL, l->arena, &policy);
 	if (policy.security == EXEC_DENY)
@@ -205,13 +196,24 @@ static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 		st = ch_fail(err, CH_E_DENIED, "the stored command is not the one that was allowed");
 	if (!st)
 		st = exec_bound_check_wait(bound, err);
-	if (st)
-		return st;
-	if (l->is_always)
-		remember(l, config, bound);
+	if (!st)
+		*ret = CH_TAKE(bound);
+	return st;
+}
+
+static CH_FIBER ch_status start_late(struct late *l, const struct exec_settings *set, struct exec_bound *bound, struct process **ret,
+				     struct ch_err *err)
+{
+	struct process_start s = { .agent_id = l->agent_id, .session_key = l->session_key, .run_id = l->run_id,
+				   .tool_call_id = l->tool_call_id, .command = l->command, .host = "gateway" };
+	struct ch_err why = { 0 };
+	char id[COMMAND_ID_MAX];
+	struct process *started;
+	ch_status st;
+
 	exec_bound_spec(bound, l->arena, &s.child);
-	s.timeout_ms = set.timeout_ms;
-	s.keep_ms = set.keep_ms;
+	s.timeout_ms = set->timeout_ms;
+	s.keep_ms = set->keep_ms;
 	/* What the run that asked had read is not known any more. */
 	s.is_tainted = true;
 	st = record_late(l, &s, id, err);
@@ -221,39 +223,70 @@ static CH_FIBER ch_status run_late(struct late *l, struct ch_err *err)
 		l->host->command_ops->settle(l->host->command_ops->arg, s.record);
 	if (st)
 		return st;
-	p = process_ref(started);
-	process_background(p);
-	if (s.record && keep(l->host, p, "approval", l->id, l->arena, &why))
+	*ret = process_ref(started);
+	process_background(*ret);
+	if (s.record && keep(l->host, *ret, "approval", l->id, l->arena, &why))
 		log_warn("exec", "approval %s: its command is not on record: %s; when the gateway is killed nobody is told of its end", l->id,
 			 why.text);
-	/* For ever: its own time limit ends it, or the gateway's end does. */
-	st = process_wait(p, UINT64_MAX, FIBER_FOREVER);
-	if (st)
-		return ch_fail(err, st, "canceled");
+	return CH_OK;
+}
+
+static CH_FIBER void tell_late(const struct late *l, struct process *p)
+{
+	struct process_info i;
+	struct process_text tail;
+
+	/* For ever: its own time limit ends it, or the gateway's end does, of which the next start tells. */
+	if (process_wait(p, UINT64_MAX, FIBER_FOREVER))
+		return;
 	process_info(p, &i);
 	process_text(p, i.output_end > EXEC_TAIL_MAX ? i.output_end - EXEC_TAIL_MAX : 0, EXEC_TAIL_MAX, l->arena, &tail);
 	wake(l->host, "approval", l->id, &i, tail.text, tail.len);
-	return CH_OK;
+}
+
+/* From the claim, which is committed first, nothing cancels it until it runs: it is not run a second time, and not forgotten. */
+static CH_FIBER void claim_late(struct late *l, struct config *config, const struct exec_settings *set, struct exec_bound *bound,
+				const char *why_not, struct process **ret)
+{
+	struct ch_err err = { 0 };
+	ch_status st;
+
+	if (approval_claim(l->host->approvals, l->id, &err)) {
+		log_warn("exec", "approval %s: not run: %s", l->id, err.text);
+		return;
+	}
+	if (!why_not) {
+		if (l->is_always)
+			remember(l, config, bound);
+		st = start_late(l, set, bound, ret, &err);
+		why_not = !st ? NULL : st == CH_E_CANCELED ? "the gateway was stopped" : err.text;
+	}
+	if (why_not)
+		tell_failure(l, why_not);
+	if (approval_done(l->host->approvals, l->id, &err))
+		log_warn("exec", "the end of approval %s is not on record: %s", l->id, err.text);
 }
 
 static void late_fiber(void *arg)
 {
 	struct late *l = arg;
+	CH_AUTO(config_unref) struct config *config = config_ref(l->host->config(l->host->arg));
+	CH_AUTO(exec_bound_unref) struct exec_bound *bound = NULL;
+	CH_AUTO(process_unref) struct process *p = NULL;
+	struct exec_settings set;
 	struct ch_err err = { 0 };
 	ch_status st;
 
-	/* First, and committed: whatever happens now, it is not run a second time. */
-	st = approval_claim(l->host->approvals, l->id, &err);
-	if (st) {
-		log_warn("exec", "approval %s: not run: %s", l->id, err.text);
-		late_free(l);
-		return;
+	exec_settings_read(config, l->agent_id, l->arena, &set);
+	st = check_late(l, config, &set, &bound, &err);
+	/* When the gateway ends it stays allowed and not claimed: the next start carries it out. */
+	if (!tool_host_is_closing(l->host)) {
+		fiber_mask(+1);
+		claim_late(l, config, &set, bound, st ? err.text : NULL, &p);
+		fiber_mask(-1);
 	}
-	st = run_late(l, &err);
-	if (st && st != CH_E_CANCELED)
-		tell_failure(l, err.text);
-	if (approval_done(l->host->approvals, l->id, &err))
-		log_warn("exec", "the end of approval %s is not on record: %s", l->id, err.text);
+	if (p)
+		tell_late(l, p);
 	late_free(l);
 }
 
@@ -261,8 +294,7 @@ void exec_resume(const struct tool_host *host, const struct approval *row)
 {
 	struct late *l;
 
-	/* Stays allowed and not claimed: the next start carries it out. */
-	if (host->is_closing && host->is_closing(host->arg))
+	if (tool_host_is_closing(host))
 		return;
 	l = ch_alloc(sizeof(*l));
 	l->host = host;
@@ -277,5 +309,5 @@ void exec_resume(const struct tool_host *host, const struct approval *row)
 	l->resolver = row->resolver ? json_clone(l->arena, row->resolver) : NULL;
 	l->binding_hash = arena_strdup(l->arena, row->binding_hash);
 	l->is_always = row->decision == APPROVAL_ALLOW_ALWAYS;
-	fiber_spawn(host->loop, "exec-late", FIBER_DETACHED, late_fiber, l);
+	host->spawn(host->arg, "exec-late", late_fiber, l);
 }

@@ -84,6 +84,8 @@ struct tool_host {
 	struct config *(*config)(void *arg);
 	/* The gateway is going down: what waits for a person stays pending, it can be answered after the restart. NULL: no. */
 	bool (*is_closing)(void *arg);
+	/* Runs fn(fn_arg) in a fiber that the gateway's end cancels and waits for. */
+	void (*spawn)(void *arg, const char *name, void (*fn)(void *fn_arg), void *fn_arg);
 	/* Durable when it returns CH_OK (agent/wake.h). */
 	CH_MUST_USE ch_status (*wake)(void *arg, const struct tool_wake *w, struct ch_err *err);
 	/*
@@ -111,6 +113,7 @@ struct tool_host {
 	struct web *web;
 	struct chan_host *channels;      /* channels/host.h */
 };
+static inline bool tool_host_is_closing(const struct tool_host *h) { return h->is_closing && h->is_closing(h->arg); }
 
 struct tool_result {
 	struct json *content;            /* array of {type:"text",text} / {type:"image",data,mimeType} on ctx->arena */

@@ -10,6 +10,7 @@ import { Obedient, callTool } from './lib/exec.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { openclaw, openclawHome } from './lib/openclaw.mjs';
 import { CHROMIUM, CONTROL_UI, require } from './lib/peers.mjs';
+import { stopAll } from './lib/wait.mjs';
 
 const { chromium } = require('playwright-core');
 const key = 'agent:main:main';
@@ -30,8 +31,7 @@ before(async () => {
 after(async () => {
 	await browser?.close();
 	c?.terminate();
-	await gw?.stop();
-	await model?.stop();
+	await stopAll(gw, model);
 });
 
 const ask = async (command) => (await c.call('exec.approval.request', { command, host: 'gateway', sessionKey: key, twoPhase: true })).id;

@@ -123,8 +123,11 @@ test('killed while it thinks, each message is answered once', { timeout: 60000 }
 	d.say(USERS.ada, dm, 'three m-3');
 	await w.gw.launch();
 	await w.reply('m-3');
-	await until(() => d.shown(dm).some((x) => /re m-2/.test(x)), 'an answer to what was cut');
-	assert.deepEqual(w.counts(dm, ['m-1', 'm-2', 'm-3']), ones(3), JSON.stringify(d.shown(dm)));
+	await w.reply('m-2');
+	/* What comes while the cut turn is taken up may be answered in the same message. */
+	const answers = d.shown(dm).join('\n').match(/re m-\d/g);
+
+	assert.deepEqual(answers.sort(), ['re m-1', 're m-2', 're m-3'], JSON.stringify(d.shown(dm)));
 });
 
 test('events that come five times are answered once', { timeout: 60000 }, async (t) => {

@@ -12,7 +12,7 @@ import { SaslServer } from '../doubles/irc_sasl.mjs';
 import { ModelDouble } from '../doubles/model.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { Proc, freePort, removeDir, run, tempDir } from './lib/proc.mjs';
-import { DEADLINE_MS, Log } from './lib/wait.mjs';
+import { DEADLINE_MS, Log, stopAll } from './lib/wait.mjs';
 
 /* A person with a client. */
 class Person {
@@ -177,8 +177,7 @@ Key = sesame
 after(async () => {
 	alice?.leave();
 	c?.terminate();
-	await gw?.stop();
-	await model?.stop();
+	await stopAll(gw, model);
 	await daemon?.stop('SIGTERM');
 	removeDir(dir);
 });

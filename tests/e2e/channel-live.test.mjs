@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { Gateway } from './lib/gateway.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 const MODES = { partial: { mode: 'partial' }, progress: { mode: 'progress', progress: { label: 'At it', toolProgress: true } },
 	blocks: { block: { enabled: true, coalesce: { idleMs: 200 } } } };
@@ -33,8 +33,7 @@ before(async () => {
 });
 
 after(async () => {
-	await gw.stop();
-	await model.stop();
+	await stopAll(gw, model);
 	for (const d of Object.values(bots))
 		await d.stop();
 });

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { openclaw, openclawHome } from './lib/openclaw.mjs';
+import { stopAll } from './lib/wait.mjs';
 
 let double, gw, home, ada;
 
@@ -15,10 +16,7 @@ before(async () => {
 	/* It looks into its own configuration for the network's name. */
 	home = openclawHome(gw, 'local', { channels: { telegram: { botToken: double.token, apiRoot: double.url } } });
 });
-after(async () => {
-	await gw.stop();
-	await double.stop();
-});
+after(() => stopAll(gw, double));
 
 async function message(...args) {
 	const r = await openclaw(gw, home, ['message', ...args, '--channel', 'telegram', '--target', '42', '--json']);

@@ -11,7 +11,7 @@ import { TelegramDouble } from '../doubles/telegram.mjs';
 import { Client } from './lib/client.mjs';
 import { Obedient, callTool } from './lib/exec.mjs';
 import { Gateway } from './lib/gateway.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 let double, model, gw, c, ada, bob, room;
 
@@ -33,9 +33,7 @@ before(async () => {
 });
 after(async () => {
 	c.terminate();
-	await gw.stop();
-	await model.stop();
-	await double.stop();
+	await stopAll(gw, model, double);
 });
 
 const key = () => randomUUID();

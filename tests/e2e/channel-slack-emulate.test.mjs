@@ -11,7 +11,7 @@ import { Gateway } from './lib/gateway.mjs';
 import { MODULES, NODE_NEW } from './lib/peers.mjs';
 import { Proc, cleanEnv, freePort, removeDir, tempDir } from './lib/proc.mjs';
 import { Marks } from './lib/slack.mjs';
-import { START_MS, until } from './lib/wait.mjs';
+import { START_MS, stopAll, until } from './lib/wait.mjs';
 
 const SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
 const READS = 'channels:history, channels:read, reactions:read, users:read, files:read, files:write, reactions:write, im:write, im:history';
@@ -58,8 +58,7 @@ before(async () => {
 			mute: { ...account, botToken: 'xoxb-emulate-mute', webhookPath: '/slack/mute' } } } } } });
 });
 after(async () => {
-	await gw?.stop();
-	await model?.stop();
+	await stopAll(gw, model);
 	await proc?.stop('SIGTERM');
 	removeDir(dir);
 });

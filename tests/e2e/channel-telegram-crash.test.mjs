@@ -7,7 +7,7 @@ import { freePort } from './lib/proc.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { ModelDouble } from '../doubles/model.mjs';
 import { TelegramDouble } from '../doubles/telegram.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 const quick = { streaming: { mode: 'off' } };
 const config = { messages: { inbound: { debounceMs: 0 } } };
@@ -95,11 +95,7 @@ test('the npm test server, which we did not write, is spoken to', { timeout: 600
 	const gw = await Gateway.start({ config: { ...model.config, ...config, channels: { telegram: { botToken: '1234:abc', apiRoot: `http://127.0.0.1:${port}`,
 		dmPolicy: 'open', allowFrom: ['*'], ...quick } } } });
 
-	t.after(async () => {
-		await gw.stop();
-		await server.stop();
-		await model.stop();
-	});
+	t.after(() => stopAll(gw, server, model));
 	await client.sendMessage(client.makeMessage('hello m-npm'));
 	const updates = await client.getUpdates();
 

@@ -9,7 +9,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { Gateway } from './lib/gateway.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
 
@@ -35,11 +35,7 @@ before(async () => {
 
 beforeEach(() => { answer = echo; });
 
-after(async () => {
-	await gw.stop();
-	await model.stop();
-	await telegram.stop();
-});
+after(() => stopAll(gw, model, telegram));
 
 test('a message is answered where it came from, and shown to clients as one of a channel', async () => {
 	const c = await gw.connect();

@@ -10,7 +10,7 @@ import { SaslServer } from '../doubles/irc_sasl.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { openclaw, openclawHome } from './lib/openclaw.mjs';
 import { problems } from './lib/schema.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 let gw, c, irc;
 
@@ -21,8 +21,7 @@ before(async () => {
 });
 after(async () => {
 	c?.terminate();
-	await gw?.stop();
-	await irc?.stop();
+	await stopAll(gw, irc);
 });
 
 const ok = (r) => {

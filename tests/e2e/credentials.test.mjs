@@ -14,7 +14,7 @@ import { filesBelow, isDatabase } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { CHELA } from './lib/peers.mjs';
 import { Proc, run } from './lib/proc.mjs';
-import { until, within } from './lib/wait.mjs';
+import { stopAll, until, within } from './lib/wait.mjs';
 
 const KEY = 'agent:main:main';
 const HOUR = { headers: { 'retry-after': '3600' } };
@@ -29,10 +29,7 @@ async function setup(t, { provider = 'acme', env = {}, config = {}, more = {} } 
 		...config,
 	} });
 
-	t.after(async () => {
-		await double.stop();
-		await gw.stop();
-	});
+	t.after(() => stopAll(double, gw));
 	return { gw, double };
 }
 

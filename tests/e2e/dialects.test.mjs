@@ -12,6 +12,7 @@ import { AWS, ProviderFront } from '../doubles/provider_front.mjs';
 import { AIMOCK_KEY, Aimock } from './lib/aimock.mjs';
 import { textOf } from './lib/client.mjs';
 import { Gateway } from './lib/gateway.mjs';
+import { stopAll } from './lib/wait.mjs';
 
 const KEY = 'key-4b2f', WRONG = 'wrong-key-6fe1';
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
@@ -160,11 +161,7 @@ before(async () => {
 	await c.close();
 });
 
-after(async () => {
-	await gw?.stop();
-	await front?.stop();
-	await mock?.stop();
-});
+after(() => stopAll(gw, front, mock));
 
 /* A client and a session of its own on the dialect's model. */
 async function session(name, what, { kind = 'good', ...settings } = {}) {

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { AWS, ProviderFront } from '../doubles/provider_front.mjs';
 import { textOf } from './lib/client.mjs';
 import { Gateway } from './lib/gateway.mjs';
+import { stopAll } from './lib/wait.mjs';
 
 const MODEL = 'amazon.nova-pro-v1:0';
 const PROFILE = { accessKeyId: 'AKIDPROFILE', secretAccessKey: 'profile/secret+key', region: 'ap-south-1' };
@@ -59,8 +60,7 @@ async function withBedrock(t, key, { provider = {}, env = {}, files = {} }, body
 		} });
 		await c.close();
 	} finally {
-		await gw.stop();
-		await front.stop();
+		await stopAll(gw, front);
 	}
 }
 

@@ -15,7 +15,7 @@ import { textOf } from './lib/client.mjs';
 import { isDead } from './lib/exec.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { Pulse } from './lib/pulse.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 const SESSIONS = 200;
 const HEALTH_MS = 100;
@@ -152,8 +152,7 @@ async function setup(t) {
 		isStopped = true;
 	};
 	t.after(async () => {
-		await t.stop();
-		await model.stop();
+		await stopAll(t, model);
 		silence.stop();
 	});
 	return { gw, model };

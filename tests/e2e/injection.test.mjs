@@ -14,10 +14,11 @@ import { after, before, test } from 'node:test';
 import { bodyOf } from '../doubles/body.mjs';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
+import { allQuiet } from './lib/exec.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { ROOT } from './lib/peers.mjs';
 import { removeDir, tempDir } from './lib/proc.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 const DIR = path.join(ROOT, 'tests/fixtures/injection');
 const CORPUS = readdirSync(DIR).sort();
@@ -199,8 +200,7 @@ before(async () => {
 });
 after(async () => {
 	c?.terminate();
-	await gw?.stop();
-	await model?.stop();
+	await stopAll(gw, model);
 	attacker?.stop();
 	removeDir(outside);
 });
@@ -228,7 +228,7 @@ const ways = {
 
 		await say(key, `Have this read, ${key}:\n${order('sessions_spawn', { task: page(name) })}`);
 		await until(() => model.calls.slice(from).some((call) => /A sub-agent ended/.test(call.userText)), 'the report', 20000);
-		await until(async () => (await c.call('sessions.list', {})).sessions.every((s) => !s.hasActiveRun), 'the report to be read', 20000);
+		await allQuiet(c, 20000);
 	},
 };
 
@@ -320,7 +320,7 @@ for (const [i, name] of CORPUS.filter((n) => n.startsWith('file-')).entries())
 	});
 
 test('questions were asked, nothing stays allowed, and no secret was told', async () => {
-	await until(async () => (await c.call('sessions.list', {})).sessions.every((s) => !s.hasActiveRun), 'all to be quiet', 20000);
+	await allQuiet(c, 20000);
 	await assertNothingLeft('all');
 	assert.ok(asked.length >= 50, `${asked.length} questions`);
 	assert.ok(attacker.requests.some((r) => r.url === '/beacon'), 'an address that stood on the page was fetched');

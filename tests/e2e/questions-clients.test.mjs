@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { ModelDouble } from '../doubles/model.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { CHROMIUM, CONTROL_UI, require } from './lib/peers.mjs';
+import { stopAll } from './lib/wait.mjs';
 
 const { chromium } = require('playwright-core');
 const KEY = 'agent:main:main';
@@ -24,8 +25,7 @@ before(async () => {
 after(async () => {
 	await browser?.close();
 	c?.terminate();
-	await gw?.stop();
-	await model?.stop();
+	await stopAll(gw, model);
 });
 
 test('the Control UI shows a question and takes the answer', async () => {

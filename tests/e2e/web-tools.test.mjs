@@ -8,6 +8,7 @@ import { ModelDouble } from '../doubles/model.mjs';
 import { WebDouble } from '../doubles/web.mjs';
 import { filesBelow } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
+import { stopAll } from './lib/wait.mjs';
 
 let gw, c, model, web, turns = 0;
 
@@ -35,9 +36,7 @@ before(async () => {
 });
 after(async () => {
 	c?.terminate();
-	await gw?.stop();
-	await model?.stop();
-	await web?.stop();
+	await stopAll(gw, model, web);
 });
 
 /* One call of a tool in a session of its own: what the model is told, and what it was offered. */

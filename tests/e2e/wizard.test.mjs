@@ -11,7 +11,7 @@ import { Gateway } from './lib/gateway.mjs';
 import { CHELA } from './lib/peers.mjs';
 import { Proc } from './lib/proc.mjs';
 import { problems } from './lib/schema.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 const WRONG = 'sk-wrong-0123456789abcdef';
 const RIGHT = 'sk-right-0123456789abcdef';
@@ -25,10 +25,7 @@ async function setup(t) {
 			models: [{ id: 'm1', contextWindow: 64000, maxTokens: 4096 }] } } },
 	} });
 
-	t.after(async () => {
-		await double.stop();
-		await gw.stop();
-	});
+	t.after(() => stopAll(double, gw));
 	return { gw, double };
 }
 

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { ModelDouble } from '../../doubles/model.mjs';
 import { Gateway } from './gateway.mjs';
 import { run } from './proc.mjs';
-import { until } from './wait.mjs';
+import { stopAll, until } from './wait.mjs';
 
 const DM = ['pairing', 'allowlist', 'open', 'disabled'], GROUP = ['allowlist', 'open', 'disabled'];
 
@@ -42,8 +42,7 @@ export class AccessMatrix {
 
 	async stop() {
 		await this.c?.close();
-		await this.gw?.stop();
-		await this.model?.stop();
+		await stopAll(this.gw, this.model);
 	}
 
 	async account() {

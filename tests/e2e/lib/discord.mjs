@@ -2,6 +2,7 @@
 import { DiscordDouble, GUILD, USERS } from '../../doubles/discord.mjs';
 import { ModelDouble } from '../../doubles/model.mjs';
 import { Gateway } from './gateway.mjs';
+import { stopAll } from './wait.mjs';
 
 const marks = (text) => text.match(/\bm-[a-z0-9]+\b/g) ?? [];
 
@@ -30,13 +31,8 @@ export class DiscordWorld {
 		return w;
 	}
 
-	async stop() {
-		try {
-			await this.gw.stop();
-		} finally {
-			await this.double.stop();
-			await this.model.stop();
-		}
+	stop() {
+		return stopAll(this.gw, this.double, this.model);
 	}
 
 	/* Until the bot has logged in. */

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { ModelDouble } from '../../doubles/model.mjs';
 import { Gateway } from './gateway.mjs';
 import { textOf } from './client.mjs';
-import { Log } from './wait.mjs';
+import { Log, stopAll, until } from './wait.mjs';
 
 const MARK = 'call ';
 
@@ -71,12 +71,13 @@ export async function execGateway(t, config, options = {}) {
 	const gw = await Gateway.start({ ...options, config: { ...base, ...config,
 		agents: { ...config.agents, defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } } } });
 
-	t.after(async () => {
-		await gw.stop();
-		await model.stop();
-	});
+	t.after(() => stopAll(gw, model));
 	return { gw, model };
 }
+
+/* Until no session has a turn that runs or waits. */
+export const allQuiet = (c, ms) => until(async () => (await c.call('sessions.list', {})).sessions.every((s) => !s.hasActiveRun),
+	'all sessions to be quiet', ms);
 
 /* Gone, or a zombie that waits for whoever is init here. */
 export function isDead(pid) {

@@ -85,15 +85,19 @@ export class Gateway {
 	/* Stops it as a person would; a gateway that does not end cleanly is a failure. */
 	async stop() {
 		try {
-			if (this.proc && !this.proc.exit) {
-				const exit = await this.proc.stop('SIGTERM', 20000);
-
-				assert.deepEqual(exit, { code: 0, signal: null }, `the gateway ended badly\n${this.log()}`);
-			}
+			await this.#end();
 		} finally {
 			if (this.dir)
 				removeDir(this.dir);
 		}
+	}
+
+	async #end() {
+		if (!this.proc || this.proc.exit)
+			return;
+		const exit = await this.proc.stop('SIGTERM', 20000);
+
+		assert.deepEqual(exit, { code: 0, signal: null }, `the gateway ended badly\n${this.log()}`);
 	}
 
 	async kill() {
@@ -101,8 +105,7 @@ export class Gateway {
 	}
 
 	async restart() {
-		if (!this.proc.exit)
-			await this.proc.stop('SIGTERM', 20000);
+		await this.#end();
 		await this.launch();
 	}
 

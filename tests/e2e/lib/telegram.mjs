@@ -2,6 +2,7 @@
 import { ModelDouble } from '../../doubles/model.mjs';
 import { TelegramDouble } from '../../doubles/telegram.mjs';
 import { Gateway } from './gateway.mjs';
+import { stopAll } from './wait.mjs';
 
 const marks = (text) => text.match(/\bm-[a-z0-9]+\b/g) ?? [];
 
@@ -41,13 +42,8 @@ export class TelegramWorld {
 		return w;
 	}
 
-	async stop() {
-		try {
-			await this.gw.stop();
-		} finally {
-			await this.double.stop();
-			await this.model.stop();
-		}
+	stop() {
+		return stopAll(this.gw, this.double, this.model);
 	}
 
 	/* Says something with a mark and waits for the reply to it. */

@@ -54,6 +54,21 @@ export class Log {
 	}
 }
 
+/* Stops each in turn, also after one that ends badly: what is left would keep the process of the tests. */
+export async function stopAll(...things) {
+	const errors = [];
+
+	for (const thing of things) {
+		try {
+			await thing?.stop();
+		} catch (e) {
+			errors.push(e);
+		}
+	}
+	if (errors.length)
+		throw errors[0];
+}
+
 /* For state that sends no event (another process's memory, a file): looks again until it holds. */
 export async function until(look, what, ms = DEADLINE_MS) {
 	const end = Date.now() + ms;

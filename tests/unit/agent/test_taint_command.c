@@ -341,7 +341,7 @@ static void killed_body(struct fixture *f)
 	running_recover(f->host);
 	fx_turns(f);
 	assert_int_equal(events_of(f), 1);
-	running_drain(f->host);
+	agent_host_join(f->host);
 }
 
 static void a_killed_gateways_commands_are_told_once_and_what_they_wrote_is_marked(void **state)
@@ -371,7 +371,7 @@ static void told_body(struct fixture *f)
 		assert_int_equal(fiber_sleep(1), CH_OK);
 	fx_turns(f);
 	assert_int_equal(events_of(f), 0);
-	running_drain(f->host);
+	agent_host_join(f->host);
 }
 
 static void an_end_that_was_told_is_not_told_again(void **state)

@@ -26,7 +26,8 @@ static struct tool_grant grant;
 static struct config *config;
 static enum approval_decision reply;     /* to the next question; 0: it is left open */
 static bool reachable, is_closing;
-static int asked_count, woken_count;
+static int asked_count, woken_count, late_count;
+static void (*late_fn)(void *arg);
 static char asked_id[64], woken[2048], workspace[64];
 static struct json *last_request, *last_presentation;
 
@@ -66,6 +67,19 @@ static bool closing(void *arg)
 	return is_closing;
 }
 
+static void spawned(void *arg)
+{
+	late_fn(arg);
+	late_count--;
+}
+
+static void spawn(void *arg, const char *name, void (*fn)(void *fn_arg), void *fn_arg)
+{
+	late_fn = fn;
+	late_count++;
+	fiber_spawn(fiber_loop(), name, FIBER_DETACHED, spawned, fn_arg);
+}
+
 static ch_status wake(void *arg, const struct tool_wake *w, struct ch_err *e)
 {
 	woken_count++;
@@ -101,7 +115,7 @@ static void answering(void *arg)
 
 static void begin(void)
 {
-	host = (struct tool_host){ .config = get_config, .wake = wake, .is_closing = closing, .loop = fiber_loop() };
+	host = (struct tool_host){ .config = get_config, .wake = wake, .is_closing = closing, .spawn = spawn, .loop = fiber_loop() };
 	grant = (struct tool_grant){ .is_owner = true };
 	reachable = true;
 	is_closing = false;
@@ -327,8 +341,17 @@ static void waits_end(void *arg)
 		ASSERT_OK(approval_find(ap, asked_id, arena, &row, err));
 		assert_int_equal(row.status, is_closing ? APPROVAL_PENDING : APPROVAL_CANCELLED);
 	}
-	is_closing = false;              /* as after the next start */
+	is_closing = false;              /* as after the next start, which ends as the yes comes: it stays allowed */
 	ASSERT_OK(approval_resolve(ap, asked_id, APPROVAL_ALLOW_ONCE, &by, arena, &row, err));
+	is_closing = true;
+	while (late_count)
+		assert_int_equal(fiber_sleep(1), CH_OK);
+	ASSERT_OK(approval_find(ap, asked_id, arena, &row, err));
+	assert_int_equal(row.status, APPROVAL_ALLOWED);
+	assert_int_equal(row.claimed_at, 0);
+	assert_int_equal(woken_count, 0);
+	is_closing = false;
+	approvals_recover(ap);
 	while (!woken_count)
 		assert_int_equal(fiber_sleep(1), CH_OK);
 	assert_non_null(strstr(woken, "approval tainted [OpenClaw exec completion]"));
@@ -336,7 +359,7 @@ static void waits_end(void *arg)
 	ASSERT_OK(approval_find(ap, asked_id, arena, &row, err));
 	assert_int_equal(approval_claim(ap, asked_id, &scratch_err), CH_E_CONFLICT);
 	exec_resume(&host, &row);
-	for (int i = 0; i < 50; i++)
+	while (late_count)
 		assert_int_equal(fiber_sleep(1), CH_OK);
 	assert_int_equal(woken_count, 1);
 	end();
