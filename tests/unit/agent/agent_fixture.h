@@ -6,6 +6,7 @@
 #ifndef TEST_AGENT_FIXTURE_H
 #define TEST_AGENT_FIXTURE_H
 
+#include "../temp_dir.h"
 #include "fx_events.h"
 #include "fx_model.h"
 
@@ -138,8 +139,7 @@ static inline int fx_setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct ch_err err;
 
-	snprintf(f->base, sizeof(f->base), "/tmp/chela-agent-XXXXXX");
-	assert_non_null(mkdtemp(f->base));
+	temp_dir_make(f->base, "agent");
 	f->loop = loop_new();
 	f->arena = arena_new(0);
 	if (db_open(":memory:", DB_CREATE, &f->db, &err))
@@ -152,11 +152,6 @@ static inline int fx_setup(void **state)
 	clock_fake(1000000, 1795332738000);
 	*state = f;
 	return 0;
-}
-
-static inline int fx_remove(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	return remove(path);
 }
 
 static inline void fx_free_strings(char **at, size_t n)
@@ -185,7 +180,7 @@ static inline int fx_teardown(void **state)
 	vec_done(&f->asked);
 	vec_done(&f->prompts);
 	arena_unref(f->arena);
-	nftw(f->base, fx_remove, 16, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(f->base);
 	free(f);
 	return 0;
 }

@@ -5,13 +5,6 @@
 #ifndef CH_TESTS_EGRESS_HOST_H
 #define CH_TESTS_EGRESS_HOST_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,33 +17,14 @@
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/str.h"
-#include "fake_network.h"
+#include "../temp_dir.h"
+#include "host_world.h"
 
 #define ONE "{channels:{telegram:{botToken:'1:a'}}}"
 #define WITH_IRC "{channels:{telegram:{botToken:'1:a'},irc:{host:'irc.example.org',nick:'bot'}}}"
 
-static struct loop *loop;
-static struct db *db;
-static struct config *config;
-static struct chan_host *host;
-static struct ch_err err;
-static char dir[32];
-static void (*body)(void);
+static char dir[TEMP_DIR_MAX];
 static struct { char text[600]; char session[64]; int count; } notice;
-
-static inline struct config *config_now(void *arg)
-{
-	return config;
-}
-
-static inline void set_config(const char *text)
-{
-	config_unref(config);
-	if (config_parse(text, strlen(text), NULL, &config, &err))
-		fail_msg("%s", err.text);
-	if (host)
-		chan_host_config_changed(host);
-}
 
 static inline void on_notice(void *arg, const char *session_key, const char *text)
 {
@@ -79,56 +53,26 @@ static inline void answerer(void *arg, const char *session_key, const char *run_
 
 static inline void new_host(void)
 {
-	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = dir, .config = config_now,
-						       .networks = fake_networks });
+	new_world_host(dir, fake_networks);
 	chan_host_set_up(host, &(struct chan_up){ .notice = on_notice, .workspace = workspace, .identity = identity,
 						   .answerer = answerer });
 }
 
 static inline int set_up(void **state)
 {
-	fake_reset();
 	memset(&notice, 0, sizeof(notice));
-	memset(&err, 0, sizeof(err));
-	config = NULL;
-	host = NULL;
-	snprintf(dir, sizeof(dir), "/tmp/chela-egress-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	loop = loop_new();
-	assert_int_equal(db_open(":memory:", DB_CREATE, &db, &err), CH_OK);
-	clock_fake(1000000, 1795332738000);
+	temp_dir_make(dir, "egress");
+	world_open();
 	set_config("{}");
 	new_host();
 	return 0;
 }
 
-static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	return remove(path);
-}
-
 static inline int tear_down(void **state)
 {
-	chan_host_free(host);
-	config_unref(config);
-	db_close(db);
-	loop_free(loop);
-	clock_real();
-	fake_reset();
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	world_close();
+	temp_dir_remove(dir);
 	return 0;
-}
-
-static inline void turns(void)
-{
-	for (int i = 0; i < 30; i++)
-		assert_int_equal(fiber_yield(), CH_OK);
-}
-
-static inline void pass(int64_t ms)
-{
-	clock_fake(now_mono_ms() + ms, now_wall_ms() + ms);
-	turns();
 }
 
 /* Time goes on while the host waits for what is being sent. */
@@ -155,12 +99,6 @@ static inline void drain(void)
 	assert_int_equal(fiber_join(ticker, fiber_deadline(60000)), CH_OK);
 }
 
-static inline void start(void)
-{
-	assert_int_equal(chan_host_start(host, &err), CH_OK);
-	turns();
-}
-
 /* The gateway goes, whatever is at the network then, and comes again on the same database. */
 static inline void restart(void)
 {
@@ -180,9 +118,7 @@ static inline void body_fiber(void *arg)
 static inline void in_host(const char *text, void (*fn)(void))
 {
 	set_config(text);
-	body = fn;
-	fiber_spawn(loop, "test", FIBER_DETACHED, body_fiber, NULL);
-	loop_run(loop);
+	in_world(body_fiber, fn);
 }
 
 static inline struct chan_egress *out(void)

@@ -1,55 +1,31 @@
 /*
  * channels/target, action: words for a place, and what the parameters of an action mean.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "channels/action.h"
 #include "core/fiber.h"
 #include "core/str.h"
-#include "fake_network.h"
+#include "host_world.h"
 
 #define ONE "{channels:{telegram:{botToken:'1:a',defaultTo:'77'}}}"
 #define TWO "{channels:{telegram:{accounts:{work:{botToken:'1:a'},home:{botToken:'2:b'}}},irc:{host:'irc.example.org',nick:'bot'}}}"
 
-static struct loop *loop;
-static struct db *db;
-static struct config *config;
-static struct chan_host *host;
 static struct arena *arena;
-static struct ch_err err;
-static void (*body)(void);
-
-static struct config *config_now(void *arg)
-{
-	return config;
-}
 
 static int set_up(void **state)
 {
-	fake_reset();
-	config = NULL;
 	arena = arena_new(0);
-	loop = loop_new();
-	assert_int_equal(db_open(":memory:", DB_CREATE, &db, &err), CH_OK);
-	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = "/nowhere", .config = config_now,
-						       .networks = fake_networks });
+	world_open();
+	set_config("{}");
+	new_world_host("/nowhere", fake_networks);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	chan_host_free(host);
-	config_unref(config);
-	db_close(db);
-	loop_free(loop);
+	world_close();
 	arena_unref(arena);
-	fake_reset();
 	return 0;
 }
 
@@ -63,10 +39,8 @@ static void body_fiber(void *arg)
 
 static void in_host(const char *text, void (*fn)(void))
 {
-	assert_int_equal(config_parse(text, strlen(text), NULL, &config, &err), CH_OK);
-	body = fn;
-	fiber_spawn(loop, "test", FIBER_DETACHED, body_fiber, NULL);
-	loop_run(loop);
+	set_config(text);
+	in_world(body_fiber, fn);
 }
 
 /* "telegram/work -5#4", or the error. */

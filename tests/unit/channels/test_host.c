@@ -1,12 +1,6 @@
 /*
  * channels/host, supervise: which accounts run, how a run's end is taken, what a change of keys does.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
@@ -14,72 +8,23 @@
 #include "core/clock.h"
 #include "core/fiber.h"
 #include "core/str.h"
-#include "fake_network.h"
+#include "host_world.h"
 
 #define TOKEN "{channels:{telegram:{botToken:'1:a'}}}"
 #define TWO "{channels:{telegram:{accounts:{work:{botToken:'1:a'},home:{botToken:'2:b'}}}}}"
 
-static struct loop *loop;
-static struct db *db;
-static struct config *config;
-static struct chan_host *host;
-static struct ch_err err;
-static void (*body)(void);
-
-static struct config *config_now(void *arg)
-{
-	return config;
-}
-
-static void set_config(const char *text)
-{
-	config_unref(config);
-	if (config_parse(text, strlen(text), NULL, &config, &err))
-		fail_msg("%s", err.text);
-	if (host)
-		chan_host_config_changed(host);
-}
-
-static void new_host(void)
-{
-	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = "/nowhere", .config = config_now,
-						       .networks = fake_networks });
-}
-
 static int set_up(void **state)
 {
-	fake_reset();
-	config = NULL;
-	host = NULL;
-	loop = loop_new();
-	assert_int_equal(db_open(":memory:", DB_CREATE, &db, &err), CH_OK);
-	clock_fake(1000000, 1795332738000);
+	world_open();
 	set_config("{}");
-	new_host();
+	new_world_host("/nowhere", fake_networks);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	chan_host_free(host);
-	config_unref(config);
-	db_close(db);
-	loop_free(loop);
-	clock_real();
-	fake_reset();
+	world_close();
 	return 0;
-}
-
-static void turns(void)
-{
-	for (int i = 0; i < 20; i++)
-		assert_int_equal(fiber_yield(), CH_OK);
-}
-
-static void pass(int64_t ms)
-{
-	clock_fake(now_mono_ms() + ms, now_wall_ms() + ms);
-	turns();
 }
 
 static void body_fiber(void *arg)
@@ -92,15 +37,7 @@ static void body_fiber(void *arg)
 static void in_host(const char *text, void (*fn)(void))
 {
 	set_config(text);
-	body = fn;
-	fiber_spawn(loop, "test", FIBER_DETACHED, body_fiber, NULL);
-	loop_run(loop);
-}
-
-static void start(void)
-{
-	assert_int_equal(chan_host_start(host, &err), CH_OK);
-	turns();
+	in_world(body_fiber, fn);
 }
 
 static struct chan_acct *acct_of(const char *id)
@@ -231,7 +168,7 @@ static void stop_body(void)
 	assert_true(status_of("work").is_stopped_by_person);
 	chan_host_drain(host, fiber_deadline(1000));
 	chan_host_free(host);
-	new_host();
+	new_world_host("/nowhere", fake_networks);
 	start();                                 /* it is remembered */
 	assert_state("work", CHAN_STOPPED);
 	assert_string_equal(status_of("home").self_name, "Fake Bot");

@@ -2,12 +2,6 @@
  * channels/ingress: what comes in becomes one input of a session, and what became of that is answered once, whatever fails between.
  * The agents are a script here: submit() records the turn, run_end() says what the test wants.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "channels/egress.h"
@@ -18,19 +12,13 @@
 #include "core/fiber.h"
 #include "core/mem.h"
 #include "core/str.h"
-#include "fake_network.h"
+#include "host_world.h"
 
 #define OPEN "{channels:{telegram:{botToken:'1:a',dmPolicy:'allowlist',allowFrom:['42'],groupPolicy:'open'," \
 	     "groups:{'*':{requireMention:true}},streaming:{mode:'off'},ackReaction:''}},messages:{ackReactionScope:'off'," \
 	     "inbound:{debounceMs:300}},agents:{defaults:{typingMode:'never'}}}"
 
-static struct loop *loop;
-static struct db *db;
-static struct config *config;
-static struct chan_host *host;
 static struct arena *a;
-static struct ch_err err;
-static void (*body)(void);
 
 /* -- the agents -- */
 
@@ -114,15 +102,9 @@ static void fence(void *arg, struct buf *out, const char *source, const char *te
 
 /* -- life -- */
 
-static struct config *config_now(void *arg)
-{
-	return config;
-}
-
 static void new_host(void)
 {
-	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = "/nowhere", .config = config_now,
-						       .networks = fake_networks });
+	new_world_host("/nowhere", fake_networks);
 	chan_host_set_up(host, &(struct chan_up){ .submit = submit, .run_end = run_end, .resume = resume, .notice = notice,
 						  .follows_channel = follows_channel,
 						  .fence = fence });
@@ -130,49 +112,21 @@ static void new_host(void)
 
 static int set_up(void **state)
 {
-	fake_reset();
 	taken = notices = resumed = 0;
 	submit_fails = CH_OK;
 	memset(ends, 0, sizeof(ends));
 	a = arena_new(0);
-	loop = loop_new();
-	assert_int_equal(db_open(":memory:", DB_CREATE, &db, &err), CH_OK);
-	clock_fake(1000000, 1795332738000);
-	if (config_parse(OPEN, strlen(OPEN), NULL, &config, &err))
-		fail_msg("%s", err.text);
+	world_open();
+	set_config(OPEN);
 	new_host();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	chan_host_free(host);
-	config_unref(config);
-	db_close(db);
-	loop_free(loop);
+	world_close();
 	arena_unref(a);
-	clock_real();
-	fake_reset();
 	return 0;
-}
-
-static void turns(void)
-{
-	for (int i = 0; i < 40; i++)
-		assert_int_equal(fiber_yield(), CH_OK);
-}
-
-static void pass(int64_t ms)
-{
-	clock_fake(now_mono_ms() + ms, now_wall_ms() + ms);
-	turns();
-}
-
-static void start(void)
-{
-	if (chan_host_start(host, &err))
-		fail_msg("%s", err.text);
-	turns();
 }
 
 /* As after a kill: what is only in memory is gone. */
@@ -193,9 +147,7 @@ static void body_fiber(void *arg)
 
 static void in_host(void (*fn)(void))
 {
-	body = fn;
-	fiber_spawn(loop, "test", FIBER_DETACHED, body_fiber, NULL);
-	loop_run(loop);
+	in_world(body_fiber, fn);
 }
 
 static void hear(const struct chan_in *in, size_t count)

@@ -1,12 +1,6 @@
 /*
  * channels/live: what is seen of a turn while it runs, and that the reply comes right after it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "channels/egress_priv.h"
@@ -16,37 +10,22 @@
 #include "core/fiber.h"
 #include "core/mem.h"
 #include "core/str.h"
-#include "fake_network.h"
+#include "host_world.h"
 
-static struct loop *loop;
-static struct db *db;
-static struct config *config;
-static struct chan_host *host;
 static struct arena *mem;
-static struct ch_err err;
-static void (*body)(void);
 static bool has_ended;
 
 /* The fake network, with Telegram's markup. */
 static struct chan_ops telegram;
 static const struct chan_ops *const networks[] = { &fake_plain, &telegram, NULL };
 
-static struct config *config_now(void *arg)
-{
-	return config;
-}
-
 static int set_up(void **state)
 {
-	fake_reset();
 	telegram = fake_full;
 	telegram.flavour = CHAN_TELEGRAM_HTML;
-	config = NULL;
 	has_ended = false;
-	loop = loop_new();
 	mem = arena_new(0);
-	assert_int_equal(db_open(":memory:", DB_CREATE, &db, &err), CH_OK);
-	clock_fake(1000000, 1795332738000);
+	world_open();
 	return 0;
 }
 
@@ -54,23 +33,12 @@ static int tear_down(void **state)
 {
 	if (!has_ended)
 		return 0;                /* a failure left the fibers where they were */
-	chan_host_free(host);
-	config_unref(config);
-	db_close(db);
-	loop_free(loop);
+	world_close();
 	arena_unref(mem);
-	clock_real();
-	fake_reset();
 	return 0;
 }
 
-static void turns(void)
-{
-	for (int i = 0; i < 30; i++)
-		assert_int_equal(fiber_yield(), CH_OK);
-}
-
-static void pass(int64_t ms)
+static void pass_alive(int64_t ms)
 {
 	for (; ms > 0; ms -= 100) {
 		clock_fake(now_mono_ms() + CH_MIN(ms, 100), now_wall_ms() + CH_MIN(ms, 100));
@@ -94,13 +62,9 @@ static void in_host(const char *keys, const char *rest, void (*fn)(void))
 {
 	CH_AUTO_STR char *text = ch_asprintf("{channels:{telegram:{botToken:'1:a',%s},irc:{host:'h',nick:'n'}},%s}", keys, rest);
 
-	if (config_parse(text, strlen(text), NULL, &config, &err))
-		fail_msg("%s", err.text);
-	host = chan_host_new(&(struct chan_host_opts){ .loop = loop, .db = db, .state_dir = "/nowhere", .config = config_now,
-						       .networks = networks });
-	body = fn;
-	fiber_spawn(loop, "test", FIBER_DETACHED, body_fiber, NULL);
-	loop_run(loop);
+	set_config(text);
+	new_world_host("/nowhere", networks);
+	in_world(body_fiber, fn);
 }
 
 static struct live_turn turn_of(enum chan_peer_kind kind, bool was_mentioned)
@@ -148,14 +112,14 @@ static void typing_body(void)
 	begin(CHAN_DIRECT, false);
 	assert_int_equal(fake_count(FAKE_TYPING), 1);
 	assert_true(fake_at(FAKE_TYPING, 0)->is_on);
-	pass(5900);
+	pass_alive(5900);
 	assert_int_equal(fake_count(FAKE_TYPING), 1);
-	pass(200);
+	pass_alive(200);
 	assert_int_equal(fake_count(FAKE_TYPING), 2);
 	end(false);
 	assert_int_equal(fake_count(FAKE_TYPING), 3);
 	assert_false(fake_at(FAKE_TYPING, 2)->is_on);
-	pass(20000);
+	pass_alive(20000);
 	assert_int_equal(fake_count(FAKE_TYPING), 3);
 }
 
@@ -167,7 +131,7 @@ static void test_typing_is_renewed_until_the_end(void **state)
 static void typing_forever_body(void)
 {
 	begin(CHAN_DIRECT, false);
-	pass(LIVE_TYPING_MAX_MS + 60000);
+	pass_alive(LIVE_TYPING_MAX_MS + 60000);
 	assert_int_equal(fake_count(FAKE_TYPING), LIVE_TYPING_MAX_MS / 6000);
 	end(false);
 }
@@ -180,7 +144,7 @@ static void test_typing_does_not_outlast_its_limit(void **state)
 static void typing_room_body(void)
 {
 	begin(CHAN_GROUP, false);
-	pass(1000);
+	pass_alive(1000);
 	assert_int_equal(fake_count(FAKE_TYPING), 0);
 	text("NO_RE");
 	assert_int_equal(fake_count(FAKE_TYPING), 0);
@@ -201,7 +165,7 @@ static void typing_fails_body(void)
 {
 	fake_answer_to(FAKE_TYPING, (struct fake_answer){ CHAN_REFUSED, .text = "no" });
 	begin(CHAN_DIRECT, false);
-	pass(30000);
+	pass_alive(30000);
 	assert_int_equal(fake_count(FAKE_TYPING), 1);
 	end(false);
 	assert_int_equal(fake_count(FAKE_TYPING), 1);
@@ -215,7 +179,7 @@ static void test_typing_that_fails_is_off_for_the_turn(void **state)
 static void typing_never_body(void)
 {
 	begin(CHAN_DIRECT, false);
-	pass(7000);
+	pass_alive(7000);
 	end(false);
 	assert_int_equal(fake_count(FAKE_TYPING), 0);
 }
@@ -239,7 +203,7 @@ static void ack_body(void)
 	assert_string_equal(fake_at(FAKE_REACT, 0)->emoji, "👀");
 	assert_string_equal(fake_at(FAKE_REACT, 0)->message_id, "42");
 	end(false);
-	pass(5000);
+	pass_alive(5000);
 	assert_int_equal(fake_count(FAKE_REACT), 1);
 }
 
@@ -254,7 +218,7 @@ static void ack_all_body(void)
 	assert_int_equal(fake_count(FAKE_REACT), 1);
 	assert_string_equal(fake_at(FAKE_REACT, 0)->emoji, "🔥");
 	end(false);
-	pass(100);
+	pass_alive(100);
 	assert_int_equal(fake_count(FAKE_REACT), 2);
 	assert_true(fake_at(FAKE_REACT, 1)->is_removed);
 	assert_string_equal(fake_at(FAKE_REACT, 1)->emoji, "🔥");
@@ -270,7 +234,7 @@ static void ack_none_body(void)
 {
 	begin(CHAN_GROUP, true);
 	end(true);
-	pass(5000);
+	pass_alive(5000);
 	assert_int_equal(fake_count(FAKE_REACT), 0);
 }
 
@@ -293,22 +257,22 @@ static void status_body(void)
 	begin(CHAN_GROUP, true);
 	assert_string_equal(shown(), "👀");
 	live_phase(live(), "r", "thinking");
-	pass(500);
+	pass_alive(500);
 	assert_string_equal(shown(), "👀");
 	live_tool(live(), "r", "read", "a.c", false, false);
-	pass(1000);
+	pass_alive(1000);
 	assert_string_equal(shown(), "👨‍💻");
 	assert_int_equal(fake_count(FAKE_REACT), 3);
-	pass(10000);
+	pass_alive(10000);
 	assert_string_equal(shown(), "🥱");
-	pass(20000);
+	pass_alive(20000);
 	assert_string_equal(shown(), "😨");
 	live_phase(live(), "r", "compacting");
-	pass(1000);
+	pass_alive(1000);
 	assert_string_equal(shown(), "✍");
 	end(true);
 	assert_string_equal(shown(), "😱");
-	pass(2600);
+	pass_alive(2600);
 	assert_string_equal(shown(), "👀");
 }
 
@@ -325,25 +289,25 @@ static void partial_body(void)
 
 	begin(CHAN_DIRECT, false);
 	text("Short");
-	pass(1000);
+	pass_alive(1000);
 	assert_int_equal(fake_count(FAKE_SEND), 0);
 	text("Short text that is long enough **now");
 	assert_int_equal(fake_count(FAKE_SEND), 1);
 	assert_string_equal(fake_at(FAKE_SEND, 0)->text, "Short text that is long enough **now");
 	text("Short text that is long enough **now** and");
 	text("Short text that is long enough **now** and more [[reply_to_curr");
-	pass(900);
+	pass_alive(900);
 	assert_int_equal(fake_count(FAKE_EDIT), 0);
-	pass(200);
+	pass_alive(200);
 	assert_int_equal(fake_count(FAKE_EDIT), 1);
 	assert_string_equal(fake_at(FAKE_EDIT, 0)->message_id, "m1");
 	assert_string_equal(fake_at(FAKE_EDIT, 0)->text, "Short text that is long enough <b>now</b> and more");
-	pass(5000);
+	pass_alive(5000);
 	assert_int_equal(fake_count(FAKE_EDIT), 1);
 	e = end(false);
 	assert_string_equal(e.draft_id, "m1");
 	assert_int_equal(e.sent_bytes, 0);
-	pass(2000);
+	pass_alive(2000);
 	assert_int_equal(fake_count(FAKE_REMOVE), 0);
 }
 
@@ -358,7 +322,7 @@ static void partial_busy_body(void)
 
 	begin(CHAN_DIRECT, false);
 	text("Long enough to be shown as a preview.");
-	pass(1100);
+	pass_alive(1100);
 	fake_answer_to(FAKE_EDIT, (struct fake_answer){ CHAN_SENT, .hangs = true });
 	text("Long enough to be shown as a preview. More.");
 	assert_int_equal(fake_hanging(), 1);
@@ -382,10 +346,10 @@ static void partial_fails_body(void)
 	fake_answer_to(FAKE_EDIT, (struct fake_answer){ CHAN_REFUSED, .text = "gone" });
 	begin(CHAN_DIRECT, false);
 	text("Long enough to be shown as a preview.");
-	pass(1100);
+	pass_alive(1100);
 	text("Long enough to be shown as a preview. More.");
 	text("Long enough to be shown as a preview. More. And more.");
-	pass(5000);
+	pass_alive(5000);
 	assert_int_equal(fake_count(FAKE_EDIT), 1);
 	e = end(false);
 	assert_null(e.draft_id);
@@ -425,17 +389,17 @@ static void growing_body(void)
 
 	begin_in_thread();
 	live_tool(live(), "r", "exec", "ls", false, false);
-	pass(2000);
+	pass_alive(2000);
 	text("A text that is **long** enough to be seen");
 	assert_null(grew(0, "A text that is **long** enough to be ", false)->message_id);
-	pass(1100);
+	pass_alive(1100);
 	text("A text that is **long** enough to be seen by all");
 	assert_string_equal(grew(1, "seen by ", false)->message_id, "m1");
-	pass(5000);
+	pass_alive(5000);
 	e = end(false);
 	assert_string_equal(grew(2, "all", true)->plain, "A text that is <b>long</b> enough to be seen by all");
 	assert_string_equal(e.draft_id, "m1");
-	pass(2000);
+	pass_alive(2000);
 	assert_int_equal(fake_count(FAKE_EDIT) + fake_count(FAKE_SEND) + fake_count(FAKE_REMOVE), 0);
 }
 
@@ -463,11 +427,11 @@ static void grown_otherwise_body(void)
 	begin_in_thread();
 	text("Let me look that up for you first.");
 	grew(0, "Let me look that up for you ", false);
-	pass(1100);
+	pass_alive(1100);
 	text("The answer is another text, and as long.");
 	assert_string_equal(fake_at(FAKE_EDIT, 0)->message_id, "m1");
 	assert_string_equal(fake_at(FAKE_EDIT, 0)->text, "The answer is another text, and as long.");
-	pass(1100);
+	pass_alive(1100);
 	text("The answer is another text, and as long. More.");
 	assert_int_equal(fake_count(FAKE_EDIT), 2);
 	assert_string_equal(end(false).draft_id, "m1");
@@ -485,7 +449,7 @@ static void growth_fails_body(void)
 	fake_answer_to(FAKE_STREAM, (struct fake_answer){ CHAN_UNSURE, .text = "no answer" });
 	begin_in_thread();
 	text("Long enough to be shown as a preview.");
-	pass(1100);
+	pass_alive(1100);
 	text("Long enough to be shown as a preview. More of it.");
 	assert_int_equal(fake_count(FAKE_STREAM), 2);
 	assert_string_equal(fake_at(FAKE_EDIT, 0)->text, "Long enough to be shown as a preview. More of it.");
@@ -517,7 +481,7 @@ static void busy_body(void)
 	begin(CHAN_DIRECT, false);
 	assert_string_equal(fake_at(FAKE_REACT, 0)->emoji, "hourglass");
 	assert_false(fake_at(FAKE_REACT, 0)->is_removed);
-	pass(20000);
+	pass_alive(20000);
 	assert_int_equal(fake_count(FAKE_REACT), 1);
 	end(false);
 	turns();
@@ -536,7 +500,7 @@ static void slow_peer_body(void)
 
 	begin(CHAN_DIRECT, false);
 	assert_int_equal(fake_count(FAKE_REACT), counted);
-	pass(2000);
+	pass_alive(2000);
 	end(false);
 }
 
@@ -561,16 +525,16 @@ static void asked_to_wait_body(void)
 {
 	begin(CHAN_DIRECT, false);
 	text("Long enough to be shown as a preview.");
-	pass(1100);
+	pass_alive(1100);
 	fake_answer_to(FAKE_EDIT, (struct fake_answer){ CHAN_NOT_SENT, .retry_after_ms = 5000 });
 	text("Long enough to be shown as a preview. More.");
 	assert_int_equal(fake_count(FAKE_EDIT), 1);
 	assert_int_equal(pace_paused_ms(egress_pace(chan_host_egress(host)), "telegram", "default", NULL) > 0,
 			 !telegram.limits.peer_counts_posts);
-	pass(4000);
+	pass_alive(4000);
 	text("Long enough to be shown as a preview. More. And more.");
 	assert_int_equal(fake_count(FAKE_EDIT), 1);
-	pass(2000);
+	pass_alive(2000);
 	assert_int_equal(fake_count(FAKE_EDIT), 2);
 	end(false);
 }
@@ -608,7 +572,7 @@ static void silent_body(void)
 {
 	begin(CHAN_DIRECT, false);
 	text("NO_REPLY");
-	pass(5000);
+	pass_alive(5000);
 	assert_int_equal(fake_count(FAKE_SEND), 0);
 	end(false);
 }
@@ -624,18 +588,18 @@ static void progress_body(void)
 
 	begin(CHAN_DIRECT, false);
 	text("Only text, and much of it, for a while.");
-	pass(5000);
+	pass_alive(5000);
 	assert_int_equal(fake_count(FAKE_SEND), 0);
 	live_tool(live(), "r", "web_search", "cats & <dogs>", false, false);
 	live_tool(live(), "r", "exec", "rm -rf secret", false, false);
-	pass(1400);
+	pass_alive(1400);
 	assert_int_equal(fake_count(FAKE_SEND), 0);
-	pass(200);
+	pass_alive(200);
 	assert_int_equal(fake_count(FAKE_SEND), 1);
 	assert_string_equal(fake_at(FAKE_SEND, 0)->text, "At it\n🛠️ web_search: cats &amp; &lt;dogs&gt;\n🛠️ exec");
 	assert_true(fake_at(FAKE_SEND, 0)->is_silent);
 	live_tool(live(), "r", "exec", "x", true, true);
-	pass(1100);
+	pass_alive(1100);
 	assert_int_equal(fake_count(FAKE_EDIT), 1);
 	assert_string_equal(fake_at(FAKE_EDIT, 0)->plain, "🛠️ web_search: cats & <dogs>\n🛠️ exec\n⚠️ exec");
 	e = end(false);
@@ -652,9 +616,9 @@ static void quick_body(void)
 {
 	begin(CHAN_DIRECT, false);
 	live_tool(live(), "r", "read", NULL, false, false);
-	pass(1000);
+	pass_alive(1000);
 	end(false);
-	pass(3000);
+	pass_alive(3000);
 	assert_int_equal(fake_count(FAKE_SEND), 0);
 }
 
@@ -729,7 +693,7 @@ static void taken_body(void)
 	assert_int_equal(noted(), 0);
 	begin(CHAN_DIRECT, false);
 	text("Long enough to be shown as a preview.");
-	pass(1100);
+	pass_alive(1100);
 	assert_int_equal(noted(), 1);
 	end(true);
 	assert_int_equal(fake_count(FAKE_REMOVE), 1);
@@ -750,13 +714,13 @@ static void blocks_body(void)
 
 	begin(CHAN_DIRECT, false);
 	text("First paragraph of the reply.\n\nSecond par");
-	pass(900);
+	pass_alive(900);
 	assert_int_equal(fake_count(FAKE_SEND), 0);
-	pass(200);
+	pass_alive(200);
 	assert_int_equal(fake_count(FAKE_SEND), 1);
 	assert_string_equal(fake_at(FAKE_SEND, 0)->text, "First paragraph of the reply.");
 	text("First paragraph of the reply.\n\nSecond paragraph, which is here too.\n\nThird and");
-	pass(1100);
+	pass_alive(1100);
 	assert_int_equal(fake_count(FAKE_SEND), 2);
 	assert_string_equal(fake_at(FAKE_SEND, 1)->text, "Second paragraph, which is here too.");
 	text(whole);
@@ -777,7 +741,7 @@ static void kept_body(void)
 
 	begin(CHAN_DIRECT, false);
 	text("First paragraph of the reply.\n\nSecond");
-	pass(1200);
+	pass_alive(1200);
 	assert_int_equal(fake_count(FAKE_SEND), 1);
 	live_end(later, "r", false, mem, &e);
 	assert_null(e.text);
@@ -806,10 +770,10 @@ static void fence_body(void)
 
 	begin(CHAN_DIRECT, false);
 	text("```\nline one of code\n\nline two of code\n\nline three of code\nMEDIA:/a\n");
-	pass(3000);
+	pass_alive(3000);
 	assert_int_equal(fake_count(FAKE_SEND), 0);
 	text("```\nline one of code\n\nline two of code\n\nline three of code\nMEDIA:/a\n```\nMEDIA:/b.png\nmore text here\n\nand here\n\n");
-	pass(3000);
+	pass_alive(3000);
 	e = end(false);
 	assert_true(e.sent_bytes <= strlen("```\nline one of code\n\nline two of code\n\nline three of code\nMEDIA:/a\n```\n"));
 }
@@ -828,7 +792,7 @@ static void nothing_body(void)
 	live_begin(live(), &t);
 	text("Text that could be shown if it were possible.");
 	live_tool(live(), "r", "read", NULL, false, false);
-	pass(5000);
+	pass_alive(5000);
 	e = end(false);
 	assert_null(e.draft_id);
 	assert_int_equal(fake_count(FAKE_SEND) + fake_count(FAKE_REACT) + fake_count(FAKE_TYPING), 0);

@@ -4,7 +4,6 @@
 #ifndef CH_TESTS_CONFIG_SCRATCH_H
 #define CH_TESTS_CONFIG_SCRATCH_H
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "core/file.h"
 #include "core/mem.h"
+#include "../temp_dir.h"
 
 struct scratch {
 	char dir[64];
@@ -20,21 +20,12 @@ struct scratch {
 
 static inline void scratch_init(struct scratch *s)
 {
-	snprintf(s->dir, sizeof(s->dir), "/tmp/chela-test-XXXXXX");
-	CH_BUG_ON(!mkdtemp(s->dir));
-}
-
-static inline int scratch_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
+	temp_dir_make(s->dir, "test");
 }
 
 static inline void scratch_done(struct scratch *s)
 {
-	CH_BUG_ON(nftw(s->dir, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS));
+	temp_dir_remove(s->dir);
 }
 
 static inline const char *scratch_path(struct scratch *s, const char *name)

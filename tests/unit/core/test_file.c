@@ -12,20 +12,19 @@
 #include "core/file.h"
 #include "core/mem.h"
 #include "core/str.h"
+#include "../temp_dir.h"
 
 static char dir[64];
 
 static int make_dir(void **state)
 {
-	snprintf(dir, sizeof(dir), "/tmp/chela-file-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	temp_dir_make(dir, "file");
+	return 0;
 }
 
 static int remove_dir(void **state)
 {
-	CH_AUTO_STR char *cmd = ch_asprintf("%s/a", dir);
-
-	unlink(cmd);
+	temp_dir_remove(dir);
 	return 0;
 }
 

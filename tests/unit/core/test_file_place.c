@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "../temp_dir.h"
 
-static char root[] = "/tmp/chela-place-XXXXXX", path[256];
+static char root[TEMP_DIR_MAX], path[256];
 
 static const char *in_root(const char *rel)
 {
@@ -52,15 +53,16 @@ static void test_threat_path_traversal_inbound_files_stay_below(void **state)
 	assert_int_equal(file_write_beneath("/tmp/chela-place-nowhere", "a", "x", 1, &err), CH_E_IO);
 }
 
-static int clean_up(void **state)
+static int set_up(void **state)
 {
-	static const char *const files[] = { "media/inbound/1-1.png", "link", "file" }, *const folders[] = { "media/inbound", "media", "a" };
+	temp_dir_make(root, "place");
+	return 0;
+}
 
-	for (size_t i = 0; i < 3; i++)
-		unlink(in_root(files[i]));
-	for (size_t i = 0; i < 3; i++)
-		rmdir(in_root(folders[i]));
-	return rmdir(root);
+static int tear_down(void **state)
+{
+	temp_dir_remove(root);
+	return 0;
 }
 
 int main(void)
@@ -70,7 +72,5 @@ int main(void)
 		cmocka_unit_test(test_threat_path_traversal_inbound_files_stay_below),
 	};
 
-	if (!mkdtemp(root))
-		return 1;
-	return cmocka_run_group_tests(tests, NULL, clean_up);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -22,6 +22,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
+#include "../temp_dir.h"
 
 static char dir[64];
 static char path[80];
@@ -32,8 +33,7 @@ static int setup(void **state)
 	char console[80];
 	int fd;
 
-	snprintf(dir, sizeof(dir), "/tmp/chela-log-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	temp_dir_make(dir, "log");
 	snprintf(path, sizeof(path), "%s/gateway.log", dir);
 	snprintf(console, sizeof(console), "%s/console", dir);
 	saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);

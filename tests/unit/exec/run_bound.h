@@ -8,7 +8,6 @@
 #define RUN_BOUND_H
 
 #include <errno.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "core/str.h"
 #include "exec/bind.h"
 #include "exec/runner.h"
+#include "../temp_dir.h"
 
 struct bench {
 	struct arena *a;
@@ -42,9 +42,10 @@ static inline void put_stub(struct bench *b, const char *dir, const char *name)
 
 static inline void bench_init(struct bench *b)
 {
-	char *dir = arena_strdup(b->a = arena_new(0), "/tmp/chela-test-XXXXXX");
+	char dir[TEMP_DIR_MAX];
 
-	assert_non_null(mkdtemp(dir));
+	temp_dir_make(dir, "bound");
+	b->a = arena_new(0);
 	b->root = realpath(dir, NULL);
 	b->bin = arena_printf(b->a, "%s/bin", b->root);
 	b->work = arena_printf(b->a, "%s/work", b->root);
@@ -57,17 +58,9 @@ static inline void bench_init(struct bench *b)
 		put_stub(b, b->bin, arena_printf(b->a, "%c", *name));
 }
 
-static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static inline void bench_done(struct bench *b)
 {
-	nftw(b->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(b->root);
 	free(b->root);
 	arena_unref(b->a);
 }

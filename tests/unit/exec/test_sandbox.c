@@ -32,6 +32,7 @@
 #include "core/proc.h"
 #include "core/str.h"
 #include "exec/sandbox.h"
+#include "../temp_dir.h"
 
 #define SOON_MS 30000
 
@@ -57,8 +58,7 @@ static char *in_base(const char *name)
 
 static int make_host(void **state)
 {
-	snprintf(host.base, sizeof(host.base), "/tmp/chela-sbx-XXXXXX");
-	assert_non_null(mkdtemp(host.base));
+	temp_dir_make(host.base, "sandbox");
 	snprintf(host.workspace, sizeof(host.workspace), "%s/state/workspace", host.base);
 	snprintf(host.state, sizeof(host.state), "%s/state", host.base);
 	snprintf(host.other, sizeof(host.other), "%s/state/workspace-other", host.base);
@@ -75,13 +75,8 @@ static int make_host(void **state)
 
 static int remove_host(void **state)
 {
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execl("/bin/rm", "rm", "-rf", host.base, NULL);
-		_exit(127);
-	}
-	return waitpid(pid, NULL, 0) == pid ? 0 : -1;
+	temp_dir_remove(host.base);
+	return 0;
 }
 
 /* -- running -- */

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <ftw.h>
 
 #include <cmocka.h>
 
@@ -19,6 +18,7 @@
 #include "core/str.h"
 #include "gateway/gw.h"
 #include "http_api/routes.h"
+#include "../temp_dir.h"
 
 #define STEP_MS 5000
 #define DAY_MS 86400000
@@ -196,19 +196,13 @@ static int64_t ledger_rows(void)
 	return db_int(s, 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static void test_a_day_without_anybody(void **state)
 {
 	int64_t mono = now_mono_ms(), wall = now_wall_ms();
 	uv_tcp_t free_port;
 	uint16_t model, port;
 
-	snprintf(world.dir, sizeof(world.dir), "/tmp/chela-idle-XXXXXX");
-	assert_non_null(mkdtemp(world.dir));
+	temp_dir_make(world.dir, "idle");
 	world.loop = loop_new();
 	model = listen_here(&world.model, on_connection);
 	port = listen_here(&free_port, on_connection);
@@ -236,7 +230,7 @@ static void test_a_day_without_anybody(void **state)
 	uv_close((uv_handle_t *)&world.model, NULL);
 	turn_loop(3);
 	loop_free(world.loop);
-	nftw(world.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(world.dir);
 }
 
 int main(void)

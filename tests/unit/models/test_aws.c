@@ -11,6 +11,7 @@
 #include "core/str.h"
 #include "models/aws_creds.h"
 #include "models/aws_sign.h"
+#include "../temp_dir.h"
 
 #define WALL_MS 1795338773123            /* 2026-11-22T09:12:53.123Z */
 
@@ -115,8 +116,7 @@ static int set_up(void **state)
 
 	for (size_t i = 0; i < CH_ARRAY_LEN(names); i++)
 		unsetenv(names[i]);
-	snprintf(h.dir, sizeof(h.dir), "/tmp/chela-aws-XXXXXX");
-	assert_non_null(mkdtemp(h.dir));
+	temp_dir_make(h.dir, "aws");
 	snprintf(aws, sizeof(aws), "%s/.aws", h.dir);
 	assert_int_equal(file_mkdirs(aws, 0700, NULL), CH_OK);
 	setenv("HOME", h.dir, 1);
@@ -126,14 +126,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { ".aws/credentials", ".aws/config", "elsewhere", ".aws", "" };
-	struct home *h = *state;
+	const struct home *h = *state;
 
-	for (size_t i = 0; i < CH_ARRAY_LEN(names); i++) {
-		CH_AUTO_STR char *path = ch_asprintf("%s/%s", h->dir, names[i]);
-
-		(void)remove(path);
-	}
+	temp_dir_remove(h->dir);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "net/tls.h"
+#include "../temp_dir.h"
 #include "raw_peer.h"
 
 static ch_status dial(struct loop *l, uint16_t port, enum guard_policy guard, struct line_conn **ret, struct ch_err *err)
@@ -266,17 +267,15 @@ static void run_tls(struct loop *l, void *arg)
 
 static void test_tls(void **state)
 {
-	char dir[] = "/tmp/chela-line-XXXXXX", cert[64], key[64];
+	char dir[TEMP_DIR_MAX], cert[64], key[64];
 	const char *paths[] = { cert, key };
 
-	assert_non_null(mkdtemp(dir));
+	temp_dir_make(dir, "line");
 	snprintf(cert, sizeof(cert), "%s/c.pem", dir);
 	snprintf(key, sizeof(key), "%s/k.pem", dir);
 	assert_int_equal(tls_self_signed(cert, key, NULL), CH_OK);
 	in_fiber(run_tls, paths);
-	unlink(cert);
-	unlink(key);
-	rmdir(dir);
+	temp_dir_remove(dir);
 }
 
 int main(void)

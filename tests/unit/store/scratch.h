@@ -13,11 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <ftw.h>
-
 #include <cmocka.h>
 
 #include "store/db.h"
+#include "../temp_dir.h"
 
 /* One for all: a frame with one per assertion would be too large under ASan. */
 static struct ch_err scratch_err;
@@ -43,23 +42,17 @@ static struct ch_err scratch_err;
 
 static char scratch_dir[64], scratch_db[96];
 
-static inline int scratch_unlink(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static inline int scratch_make(void **state)
 {
-	snprintf(scratch_dir, sizeof(scratch_dir), "/tmp/chela-store-XXXXXX");
-	if (!mkdtemp(scratch_dir))
-		return -1;
+	temp_dir_make(scratch_dir, "store");
 	snprintf(scratch_db, sizeof(scratch_db), "%s/chela.sqlite", scratch_dir);
 	return 0;
 }
 
 static inline int scratch_remove(void **state)
 {
-	return nftw(scratch_dir, scratch_unlink, 8, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(scratch_dir);
+	return 0;
 }
 
 /* The one integer that a query gives. */

@@ -12,6 +12,7 @@
 #include "exec/process.h"
 #include "tools/exec.h"
 #include "tools/table.h"
+#include "../temp_dir.h"
 
 #define SOON() fiber_deadline(20000)
 #define HOST_FULL "{agents:{defaults:{sandbox:{mode:'off'}}},tools:{exec:{mode:'full'}}}"
@@ -122,8 +123,7 @@ static void begin(void)
 	reply = APPROVAL_NONE;
 	asked_count = woken_count = 0;
 	arena = arena_new(0);
-	snprintf(workspace, sizeof(workspace), "/tmp/chela-exec-XXXXXX");
-	assert_non_null(mkdtemp(workspace));
+	temp_dir_make(workspace, "exec");
 	ASSERT_OK(db_open(scratch_db, DB_CREATE, &db, err));
 	ASSERT_OK(approvals_open(fiber_loop(), db, &ap, err));
 	approvals_set_ops(ap, &approval_ops);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "core/fiber.h"
 #include "core/str.h"
 #include "tools/table.h"
+#include "../temp_dir.h"
 
 struct fixture {
 	char base[64], root[96], outside[96];    /* base holds both */
@@ -68,8 +68,7 @@ static inline int fixture_setup(void **state)
 	static const struct tool_grant owner = { .is_owner = true };
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	snprintf(f->base, sizeof(f->base), "/tmp/chela-tools-XXXXXX");
-	assert_non_null(mkdtemp(f->base));
+	temp_dir_make(f->base, "tools");
 	snprintf(f->root, sizeof(f->root), "%s/ws", f->base);
 	snprintf(f->outside, sizeof(f->outside), "%s/out", f->base);
 	assert_int_equal(mkdir(f->root, 0700), 0);
@@ -85,11 +84,6 @@ static inline int fixture_setup(void **state)
 	return 0;
 }
 
-static inline int fixture_remove(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	return remove(path);
-}
-
 static inline int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -98,7 +92,7 @@ static inline int fixture_teardown(void **state)
 	loop_free(f->loop);
 	arena_unref(f->arena);
 	close(f->fd);
-	nftw(f->base, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+	temp_dir_remove(f->base);
 	free(f);
 	return 0;
 }
