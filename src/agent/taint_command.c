@@ -5,11 +5,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "agent/running.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/str.h"
@@ -93,15 +93,6 @@ struct look {
 	struct arena *arena;
 	const char *source;
 };
-
-static const char *real_path(struct arena *a, const char *path)
-{
-	char *real = realpath(path, NULL);
-	const char *kept = arena_strdup(a, real);
-
-	free(real); /* realpath()'s own memory, not of core/mem */
-	return kept;
-}
 
 /* A person who wonders learns which file it is; where that has it from stands in the file's own mark. */
 static void note(struct look *l, const char *path)
@@ -263,7 +254,7 @@ static bool segment_leads_to_mark(struct look *l, const struct cmd_exec *e)
 bool taint_command_reads(void *arg, const struct command_reach *r, struct arena *a, const char **ret_source)
 {
 	struct agent_host *h = arg;
-	struct look l = { .db = sess_store_db(h->opts.sessions), .reach = r, .arena = a, .root = real_path(a, r->root) };
+	struct look l = { .db = sess_store_db(h->opts.sessions), .reach = r, .arena = a, .root = file_real(a, r->root) };
 	bool reads = false;
 
 	if (!is_plain(r->plan))

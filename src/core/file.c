@@ -27,6 +27,15 @@ bool file_exists(const char *path)
 	return stat(path, &st) == 0;
 }
 
+const char *file_real(struct arena *a, const char *path)
+{
+	char *real = realpath(path, NULL);
+	const char *kept = arena_strdup(a, real);
+
+	free(real);      /* libc's own memory, not of core/mem */
+	return kept;
+}
+
 static ch_status read_file(const char *path, int flags, size_t max_bytes, struct buf *ret, struct ch_err *err)
 {
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
 
@@ -26,6 +27,8 @@ CH_MUST_USE ch_status file_write_beneath(const char *root, const char *rel, cons
 /* As mkdir -p with this mode for what is created. */
 CH_MUST_USE ch_status file_mkdirs(const char *path, mode_t mode, struct ch_err *err);
 bool file_exists(const char *path);
+/* The canonical path; NULL with errno when there is none. */
+const char *file_real(struct arena *a, const char *path);
 /*
  * Opens a regular file for reading below a directory: neither "..", a symbolic link nor a rename meanwhile leads out of it
  * (CH_E_DENIED). path is relative, or absolute and begins with dir.

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/file.h"
 #include "core/mem.h"
 #include "core/str.h"
 #include "exec/sandbox_priv.h"
@@ -25,16 +26,10 @@ bool sandbox_is_below(const char *path, const char *dir)
 
 ch_status sandbox_canonical(struct arena *a, const char *path, const char **ret, struct ch_err *err)
 {
-	char *real;
-
 	if (!path || path[0] != '/')
 		return ch_fail(err, CH_E_INVALID, "%s is not an absolute path", path ? path : "(nothing)");
-	real = realpath(path, NULL);
-	if (!real)
-		return ch_fail_errno(err, errno == ENOENT ? CH_E_NOT_FOUND : CH_E_IO, errno, "%s", path);
-	*ret = arena_strdup(a, real);
-	free(real); /* realpath()'s own memory, not of core/mem */
-	return CH_OK;
+	*ret = file_real(a, path);
+	return *ret ? CH_OK : ch_fail_errno(err, errno == ENOENT ? CH_E_NOT_FOUND : CH_E_IO, errno, "%s", path);
 }
 
 /* The canonical form of what may be missing or unset; NULL then. */

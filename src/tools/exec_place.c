@@ -5,10 +5,10 @@
  * both the person and the model are told why.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/file.h"
 #include "core/str.h"
 #include "tools/exec_priv.h"
 
@@ -52,26 +52,16 @@ static ch_status choose(struct exec_call *c, struct ch_err *err)
 
 /* -- the directory -- */
 
-/* The canonical path, or NULL with errno. */
-static const char *canonical(struct arena *a, const char *path)
-{
-	char *real = realpath(path, NULL);
-	const char *kept = arena_strdup(a, real);
-
-	free(real); /* realpath()'s own memory, not of core/mem */
-	return kept;
-}
-
 static ch_status resolve_dir(struct exec_call *c, struct ch_err *err)
 {
 	struct arena *a = c->ctx->arena;
-	const char *path = c->ctx->workspace, *real, *top = canonical(a, path);
+	const char *path = c->ctx->workspace, *real, *top = file_real(a, path);
 	size_t len = top ? strlen(top) : 0;
 	struct stat st;
 
 	if (!str_empty(c->workdir))
 		path = c->workdir[0] == '/' ? c->workdir : arena_printf(a, "%s/%s", path, c->workdir);
-	real = canonical(a, path);
+	real = file_real(a, path);
 	if (!real || stat(real, &st))
 		return ch_fail_errno(err, errno == ENOENT ? CH_E_NOT_FOUND : CH_E_IO, errno, "workdir '%.120s'", path);
 	if (!S_ISDIR(st.st_mode))
