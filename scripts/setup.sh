@@ -71,6 +71,8 @@ npm_ci() {
 		(cd "$dir" && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts) || {
 			say "npm could not install them, for the reason above; with that mended (is there a network?) run this again"; exit 1; }
 		touch "$dir/node_modules/.package-lock.json"
+		# A build that was set up without them looks again.
+		[ ! -f "$dir/meson.build" ] || touch "$dir/meson.build"
 	fi
 }
 
