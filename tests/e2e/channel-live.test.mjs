@@ -151,6 +151,9 @@ test('a kill leaves no preview, and the reply comes once', async () => {
 
 	call.text('This is cut off in the middle of a long sentence');
 	await until(() => shown(d).length > from, 'a preview');
+	call.text(' that grows and grows and grows until nobody listens any more');
+	/* It grows: the gateway has heard what its message is called. */
+	await until(() => shown(d).at(-1).includes('that grows'), 'the preview to grow');
 	const id = d.visible(d.ada).at(-1).message_id;
 
 	await gw.kill();
