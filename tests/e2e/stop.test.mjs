@@ -12,7 +12,7 @@ import { HangWorld, kinds } from './lib/hang_world.mjs';
 import { run } from './lib/proc.mjs';
 import { until } from './lib/wait.mjs';
 
-const STOPS = Number(process.env.STOPS ?? 30);
+const STOPS = Number(process.env.STOPS ?? 20);
 const GRACE_MS = 10000;                  /* turns may end in it; then they are cut */
 const SLACK_MS = 5000;
 const seed = Number(process.env.E2E_SEED ?? Date.now() % 1e9);
