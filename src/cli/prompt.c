@@ -81,9 +81,10 @@ CH_FIBER ch_status cli_read_secret(struct cli *c, const char *prompt, struct sec
 	size_t len, n;
 	ch_status st;
 
+	/* First: who is asked may answer at once. */
+	hide(c, &x);
 	if (isatty(STDIN_FILENO))
 		cli_note("%s: ", prompt);
-	hide(c, &x);
 	st = cli_read_line(c, &line, err);
 	show(&x);
 	if (st)

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -181,6 +181,26 @@ test('in a terminal: the key is not shown, and Ctrl-C gives the echo back', asyn
 		await tmux('kill-server');
 	}
 	assert.equal((await profiles(gw)).length, 1);
+});
+
+/* The terminal of the question cannot take it yet: when it can, somebody may answer in the same moment. */
+test('a terminal shows nothing any more when the key is asked for', async (t) => {
+	const { gw } = await setup(t), file = path.join(gw.dir, 'asked.sh'), full = path.join(gw.dir, 'full');
+
+	writeFileSync(file, `exec 3<&0 4<>'${full}'
+dd if=/dev/zero of='${full}' bs=4096 oflag=nonblock 2>/dev/null
+'${CHELA}' models auth paste-api-key --provider acme <&3 2>&4 & asked=$!
+until stty -a <&3 | grep -q -- '-echo '; do sleep 0.05; done
+echo hidden
+kill -9 $asked
+`);
+	const made = await run('mkfifo', [full]);
+
+	assert.equal(made.code, 0, made.stderr);
+	const p = new Proc('script', ['-qec', `sh '${file}'`, '/dev/null'], { env: gw.env, cwd: gw.dir, stdin: 'pipe' });
+
+	t.after(() => p.stop('SIGKILL'));
+	await p.line(/hidden/, 'the terminal to show nothing');
 });
 
 test('a limited key gives way to the next one, and is remembered', async (t) => {
