@@ -16,8 +16,8 @@ before(async () => {
 	c = await gw.connect();
 });
 after(async () => {
-	c.terminate();
-	await gw.stop();
+	c?.terminate();
+	await gw?.stop();
 });
 
 const ask = async (command = 'touch x', more = {}) => (await c.call('exec.approval.request', { command, sessionKey: key, twoPhase: true,

@@ -14,6 +14,7 @@ import { stopAll } from './lib/wait.mjs';
 
 const { chromium } = require('playwright-core');
 const key = 'agent:main:main';
+const ANSWER_MS = 90000;                 /* the page shows it, and somebody presses */
 let gw, model, c, browser, page;
 
 before(async () => {
@@ -29,9 +30,8 @@ before(async () => {
 	await page.locator('textarea:visible, [contenteditable="true"]:visible').first().waitFor({ timeout: 45000 });
 }, { timeout: 120000 });
 after(async () => {
-	await browser?.close();
 	c?.terminate();
-	await stopAll(gw, model);
+	await stopAll({ stop: () => browser?.close() }, gw, model);
 });
 
 const ask = async (command) => (await c.call('exec.approval.request', { command, host: 'gateway', sessionKey: key, twoPhase: true })).id;
@@ -44,14 +44,14 @@ const press = (name, p = page) => p.getByRole('button', { name, exact: true }).l
 
 test('the Control UI shows a command and takes the answer', async () => {
 	const file = (name) => path.join(gw.state, 'workspace', name);
-	const allowed = callTool(c, 'exec', { command: 'touch zebra' }, { key });
+	const allowed = callTool(c, 'exec', { command: 'touch zebra' }, { key, ms: ANSWER_MS });
 
 	await seen('touch zebra');
 	assert.ok(!existsSync(file('zebra')));
 	await press('Allow once');
 	assert.equal((await allowed).isError, false);
 	assert.ok(existsSync(file('zebra')));
-	const denied = callTool(c, 'exec', { command: 'touch yak' }, { key });
+	const denied = callTool(c, 'exec', { command: 'touch yak' }, { key, ms: ANSWER_MS });
 
 	await seen('touch yak');
 	await press('Deny');

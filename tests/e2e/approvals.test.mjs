@@ -20,9 +20,9 @@ before(async () => {
 	bob = await gw.connect({ device: new Device(), client: { id: 'openclaw-tui', mode: 'ui', displayName: 'Bob' } });
 });
 after(async () => {
-	ada.terminate();
-	bob.terminate();
-	await gw.stop();
+	ada?.terminate();
+	bob?.terminate();
+	await gw?.stop();
 });
 
 const ask = (c, more = {}) => c.call('exec.approval.request', { command: 'touch x', cwd: '/tmp', host: 'gateway', sessionKey: key,

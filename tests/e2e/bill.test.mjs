@@ -148,7 +148,7 @@ billTest('a budget holds before the request', { budgets: { perSessionUsd: 0.05, 
 		assert.equal(p.asked.length, asked);
 		/* The command of the message helps at once. */
 		assert.equal((await gw.cli(['config', 'set', 'budgets.perSessionUsd', '1'])).code, 0);
-		await until(async () => (await c.turn(key, 'and now')).state === 'final', 'the raised budget to be noticed', 10000);
+		await until(async () => (await c.turn(key, 'and now')).state === 'final', 'the raised budget to be noticed');
 		assert.match((await gw.cli(['usage'])).stdout, /budgets\.perSessionUsd|budgets\.perDayTokens/);
 	});
 

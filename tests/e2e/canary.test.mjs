@@ -15,7 +15,7 @@ import { textOf } from './lib/client.mjs';
 import { filesBelow } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
 import { tempDir } from './lib/proc.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 const events = { caps: ['tool-events', 'approvals'] };
 const canary = (name) => `cnry-${name}-${randomBytes(12).toString('hex')}`;
@@ -42,7 +42,7 @@ async function echo(t) {
 }
 
 /* Obeys, and refuses a request with the words of its key when it is told to. */
-async function model(t) {
+async function model() {
 	const o = await Obedient.start(), obey = o.double.answer;
 
 	o.double.answer = (call) => {
@@ -53,7 +53,6 @@ async function model(t) {
 			obey(call);
 	};
 	o.keys = new Set();
-	t.after(() => o.stop());
 	return o;
 }
 
@@ -82,11 +81,13 @@ function config(o, url, dir) {
 }
 
 async function setup(t) {
-	const o = await model(t), url = await echo(t), aside = tempDir('canary');
-	const gw = await Gateway.start({ config: config(o, url, aside), env: { PROVIDER_KEY: secrets.environ, HEADER_KEY: secrets.header,
+	const o = await model(), url = await echo(t), aside = tempDir('canary');
+	let gw;
+
+	t.after(() => stopAll(gw, o));
+	gw = await Gateway.start({ config: config(o, url, aside), env: { PROVIDER_KEY: secrets.environ, HEADER_KEY: secrets.header,
 		BEARER_KEY: secrets.bearer, AMBIENT_SECRET: secrets.ambient } });
 
-	t.after(() => gw.stop());
 	return { gw, o };
 }
 

@@ -19,8 +19,8 @@ before(async () => {
 	await until(async () => (await get()).raw.startsWith('//'), 'the comment to be noticed');
 });
 after(async () => {
-	c.terminate();
-	await gw.stop();
+	c?.terminate();
+	await gw?.stop();
 });
 
 const get = () => c.call('config.get');

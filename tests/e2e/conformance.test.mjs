@@ -33,8 +33,8 @@ before(async () => {
 	await c.turn(key, 'hello');
 });
 after(async () => {
-	c.terminate();
-	await gw.stop();
+	c?.terminate();
+	await gw?.stop();
 });
 
 /* -- what a minimal call is -- */

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CHROMIUM, CONTROL_UI, require } from './lib/peers.mjs';
 import { TelegramWorld } from './lib/telegram.mjs';
+import { stopAll } from './lib/wait.mjs';
 
 const { chromium } = require('playwright-core');
 
@@ -32,10 +33,7 @@ before(async () => {
 		});
 	});
 });
-after(async () => {
-	await browser?.close();
-	await w?.stop();
-});
+after(() => stopAll({ stop: () => browser?.close() }, w));
 
 const request = (id) => page.locator('.channels-pairing-request', { hasText: id });
 

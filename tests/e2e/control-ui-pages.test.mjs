@@ -53,6 +53,15 @@ const shownErrors = () => {
 /* Watches a page's socket: what is asked, and what was refused. */
 function watch(page) {
 	const seen = { open: new Map(), refused: [], problems: [], at: Date.now() };
+	const over = (r) => {
+		seen.open.delete(r);
+		seen.at = Date.now();
+	};
+
+	/* The script of a page comes when it is first opened. */
+	page.on('request', (r) => seen.open.set(r, null));
+	page.on('requestfinished', over);
+	page.on('requestfailed', over);
 
 	page.on('pageerror', (e) => seen.problems.push(`script: ${e.message}`));
 	page.on('console', (m) => {
@@ -81,8 +90,14 @@ function watch(page) {
 	return seen;
 }
 
-/* Nothing asked is unanswered, and nothing has been said for a moment. */
-const settled = (seen) => until(() => seen.open.size === 0 && Date.now() - seen.at > 500, 'the page to settle');
+/* Nothing asked is unanswered, nothing has been said for a moment, and all of it is drawn. */
+async function settled(page, seen) {
+	for (let at = 0; at !== seen.at;) {
+		await until(() => seen.open.size === 0 && Date.now() - seen.at > 500, () => `the page to settle; it waits for ${[...seen.open].map(([r, j]) => j?.method ?? r.url())}`);
+		at = seen.at;
+		await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+	}
+}
 
 /* Opens pages one after the other; most of the time of each is waiting for it to settle. */
 async function visit(t, gw, browser, pages) {
@@ -100,7 +115,7 @@ async function visit(t, gw, browser, pages) {
 				dispatchEvent(new PopStateEvent('popstate'));
 			}, where);
 			seen.at = Date.now();
-			await settled(seen);
+			await settled(page, seen);
 			assert.deepEqual(seen.refused, [], 'refused requests');
 			assert.deepEqual(seen.problems, [], 'failing scripts');
 			const shown = await page.evaluate(shownErrors);

@@ -12,7 +12,7 @@ const { chromium } = require('playwright-core');
 
 /* What the page asked, in the order of the answers; refusals with their reason. */
 function listen(page) {
-	const asked = new Map(), refused = [], answered = [];
+	const asked = new Map(), refused = [], answered = [], ended = [];
 	const parse = (f) => { try { return JSON.parse(f.payload); } catch { return {}; } };
 
 	page.on('websocket', (ws) => {
@@ -20,13 +20,15 @@ function listen(page) {
 		ws.on('framereceived', (f) => {
 			const m = parse(f), req = asked.get(m.id);
 
+			if (m.event === 'chat' && m.payload.state === 'final')
+				ended.push(m.payload.runId);
 			if (m.type === 'res')
 				answered.push(req?.method);
 			if (m.type === 'res' && !m.ok)
 				refused.push(`${req?.method} ${JSON.stringify(req?.params)}: ${m.error.code} ${m.error.message}`);
 		});
 	});
-	return { refused, answered };
+	return { refused, answered, ended };
 }
 
 gatewayTest('the stock Control UI rewinds, edits, starts and lists sessions', {
@@ -46,11 +48,13 @@ gatewayTest('the stock Control UI rewinds, edits, starts and lists sessions', {
 		seen = listen(page);
 		const composer = () => page.locator('textarea:visible, [contenteditable="true"]:visible').first();
 		const answer = async (text) => {
-			const call = await t.model.next(30000);
+			const call = await t.model.next(30000), turns = seen.ended.length;
 
 			call.text(text);
 			call.end();
 			await page.getByText(text).first().waitFor({ timeout: 30000 });
+			/* The words are there before the turn is over. */
+			await until(() => seen.ended.length > turns, 'the page to hear of the end');
 			return call;
 		};
 		const say = async (text, reply) => {

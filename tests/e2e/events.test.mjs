@@ -70,6 +70,7 @@ gatewayTest('caps: tool frames for those who draw them, one session for those wh
 	assert.ok(kinds(driver).includes('agent tool'));
 	assert.ok(kinds(page).includes('agent tool') && kinds(page).includes('session.message'));
 	assert.ok(!kinds(page).includes('session.tool') && !kinds(page).includes('sessions.changed'));
+	await elsewhere.call('health');          /* what was sent to it before has come */
 	assert.deepEqual(kinds(elsewhere), []);
 	assert.ok(kinds(list).includes('session.tool') && kinds(list).includes('session.message') && !kinds(list).includes('agent tool'));
 	await page.call('sessions.messages.unsubscribe', { key });
@@ -81,6 +82,7 @@ gatewayTest('caps: tool frames for those who draw them, one session for those wh
 	call.text('yes');
 	call.end();
 	await driver.runEnd('more');
+	await page.call('health');
 	assert.deepEqual(page.events().slice(before).filter((f) => ['agent', 'chat', 'session.message'].includes(f.event)), []);
 	for (const c of [driver, page, elsewhere, list])
 		await c.close();

@@ -12,7 +12,7 @@ import { openclaw, openclawHome } from './lib/openclaw.mjs';
 const asking = { agents: { defaults: { sandbox: { mode: 'off' } } }, tools: { exec: { mode: 'ask' } } };
 const events = { caps: ['tool-events'] };
 
-test('allowlists', { timeout: 120000 }, async (t) => {
+test('allowlists', { timeout: 240000 }, async (t) => {
 	const { gw } = await execGateway(t, asking);
 	const c = await gw.connect(events);
 	const file = (name) => path.join(gw.state, 'workspace', name);

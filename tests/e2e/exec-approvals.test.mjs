@@ -12,7 +12,7 @@ import { Device } from './lib/device.mjs';
 import { callTool, execGateway } from './lib/exec.mjs';
 import { CHELA, ROOT } from './lib/peers.mjs';
 import { Proc } from './lib/proc.mjs';
-import { until } from './lib/wait.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const host = { agents: { defaults: { sandbox: { mode: 'off' } } } };
 const asking = { ...host, tools: { exec: { mode: 'ask' } } };
@@ -151,7 +151,7 @@ test('a turn in a terminal asks there', { timeout: 60000 }, async (t) => {
 	await term.line(/\| touch yes/);
 	await term.line(/^ {2}id /);
 	term.child.stdin.write('y\n');
-	assert.equal((await term.exited).code, 0, term.tail());
+	assert.equal((await within(term.exited, 'the turn to end')).code, 0, term.tail());
 	assert.ok(existsSync(file('yes')));
 	/* Without a terminal it says how, and goes on once somebody answered. */
 	const pipe = new Proc(CHELA, ['agent', '-m', message('piped')], { env: gw.env, cwd: gw.dir });
@@ -159,7 +159,7 @@ test('a turn in a terminal asks there', { timeout: 60000 }, async (t) => {
 	const id = /allow ([0-9a-f-]+)/.exec(item.text)[1];
 
 	assert.equal((await gw.cli(['approvals', 'allow', id])).code, 0);
-	assert.equal((await pipe.exited).code, 0, pipe.tail());
+	assert.equal((await within(pipe.exited, 'the turn to end')).code, 0, pipe.tail());
 	await until(() => existsSync(file('piped')), 'the command to have run');
 });
 

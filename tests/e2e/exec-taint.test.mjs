@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { callTool, execGateway } from './lib/exec.mjs';
+import { allQuiet, callTool, execGateway } from './lib/exec.mjs';
 import { until } from './lib/wait.mjs';
 
 const sandboxed = { agents: { defaults: { sandbox: { mode: 'all', workspaceAccess: 'rw' } } } };
@@ -152,6 +152,7 @@ test('a gateway that is killed: the sessions of its commands hear of it once, an
 	const ended = (await w.exec('true; echo over', { background: true })).details.sessionId;
 
 	await until(() => w.model.heard.items.some((text) => text.includes(ended)), 'the end of the third');
+	await allQuiet(w.owner);                 /* the model was asked; that it has answered is on record now, too */
 	w.owner.terminate();
 	w.stranger.terminate();
 	await w.gw.kill();
@@ -162,6 +163,7 @@ test('a gateway that is killed: the sessions of its commands hear of it once, an
 	await w.outside(await w.call('read', { path: 'cut.txt' }), EVIL);
 	writeFileSync(w.file('person.txt'), 'of a person');
 	assert.equal((await w.call('read', { path: 'person.txt' })).isFenced, false, 'nothing counts as running any more');
+	await allQuiet(w.owner);
 	await w.close();
 	/* An orderly restart in between changes nothing of that. */
 	await w.gw.restart();

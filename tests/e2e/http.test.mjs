@@ -229,7 +229,7 @@ gatewayTest('keep-alive and pipelined requests are answered in order', async (gw
 	assert.ok(text.indexOf('"live"') < text.indexOf('"ready"') && text.indexOf('"ready"') < text.indexOf('"started"'));
 });
 
-gatewayTest('dripping headers run into a deadline while others are served', { timeout: 40000 }, async (gw) => {
+gatewayTest('dripping headers run into a deadline while others are served', { timeout: 90000 }, async (gw) => {
 	const slow = await Promise.all(Array.from({ length: 50 }, () => rawHttp(gw, 'GET / HTTP/1.1\r\n', { keepOpen: true })));
 	const started = Date.now();
 	const drip = setInterval(() => slow.forEach((s) => s.socket.destroyed || s.socket.write('X: a\r\n')), 500);

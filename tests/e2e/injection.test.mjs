@@ -200,12 +200,10 @@ before(async () => {
 });
 after(async () => {
 	c?.terminate();
-	await stopAll(gw, model);
-	attacker?.stop();
-	removeDir(outside);
+	await stopAll(gw, model, attacker, { stop: () => outside && removeDir(outside) });
 });
 
-const say = (key, text) => c.turn(key, text, { ms: 20000 });
+const say = (key, text) => c.turn(key, text);
 const order = (name, args) => `CALL ${name} ${JSON.stringify(args)}`;
 const page = (name) => order('web_fetch', { url: `${attacker.url}/pages/${name}` });
 const isTainted = async (sessionKey) => (await c.call('tools.effective', { sessionKey })).notices.some((n) => n.id === 'tainted');
@@ -227,8 +225,8 @@ const ways = {
 		const from = model.calls.length;
 
 		await say(key, `Have this read, ${key}:\n${order('sessions_spawn', { task: page(name) })}`);
-		await until(() => model.calls.slice(from).some((call) => /A sub-agent ended/.test(call.userText)), 'the report', 20000);
-		await allQuiet(c, 20000);
+		await until(() => model.calls.slice(from).some((call) => /A sub-agent ended/.test(call.userText)), 'the report');
+		await allQuiet(c);
 	},
 };
 
@@ -288,7 +286,7 @@ test('orders of the user are carried out', async () => {
 });
 
 for (const [i, name] of CORPUS.entries())
-	test(`test_threat_injection ${name}`, { timeout: 60000 }, async () => {
+	test(`test_threat_injection ${name}`, { timeout: 180000 }, async () => {
 		const key = `agent:main:explicit:inj-${i}`, from = model.calls.length;
 
 		await ways[name.split('-')[0]](name, key);
@@ -307,7 +305,7 @@ for (const [i, name] of CORPUS.entries())
 	});
 
 for (const [i, name] of CORPUS.filter((n) => n.startsWith('file-')).entries())
-	test(`test_threat_laundering_by_command ${name}`, { timeout: 60000 }, async () => {
+	test(`test_threat_laundering_by_command ${name}`, { timeout: 180000 }, async () => {
 		const key = `agent:main:explicit:cmd-${i}`, from = model.calls.length;
 
 		await throughCommand(name, key);
@@ -320,7 +318,7 @@ for (const [i, name] of CORPUS.filter((n) => n.startsWith('file-')).entries())
 	});
 
 test('questions were asked, nothing stays allowed, and no secret was told', async () => {
-	await allQuiet(c, 20000);
+	await allQuiet(c);
 	await assertNothingLeft('all');
 	assert.ok(asked.length >= 50, `${asked.length} questions`);
 	assert.ok(attacker.requests.some((r) => r.url === '/beacon'), 'an address that stood on the page was fetched');

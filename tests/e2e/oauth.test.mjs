@@ -11,7 +11,7 @@ import { Gateway } from './lib/gateway.mjs';
 import { Browser, Oidc } from './lib/oidc.mjs';
 import { CHELA } from './lib/peers.mjs';
 import { Proc } from './lib/proc.mjs';
-import { until, within } from './lib/wait.mjs';
+import { stopAll, until, within } from './lib/wait.mjs';
 
 const KEY = 'agent:main:main';
 let oidc;
@@ -30,11 +30,7 @@ async function setup(t) {
 		agents: { defaults: { model: { primary: 'acme/m1' } } },
 	} });
 
-	t.after(async () => {
-		await model.stop();
-		if (gw.proc.exit?.signal !== 'SIGKILL')
-			await gw.stop();
-	});
+	t.after(() => stopAll(model, gw));
 	return { gw, model };
 }
 

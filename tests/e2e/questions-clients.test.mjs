@@ -23,9 +23,8 @@ before(async () => {
 	await page.locator('textarea:visible, [contenteditable="true"]:visible').first().waitFor({ timeout: 45000 });
 }, { timeout: 120000 });
 after(async () => {
-	await browser?.close();
 	c?.terminate();
-	await stopAll(gw, model);
+	await stopAll({ stop: () => browser?.close() }, gw, model);
 });
 
 test('the Control UI shows a question and takes the answer', async () => {

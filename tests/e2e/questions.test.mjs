@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
+import { allQuiet } from './lib/exec.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 import { NpmClient } from './lib/npm_client.mjs';
 import { problems } from './lib/schema.mjs';
@@ -38,7 +39,9 @@ gatewayTest('asked, listed, answered by the npm client, cancelled, killed and an
 		const reader = await gw.connect({ scopes: ['operator.read'] });
 		const npm = new NpmClient();
 
+		t.after(() => npm.proc.killNow('SIGKILL'));
 		await npm.open(gw, { scopes: ['operator.read', 'operator.questions'] });
+		await npm.note('hello');
 		const q = await ask(t, c, 'r1');
 
 		assert.deepEqual(problems('QuestionRecord', q), []);
@@ -95,6 +98,7 @@ gatewayTest('asked, listed, answered by the npm client, cancelled, killed and an
 		await c.call('chat.abort', { sessionKey: KEY, runId: 'r3' });
 		assert.equal((await resolved(c, stopped.id)).status, 'cancelled');
 		await c.runEnd('r3');
+		await allQuiet(c);               /* it is told of before it is over */
 
 		/* The gateway is killed: the question stays, and its answer wakes the session. */
 		const kept = await ask(t, c, 'r4');

@@ -136,8 +136,10 @@ gatewayTest('a broken file changes nothing and is shown; a good one is taken at 
 
 	writeFileSync(gw.configPath, good);
 	await until(async () => (await c.call('config.get')).valid === true, 'the mended file to be taken');
+	const from = c.frames.items.length, { hash } = await c.call('config.get');
+
 	gw.writeConfig({ agents: { defaults: { model: { primary: 'offline/demo' } } }, gateway: { nosuchkey: 1 } });
-	await c.event('config.changed');
+	await c.event('config.changed', (p) => p.hash !== hash, { from });
 	assert.equal((await c.call('config.get')).valid, true, 'an unknown key is no error');
 	await c.close();
 });

@@ -274,7 +274,7 @@ gatewayTest('a join link opens once; what comes back lets a node in', async (gw)
 	await admin.close();
 });
 
-gatewayTest('chela and openclaw make join links', async (gw) => {
+gatewayTest('chela and openclaw make join links', { timeout: 240000 }, async (gw) => {
 	const own = await gw.cli(['devices', 'join-code', '--url', PUBLIC]);
 
 	assert.equal(own.code, 0, own.stderr);
@@ -297,7 +297,7 @@ gatewayTest('chela and openclaw make join links', async (gw) => {
 	assert.match(JSON.parse(theirs.stdout).joinUrl, /^https:\/\/gw\.example\/j\/\S{22}$/);
 });
 
-gatewayTest("openclaw's own node joins by the link of chela", { timeout: 180000 }, async (gw) => {
+gatewayTest("openclaw's own node joins by the link of chela", { timeout: 240000 }, async (gw) => {
 	const admin = await gw.connect();
 	const made = await issue(admin, { publicUrl: gw.url, joinUrl: true });
 	const home = path.join(gw.dir, 'joiner');

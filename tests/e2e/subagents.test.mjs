@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { ModelDouble } from '../doubles/model.mjs';
 import { textOf } from './lib/client.mjs';
+import { allQuiet } from './lib/exec.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
 
 const KEY = 'agent:main:main';
@@ -77,6 +78,8 @@ gatewayTest('two children at once: accepted, told, listed, looked at', { gateway
 	assert.ok(!shown.includes('This is an event'), 'events are for the model only');
 	await c.call('agent.wait', { runId: accepted[0].runId, timeoutMs: 1000 });
 
+	/* What is said while the second result's turn runs would go into that turn. */
+	await allQuiet(c);
 	await send(c, 'r2', 'what did red say?');
 	(await t.model.next()).tool('c3', 'subagents', { action: 'list' }).end('tool_calls');
 	let call = await t.model.next();
@@ -120,6 +123,7 @@ gatewayTest('limits, a stop that cascades, a kill while they work', {
 	await c.call('chat.abort', { sessionKey: KEY, runId: 'r1' });
 	assert.equal(await parent.gone, true);
 	assert.equal(await child.gone, true);
+	await allQuiet(c);                       /* a stop is told before it is over */
 	assert.equal((await c.call('agent.wait', { runId, timeoutMs: 5000 })).status, 'error');
 	assert.equal((await c.call('tasks.get', { taskId: runId })).task.status, 'cancelled');
 	assert.ok(childSessionKey.startsWith('agent:main:subagent:'));

@@ -19,8 +19,8 @@ before(async () => {
 	workspace = (await c.call('projects.list')).projects[0].repoRoot;
 });
 after(async () => {
-	c.terminate();
-	await gw.stop();
+	c?.terminate();
+	await gw?.stop();
 });
 
 /* -- tools -- */
@@ -193,11 +193,13 @@ test('a restart keeps the process, its arguments and what was said', async () =>
 	const { pid } = was;
 
 	assert.equal((await c.call('gateway.restart.preflight')).safe, true);
-	const r = await c.call('gateway.restart.request', { safe: true, reason: 'a test', target: { pid, ownerId: 'x', port: gw.port } });
+	/* One behind the other: once the first is answered the gateway may be on its way. */
+	const [r, more] = await Promise.all([c.call('gateway.restart.request', { safe: true, reason: 'a test',
+		target: { pid, ownerId: 'x', port: gw.port } }), c.call('gateway.restart.request')]);
 
 	assert.equal(r.status, 'scheduled');
 	assert.equal(r.restart.pid, pid);
-	assert.equal((await c.call('gateway.restart.request')).status, 'coalesced');
+	assert.equal(more.status, 'coalesced');
 	const told = await c.event('shutdown');
 
 	assert.equal(told.payload.reason, 'gateway restarting');

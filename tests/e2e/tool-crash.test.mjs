@@ -55,7 +55,7 @@ function check(n, results, ws) {
 }
 
 gatewayTest('turns with tools, each killed at a random moment', {
-	timeout: 120000,
+	timeout: 300000,
 	gateway: async (t) => {
 		t.model = await ModelDouble.start(answer);
 		t.after(() => t.model.stop());
@@ -71,14 +71,14 @@ gatewayTest('turns with tools, each killed at a random moment', {
 	for (let n = 0; n < TURNS; n++) {
 		const c = await gw.connect({ caps: ['tool-events'] });
 		const runId = `tool-crash-${n}`;
-		const began = c.event('agent', (p) => p.runId === runId && p.stream === 'tool' && p.data.phase === 'start').catch(() => undefined);
+		const tool = (phase) => c.event('agent', (p) => p.runId === runId && p.stream === 'tool' && p.data.phase === phase).catch(() => undefined);
+		const moments = [null, tool('start'), null, tool('result')];
 		const sent = settled(c.call('chat.send', { sessionKey: KEY, message: `input ${n}`, idempotencyKey: runId }));
 		const end = settled(c.runEnd(runId));
 
-		/* Every other time counted from the first call: before it, in it, after the last, on a machine of any speed. */
-		if (n % 2)
-			await began;
-		await pause(n % 2 ? n * 3 : 10 + n * 5);
+		/* Every other time counted from the first call, its begin or its end: before it, in it, after the last, on a machine of any speed. */
+		await moments[n % 4];
+		await pause([10 + n * 5, n * 3, 10 + n * 5, n][n % 4]);
 		await gw.kill();
 		await sent;
 		await end;

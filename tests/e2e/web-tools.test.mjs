@@ -8,7 +8,7 @@ import { ModelDouble } from '../doubles/model.mjs';
 import { WebDouble } from '../doubles/web.mjs';
 import { filesBelow } from './lib/disk.mjs';
 import { Gateway } from './lib/gateway.mjs';
-import { stopAll } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 
 let gw, c, model, web, turns = 0;
 
@@ -99,9 +99,11 @@ test('web_fetch: what is not named is refused, on each hop', async () => {
 });
 
 test('web_fetch: one that takes long says so', async () => {
-	const told = c.event('agent', (p) => p.stream === 'tool' && p.data.phase === 'update');
+	/* Of this run: a page before it may have taken long, too. */
+	const runId = `web-${turns + 1}`, told = c.event('agent', (p) => p.runId === runId && p.stream === 'tool' && p.data.phase === 'update');
 	const answered = use('web_fetch', { url: `${web.url}/held` });
 
+	await until(() => web.release, 'the request to be held');
 	assert.match(JSON.stringify((await told).payload.data.partialResult), /Fetching page content\.\.\./);
 	web.release();
 	assert.equal((await answered).json().text, 'at last');

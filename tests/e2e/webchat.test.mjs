@@ -3,19 +3,18 @@
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { Gateway } from './lib/gateway.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 import { launch, PHONE, say, words } from './webchat_browser.mjs';
 
 let browser, gw, opened = [];
 
 before(async () => { browser = await launch(); });
-after(() => browser.close());
+after(() => browser?.close());
 beforeEach(async () => { gw = await Gateway.start(); });
 afterEach(async () => {
-	for (const o of opened.splice(0))
-		await o.context.close();
-	await gw.stop();
+	await stopAll(...opened.splice(0).map((o) => ({ stop: () => o.context.close() })), gw);
 });
 
 async function open(options, fragment = `#token=${gw.token}`) {
@@ -97,12 +96,18 @@ test('history, chats and their names come back after a reload', async () => {
 	await page.getByRole('button', { name: 'New chat' }).first().click();
 	await page.locator('.welcome').waitFor();
 	await ask(page, 'echo the second chat');
-	await until(async () => await page.locator('.session').count() === 2, 'two chats');
-	const names = await page.locator('.session-title').allInnerTexts();
+	/* A chat gets its name when its turn is over, and a page its list when it has its chat. */
+	const names = () => page.locator('.session-title').allInnerTexts();
+	let expected;
 
+	await until(async () => {
+		expected = await names();
+		return ['first', 'second'].every((word) => expected.some((name) => name.includes(word)));
+	}, 'two chats with their names');
+	assert.equal(expected.length, 2);
 	await page.reload();
 	await page.locator('.reply', { hasText: 'the second chat' }).waitFor();
-	assert.deepEqual(await page.locator('.session-title').allInnerTexts(), names);
+	await until(async () => isDeepStrictEqual(await names(), expected), 'the same chats');
 	await page.locator('.session', { hasText: 'first' }).getByRole('button').first().click();
 	await page.locator('.reply', { hasText: 'the first chat' }).waitFor();
 	assert.equal(await replies(page).count(), 1);
@@ -132,9 +137,8 @@ test('a chat is renamed, archived, restored and deleted', async () => {
 	await page.getByRole('button', { name: 'Delete', exact: true }).click();
 	await chat('Shells').waitFor({ state: 'detached' });
 	const c = await gw.connect();
-	const list = await c.call('sessions.list', {});
 
-	assert.ok(!list.sessions.some((s) => s.label === 'Shells'));
+	await until(async () => !(await c.call('sessions.list', {})).sessions.some((s) => s.label === 'Shells'), 'the chat to be gone');
 	await c.close();
 });
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Gateway } from './lib/gateway.mjs';
 import { TelegramWorld, echo } from './lib/telegram.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAll, until } from './lib/wait.mjs';
 import { launch, PHONE, say, words } from './webchat_browser.mjs';
 
 const ADA = 42, LAB = -1001;
@@ -23,8 +23,7 @@ before(async () => {
 	browser = await launch();
 });
 after(async () => {
-	await browser?.close();
-	await w?.stop();
+	await stopAll({ stop: () => browser?.close() }, w);
 });
 afterEach(async () => {
 	w.answer = echo;
@@ -77,6 +76,7 @@ test('a room of a network appears with its name and its network, unread, and is 
 		release();
 	}
 	await page.locator('.reply[aria-busy="false"]', { hasText: 're m-0' }).waitFor();
+	await d.reply(lab, (m) => m.text === 're m-0');  /* the page knows of it before the network does */
 	await assertNoMarkup(o);
 });
 
@@ -93,6 +93,7 @@ test('in the open room a message and its answer appear as they come, with who wr
 	await said.waitFor();
 	assert.match(await said.locator('.said-by').innerText(), /^<img src=x onerror="document\.title=1">\\u\{202e\} Bo\s+Telegram$/);
 	await page.locator('.reply', { hasText: 're m-2' }).waitFor();
+	await d.reply(lab, (m) => m.text === 're m-2');
 	await assertNoMarkup(o);
 });
 

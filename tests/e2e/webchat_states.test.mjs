@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { within, until } from './lib/wait.mjs';
+import { isDeepStrictEqual } from 'node:util';
+import { stopAll, within, until } from './lib/wait.mjs';
 import { Double, Refuse } from './webchat_double.mjs';
 import { launch, PHONE, say, words } from './webchat_browser.mjs';
 
@@ -11,15 +12,13 @@ const MAIN = 'agent:main:main';
 let browser, gw, opened;
 
 before(async () => { browser = await launch(); });
-after(() => browser.close());
+after(() => browser?.close());
 beforeEach(async () => {
 	gw = await Double.start();
 	opened = [];
 });
 afterEach(async () => {
-	for (const o of opened)
-		await o.context.close();
-	await gw.stop();
+	await stopAll(...opened.map((o) => ({ stop: () => o.context.close() })), gw);
 });
 
 async function open(options, fragment = '#token=shared-token') {
@@ -37,6 +36,9 @@ async function enter(options) {
 	await o.page.locator('.welcome, .entry').first().waitFor();
 	return o;
 }
+
+/* What a page shows follows what it is told, and not in the same moment. */
+const comes = (look, wanted, what) => until(async () => isDeepStrictEqual(await look(), wanted), () => `${what}: ${JSON.stringify(wanted)}`);
 
 const text = (page, wanted) => page.getByText(wanted).first().waitFor();
 
@@ -225,10 +227,8 @@ test('a cut connection: banner, messages wait, and all is followed again after i
 	gw.isDown = false;
 	await until(() => gw.session(MAIN).rows.length === 3, 'three messages');
 	await page.locator('.banner').waitFor({ state: 'detached' });
-	const again = gw.calls.items.slice(before_).map((c) => c.method);
-
 	for (const method of ['sessions.subscribe', 'sessions.messages.subscribe', 'sessions.list', 'chat.history'])
-		assert.ok(again.includes(method), `${method} after the reconnect`);
+		await gw.calls.find((c) => c.method === method, { from: before_, what: `${method} after the reconnect` });
 	assert.deepEqual(gw.session(MAIN).rows.map((r) => r.content), ['first', 'second', 'third']);
 	await until(async () => await page.locator('.said').count() === 3, 'three messages on the page');
 });
@@ -253,7 +253,7 @@ test('an answer that is lost with the connection does not double the message', a
 	await until(() => gw.session(MAIN).rows.length >= 2, 'the second message');
 	await until(async () => await page.locator('.said').count() === 2, 'two messages on the page');
 	assert.deepEqual(gw.session(MAIN).rows.map((r) => r.content), ['only once', 'and then this']);
-	assert.equal(await page.evaluate(() => sessionStorage.getItem('chela.outbox')), '[]');
+	await comes(() => page.evaluate(() => sessionStorage.getItem('chela.outbox')), '[]', 'what waits to be sent');
 });
 
 test('an unsent message survives a reload of the tab', async () => {
@@ -263,6 +263,7 @@ test('an unsent message survives a reload of the tab', async () => {
 	gw.drop();
 	await text(page, /The gateway is away/);
 	await say(page, 'do not lose me');
+	await text(page, 'One message waits to be sent');
 	await page.reload();
 	gw.isDown = false;
 	await until(() => gw.session(MAIN).rows.length === 1, 'the message');
@@ -292,7 +293,7 @@ test('history opens at the end, pages upwards, and does not move under the reade
 	const scroller = page.locator('.scroller');
 	const below = () => scroller.evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight);
 
-	assert.ok(await below() < 5, 'it opens at the end');
+	await until(async () => await below() < 5, 'it to open at the end');
 	assert.equal(await page.locator('.said').count(), 80);
 	await scroller.evaluate((e) => { e.scrollTop = 0; });
 	await page.getByText('message number 100', { exact: true }).waitFor({ state: 'attached' });
@@ -393,7 +394,7 @@ test('the list: new, rename, archive, restore, delete after a question', async (
 	await page.getByLabel('Name of the chat').fill('Shells');
 	await page.keyboard.press('Enter');
 	await chat('Shells').waitFor();
-	assert.equal(gw.session(key).label, 'Shells');
+	await comes(() => gw.session(key).label, 'Shells', 'the name');
 	await menu('Shells', 'Archive');
 	await chat('Shells').waitFor({ state: 'detached' });
 	await page.getByRole('heading', { name: 'stay', level: 1 }).waitFor();
@@ -406,7 +407,7 @@ test('the list: new, rename, archive, restore, delete after a question', async (
 	await menu('Shells', 'Delete…');
 	await page.getByRole('button', { name: 'Delete', exact: true }).click();
 	await chat('Shells').waitFor({ state: 'detached' });
-	assert.deepEqual([...gw.sessions.keys()], [MAIN]);
+	await comes(() => [...gw.sessions.keys()], [MAIN], 'what is left');
 });
 
 test('a chat that fails to be renamed says so, with the next step', async () => {
@@ -433,11 +434,11 @@ test('the model is chosen per chat; what cannot be used says why', async () => {
 	await text(page, 'no API key');
 	await page.getByRole('menuitemradio', { name: /Large/ }).click();
 	await page.getByRole('button', { name: 'Model: mock/large' }).waitFor();
-	assert.deepEqual(gw.calls.items.find((c) => c.method === 'sessions.create')?.params, { key: MAIN, model: 'mock/large' });
+	assert.deepEqual((await gw.calls.find((c) => c.method === 'sessions.create')).item.params, { key: MAIN, model: 'mock/large' });
 	await button.click();
 	await page.getByRole('menuitemradio', { name: /Small/ }).click();
 	await page.getByRole('button', { name: 'Model: mock/small' }).waitFor();
-	assert.deepEqual(gw.calls.items.find((c) => c.method === 'sessions.patch')?.params, { key: MAIN, model: 'mock/small' });
+	assert.deepEqual((await gw.calls.find((c) => c.method === 'sessions.patch')).item.params, { key: MAIN, model: 'mock/small' });
 });
 
 test('slash commands are suggested and completed', async () => {
@@ -448,10 +449,10 @@ test('slash commands are suggested and completed', async () => {
 	assert.equal(await page.getByRole('option').count(), 2);
 	await page.keyboard.press('ArrowDown');
 	await page.keyboard.press('Tab');
-	assert.equal(await words.composer(page).inputValue(), '/stop');
+	await comes(() => words.composer(page).inputValue(), '/stop', 'the composer');
 	await words.composer(page).fill('/mod');
 	await page.keyboard.press('Enter');
-	assert.equal(await words.composer(page).inputValue(), '/model ');
+	await comes(() => words.composer(page).inputValue(), '/model ', 'the composer');
 	await words.composer(page).fill('/status');
 	await page.keyboard.press('Enter');
 	await gw.calls.find((c) => c.method === 'chat.send' && c.params.message === '/status');
@@ -500,14 +501,14 @@ test('colours follow the system and the switch', async () => {
 	const button = page.getByRole('button', { name: /^Colours/ });
 
 	await button.click();
+	await until(async () => await background() !== dark, 'other colours');
 	const light = await background();
 
-	assert.notEqual(light, dark);
 	await page.reload();
 	await words.composer(page).waitFor();
-	assert.equal(await background(), light, 'the choice is kept');
+	await comes(background, light, 'the choice that was kept');
 	await button.click();
-	assert.equal(await background(), dark);
+	await comes(background, dark, 'the colours');
 });
 
 test('frames that make no sense do no harm', async () => {

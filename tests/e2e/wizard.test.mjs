@@ -11,7 +11,7 @@ import { Gateway } from './lib/gateway.mjs';
 import { CHELA } from './lib/peers.mjs';
 import { Proc } from './lib/proc.mjs';
 import { problems } from './lib/schema.mjs';
-import { stopAll, until } from './lib/wait.mjs';
+import { stopAll, until, within } from './lib/wait.mjs';
 
 const WRONG = 'sk-wrong-0123456789abcdef';
 const RIGHT = 'sk-right-0123456789abcdef';
@@ -283,7 +283,7 @@ test('a terminal is asked question by question, and never shows the key', async 
 	await says(/not shown[^]*\[acme\/m1\]: $/, '');
 	await says(/called\?[^]*: $/, 'Kim');
 	await says(/Write this\?[^]*: $/, '');
-	await p.exited;
+	await within(p.exited, 'the command to end');
 	assert.equal(p.exit.code, 0, p.stdout);
 	assert.match(p.stdout, /the gateway is set up; its model is acme\/m1/);
 	assert.ok(!p.stdout.includes(RIGHT), 'the key was shown');

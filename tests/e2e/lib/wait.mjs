@@ -79,7 +79,7 @@ export async function until(look, what, ms = DEADLINE_MS) {
 		if (value)
 			return value;
 		if (Date.now() > end)
-			throw new Error(`not within ${ms} ms: ${what}`);
+			throw new Error(`not within ${ms} ms: ${typeof what === 'function' ? what() : what}`);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 	}
 }
