@@ -35,7 +35,7 @@ async function assertWhole(w) {
 	assert.equal(stdout, 'ok\n', stderr);
 }
 
-test('stopped while turns hang at each place where one can', { timeout: 60000 }, async (t) => {
+test('stopped while turns hang at each place where one can', { timeout: 120000 }, async (t) => {
 	const w = await HangWorld.start(t);
 	const c = await w.gw.connect(events);
 	const turns = await w.turns(c, kinds.length);
@@ -61,7 +61,7 @@ const doings = {
 	terminal: () => ({ say: 'do exec {"command":"sleep 0.02","pty":true}' }),
 	file: (k) => ({ say: `do write {"path":"f${k}.txt","content":"${'words '.repeat(500)}"}` }),
 	child: () => ({ say: 'do sessions_spawn {"task":"say something"}' }),
-	neighbour: () => ({ say: 'do sessions_send {"sessionKey":"agent:main:neighbour","message":"hello","timeoutSeconds":5}' }),
+	neighbour: () => ({ say: 'do sessions_send {"sessionKey":"agent:main:neighbour","message":"hello","timeoutSeconds":1}' }),
 	stuck: (k) => ({ say: `hang exec-flood ${k}`, abort: true }),
 	words: () => ({ say: 'hello' }),
 };
@@ -86,7 +86,7 @@ async function begin(w, c, k) {
 	w.gw.replaceConfig(JSON.stringify(w.gw.config));
 }
 
-test('stopped at any moment of much work', { timeout: 120000 }, async (t) => {
+test('stopped at any moment of much work', { timeout: 60000 + STOPS * (GRACE_MS + 2 * SLACK_MS) }, async (t) => {
 	const w = await HangWorld.start(t);
 	const rand = random(seed);
 	let longest = 0;
@@ -103,6 +103,8 @@ test('stopped at any moment of much work', { timeout: 120000 }, async (t) => {
 		await pause(rand() ** 2 * 250);
 		longest = Math.max(longest, await stopped(w));
 		await w.gw.launch();
+		if (k % 5 === 4)
+			console.log(`# ${k + 1} stops`);
 	}
 	console.log(`# ${STOPS} stops, the longest ${Math.round(longest)} ms`);
 	await w.gw.assertAlive();
