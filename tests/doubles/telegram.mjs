@@ -91,11 +91,13 @@ export class TelegramDouble {
 	pending = [];
 	answered = new Log();            /* presses whose progress bar was stopped */
 	hookAnswers = new Log();
+	callers = new Set();             /* the ports that its connections come from */
 	commands = [];
 	webhook = null;
 	#faults = [];
 	#held = new Set();
 	#poller = null;
+	#isGathering = false;
 	#ids = { update: 1000, file: 0, message: 0, poll: 0, query: 0 };
 
 	static async start(options = {}) {
@@ -111,6 +113,7 @@ export class TelegramDouble {
 			d.problems.push(String(e.stack));
 			res.destroy();
 		}));
+		d.server.on('connection', (socket) => d.callers.add(socket.remotePort));
 		d.server.listen(options.port ?? 0, '127.0.0.1');
 		await once(d.server, 'listening');
 		d.url = `http://127.0.0.1:${d.server.address().port}`;
@@ -118,6 +121,7 @@ export class TelegramDouble {
 	}
 
 	async stop() {
+		this.webhook = null;             /* nothing is posted any more */
 		clearTimeout(this.#poller?.timer);
 		this.server.closeAllConnections();
 		await new Promise((resolve) => this.server.close(resolve));
@@ -171,6 +175,14 @@ export class TelegramDouble {
 		this.pending.push(full);
 		this.#deliver();
 		return full;
+	}
+
+	/* What people do in fn comes to the bot in one piece: no update of it is given without the others. */
+	together(fn) {
+		this.#isGathering = true;
+		fn();
+		this.#isGathering = false;
+		this.#deliver();
 	}
 
 	/* text, or the fields of a message; chat: where (default: in private). */
@@ -301,6 +313,8 @@ export class TelegramDouble {
 	}
 
 	#deliver() {
+		if (this.#isGathering)
+			return;
 		this.pending = this.pending.filter((u) => this.#wants(u) || !this.allowedKnown);
 		if (this.webhook)
 			this.#post();
@@ -854,6 +868,6 @@ export class TelegramDouble {
 
 	/* Until the bot's visible messages in a chat satisfy `match`; gives the first that does. */
 	async reply(chat, match = () => true, ms = undefined) {
-		return until(() => this.visible(chat).find((m) => match(m)), `a message in ${chat.id ?? chat} among ${JSON.stringify(this.texts(chat))}`, ms);
+		return until(() => this.visible(chat).find((m) => match(m)), () => `a message in ${chat.id ?? chat} among ${JSON.stringify(this.texts(chat))}`, ms);
 	}
 }

@@ -4,6 +4,7 @@ import { BOT, DiscordDouble, GUILD, ROOMS, USERS } from '../doubles/discord.mjs'
 import { SlackDouble } from '../doubles/slack.mjs';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { AccessMatrix } from './lib/access_matrix.mjs';
+import { stopAfter } from './lib/wait.mjs';
 
 async function telegram() {
 	const d = await TelegramDouble.start();
@@ -56,10 +57,10 @@ test('4 DM policies, 3 group policies, gated and open rooms, listed, paired and 
 	await Promise.all([telegram, slack, discord].map((make) => t.test(make.name, async (s) => {
 		const net = await make();
 
-		s.after(() => net.stop());
+		stopAfter(s, net);
 		const m = await AccessMatrix.start(net);
 
-		s.after(() => m.stop());
+		stopAfter(s, m);
 		const { pairs, decisions } = await m.run();
 
 		s.diagnostic(`${pairs} pairs of policies, ${decisions} messages`);

@@ -4,9 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { run } from './lib/proc.mjs';
 import { problems } from './lib/schema.mjs';
 import { TelegramWorld } from './lib/telegram.mjs';
 import { until } from './lib/wait.mjs';
@@ -27,7 +25,7 @@ before(async () => {
 	c = await w.gw.connect({ scopes: ['operator.admin', 'operator.read', 'operator.write', 'operator.pairing'] });
 });
 after(async () => {
-	await c?.close();
+	c?.terminate();
 	await w?.stop();
 });
 
@@ -36,11 +34,7 @@ const cli = (...args) => w.gw.cli(['pairing', ...args]);
 const config = () => JSON.parse(readFileSync(w.gw.configPath, 'utf8'));
 
 /* How many events came to nothing. */
-async function dropped() {
-	const r = await run('sqlite3', ['-readonly', path.join(w.gw.state, 'chela.sqlite'), "SELECT count(*) FROM channel_inbox WHERE state = 'dropped'"]);
-
-	return Number(r.stdout);
-}
+const dropped = async () => Number(await w.gw.sql("SELECT count(*) FROM channel_inbox WHERE state = 'dropped'"));
 
 /* Writes as a stranger and gives the code that comes back. */
 async function code(id, text = 'hello') {

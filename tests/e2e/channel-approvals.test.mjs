@@ -8,8 +8,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { execGateway } from './lib/exec.mjs';
-import { run } from './lib/proc.mjs';
-import { until } from './lib/wait.mjs';
+import { TEST_MS, stopAfter, until } from './lib/wait.mjs';
 
 const GROUP = -1001234567890;
 const QUESTION = { questions: [{ id: 'target', header: 'Target', question: 'Where to?', options: [{ label: 'Staging' }, { label: 'Production' }] }] };
@@ -23,7 +22,7 @@ async function world(t, { telegram = {}, config = {} } = {}) {
 		commands: { ownerAllowFrom: [`telegram:${w.owner.id}`] },
 		...tg.config({ dmPolicy: 'allowlist', allowFrom: [w.owner.id, w.friend.id], streaming: { mode: 'off' }, ackReaction: '',
 			groups: { [GROUP]: { requireMention: false, allowFrom: [w.owner.id, w.friend.id] } }, ...telegram }), ...config }));
-	t.after(() => tg.stop());
+	stopAfter(t, tg);
 	w.file = path.join(w.gw.state, 'workspace', 'made');
 	w.command = (n) => `call ${JSON.stringify({ id: `call_${n}`, name: 'exec', args: { command: `touch ${w.file}${n}` } })}`;
 	w.card = (chat, match = () => true) => until(() => tg.visible(chat).find((m) => m.reply_markup && match(m)), 'a card with buttons');
@@ -32,7 +31,7 @@ async function world(t, { telegram = {}, config = {} } = {}) {
 	return w;
 }
 
-test('the owner allows and denies by button; the card says how it ended', { timeout: 60000 }, async (t) => {
+test('the owner allows and denies by button; the card says how it ended', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 
 	w.tg.say(w.owner, w.command(1));
@@ -63,7 +62,7 @@ test('the owner allows and denies by button; the card says how it ended', { time
 	assert.deepEqual(w.tg.problems, []);
 });
 
-test('/approve in a chat: the owner by id, and what others can do instead', { timeout: 60000 }, async (t) => {
+test('/approve in a chat: the owner by id, and what others can do instead', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 
 	w.tg.say(w.owner, w.command(1));
@@ -83,7 +82,7 @@ test('/approve in a chat: the owner by id, and what others can do instead', { ti
 	await c.close();
 });
 
-test('threat: buttons pressed by strangers and by who is no approver do nothing', { timeout: 60000 }, async (t) => {
+test('threat: buttons pressed by strangers and by who is no approver do nothing', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 
 	/* A friend asks in the group: the owner is told in private, nobody in the group has a button. */
@@ -107,7 +106,7 @@ test('threat: buttons pressed by strangers and by who is no approver do nothing'
 	await c.close();
 });
 
-test('another surface answers, and the card says so; a kill in between keeps the card alive', { timeout: 90000 }, async (t) => {
+test('another surface answers, and the card says so; a kill in between keeps the card alive', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 
 	w.tg.say(w.owner, w.command(1));
@@ -124,7 +123,7 @@ test('another surface answers, and the card says so; a kill in between keeps the
 	const underway = "SELECT count(*) FROM channel_outbox WHERE origin = 'card' AND state <> 'sent'";
 
 	/* The chat has it before the gateway knows; a card of which it does not know keeps its buttons. */
-	await until(async () => (await run('sqlite3', ['-readonly', path.join(w.gw.state, 'chela.sqlite'), underway])).stdout === '0\n', 'the card on record');
+	await until(async () => await w.gw.sql(underway) === '0', 'the card on record');
 	await w.gw.kill();
 	await w.gw.launch();
 	w.tg.press(w.owner, card, w.button(card, 'Allow once'));
@@ -132,7 +131,7 @@ test('another surface answers, and the card says so; a kill in between keeps the
 	await until(() => !w.tg.visible(w.owner.id).some((m) => /made2/.test(m.text ?? '') && m.reply_markup), 'the buttons are gone');
 });
 
-test('the gateway stops while a card is being edited', { timeout: 60000 }, async (t) => {
+test('the gateway stops while a card is being edited', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 
 	w.tg.say(w.owner, w.command(1));
@@ -147,7 +146,7 @@ test('the gateway stops while a card is being edited', { timeout: 60000 }, async
 	assert.deepEqual(exit, { code: 0, signal: null }, w.gw.log());
 });
 
-test('a question has buttons, and takes a plain answer too', { timeout: 60000 }, async (t) => {
+test('a question has buttons, and takes a plain answer too', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 	const ask = (n) => `call ${JSON.stringify({ id: `call_q${n}`, name: 'ask_user', args: QUESTION })}`;
 

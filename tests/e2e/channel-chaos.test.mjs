@@ -8,6 +8,7 @@ import { ModelDouble } from '../doubles/model.mjs';
 import { account, chaosModel, dump, judge, loggedIn, pause, random, settled } from './lib/chaos.mjs';
 import { NETWORKS } from './lib/channel_nets.mjs';
 import { gatewayTest } from './lib/gateway.mjs';
+import { stopAfter } from './lib/wait.mjs';
 
 const MESSAGES = Number(process.env.CHAOS_MESSAGES ?? 100), KILLS = Number(process.env.CHAOS_KILLS ?? 200), CHATS = 4;
 /* IRC takes a line every other second: there as many as fit into a minute, unless CHAOS_SLOW says otherwise. */
@@ -17,8 +18,7 @@ const seed = Number(process.env.E2E_SEED ?? Date.now() % 1e9);
 const setUp = (Net) => async (t) => {
 	t.model = await ModelDouble.start(chaosModel);
 	t.net = await Net.start();
-	t.after(() => t.net.stop());
-	t.after(() => t.model.stop());
+	stopAfter(t, t.net, t.model);
 	return { config: { ...t.model.config, ...t.net.config,
 		messages: { queue: { mode: 'followup', debounceMs: 0, cap: 1000 }, inbound: { debounceMs: 0 } } } };
 };
@@ -36,7 +36,7 @@ for (const Net of NETWORKS) {
 	gatewayTest(`${Net.title}: 100 messages and 200 kills`, { timeout: 900000, gateway: setUp(Net) }, async (gw, t) => {
 		const rand = random(seed), net = t.net, sent = [];
 		const messages = net.keepsNothing ? SLOW_MESSAGES : MESSAGES;
-		let kills = 0;
+		let kills = 0, isOver = false;
 
 		console.log(`# seed ${seed} (E2E_SEED)`);
 		await loggedIn(gw, net);
@@ -46,16 +46,22 @@ for (const Net of NETWORKS) {
 
 				sent.push({ chat, handle: await net.say(chat, `say m${n}.`) });
 				/* As fast as kills go by, so that they fall all over the conversation. */
-				while (kills < KILLS * n / messages)
+				while (kills < KILLS * n / messages && !isOver)
 					await pause(2);
 			}
 		})();
-		while (kills < KILLS) {
-			/* Half of them at start-up, half anywhere in the work of a few messages. */
-			await pause(rand() < 0.5 ? rand() * 15 : rand() * 250);
-			await gw.kill();
-			kills++;
-			await gw.launch();
+
+		talk.catch(() => undefined);     /* told below */
+		try {
+			while (kills < KILLS) {
+				/* Half of them at start-up, half anywhere in the work of a few messages. */
+				await pause(rand() < 0.5 ? rand() * 15 : rand() * 250);
+				await gw.kill();
+				kills++;
+				await gw.launch();
+			}
+		} finally {
+			isOver = true;
 		}
 		await talk;
 		await settled(gw, net, sent);

@@ -5,15 +5,16 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { BOT, DiscordDouble, GUILD, ROOMS, USERS } from '../doubles/discord.mjs';
 import { execGateway } from './lib/exec.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAfter, until } from './lib/wait.mjs';
 
-const me = `<@${BOT}>`, ends = [];
+const me = `<@${BOT}>`, ends = [], file = { after: (fn) => ends.push(fn) };
 const QUESTION = { questions: [{ id: 'target', header: 'Target', question: 'Where to?', options: [{ label: 'Staging' }, { label: 'Production' }] }] };
 let d, gw, dm, count = 0;
 
 before(async () => {
 	d = await DiscordDouble.start();
-	({ gw } = await execGateway({ after: (fn) => ends.push(fn) }, { agents: { defaults: { sandbox: { mode: 'off' } } }, tools: { exec: { mode: 'ask' } },
+	stopAfter(file, d);
+	({ gw } = await execGateway(file, { agents: { defaults: { sandbox: { mode: 'off' } } }, tools: { exec: { mode: 'ask' } },
 		messages: { inbound: { debounceMs: 0 } }, commands: { ownerAllowFrom: [`discord:${USERS.ada}`] }, session: { dmScope: 'per-channel-peer' },
 		channels: { discord: d.config({ dmPolicy: 'allowlist', allowFrom: [USERS.ada, USERS.bob], guilds: { [GUILD]: { users: [USERS.ada, USERS.bob] } },
 			execApprovals: { enabled: true, target: 'both' } }) } }));
@@ -24,7 +25,6 @@ before(async () => {
 after(async () => {
 	for (const fn of ends)
 		await fn();
-	await d.stop();
 });
 
 /* Says that a file is to be made; gives its path and the card that asks. */

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BOT, ROOMS, USERS } from '../doubles/discord.mjs';
 import { DiscordWorld } from './lib/discord.mjs';
-import { until } from './lib/wait.mjs';
+import { TEST_MS, until } from './lib/wait.mjs';
 
-test('a preview grows by edits and becomes the answer', { timeout: 60000 }, async (t) => {
+test('a preview grows by edits and becomes the answer', { timeout: TEST_MS }, async (t) => {
 	const w = await (await DiscordWorld.start(t, { discord: { streaming: { mode: 'partial' } } })).up();
 	const d = w.double, dm = d.dm(USERS.ada);
 	let go;
@@ -24,7 +24,7 @@ test('a preview grows by edits and becomes the answer', { timeout: 60000 }, asyn
 	assert.ok(d.out.items.some((m) => m.isEdit));
 });
 
-test('an acknowledgement is set while it works and taken away', { timeout: 60000 }, async (t) => {
+test('an acknowledgement is set while it works and taken away', { timeout: TEST_MS }, async (t) => {
 	const w = await (await DiscordWorld.start(t, { discord: { ackReaction: '👀' }, config: { messages: { inbound: { debounceMs: 0 },
 		ackReactionScope: 'all', removeAckAfterReply: true } } })).up();
 	const d = w.double;
@@ -35,7 +35,7 @@ test('an acknowledgement is set while it works and taken away', { timeout: 60000
 	assert.equal(d.messages.get(ROOMS.general)[0].reactions.length, 0);
 });
 
-test('a long answer to a command: the first part in its place, the others after it, all for its user', { timeout: 60000 }, async (t) => {
+test('a long answer to a command: the first part in its place, the others after it, all for its user', { timeout: TEST_MS }, async (t) => {
 	const w = await (await DiscordWorld.start(t)).up();
 	const d = w.double;
 	const token = d.slash(USERS.ada, ROOMS.general, 'help');

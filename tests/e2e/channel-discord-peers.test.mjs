@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { BOT, DiscordDouble, GUILD, ROOMS, USERS } from '../doubles/discord.mjs';
 import { require } from './lib/peers.mjs';
-import { until, within } from './lib/wait.mjs';
+import { stopAfter, until, within } from './lib/wait.mjs';
 
 const { ActionRowBuilder, ButtonBuilder, ButtonStyle, ChannelType, Client, Events, GatewayIntentBits, Partials } = require('discord.js');
 
@@ -35,7 +35,7 @@ const next = (c, event, what) => within(once(c, event), what).then(([first]) => 
 test('discord.js logs in, receives, sends, reacts and presses through the double', async (t) => {
 	const discord = await DiscordDouble.start();
 
-	t.after(() => discord.stop());
+	stopAfter(t, discord);
 	const c = await ready(t, discord);
 
 	assert.equal(c.user.id, BOT);
@@ -70,7 +70,7 @@ test('discord.js logs in, receives, sends, reacts and presses through the double
 test('discord.js answers a command, posts to a forum, uploads, polls and opens a DM', async (t) => {
 	const discord = await DiscordDouble.start();
 
-	t.after(() => discord.stop());
+	stopAfter(t, discord);
 	const c = await ready(t, discord);
 
 	await c.application.commands.set([{ name: 'ask', description: 'Ask', options: [{ type: 3, name: 'args', description: 'What' }] }]);
@@ -107,7 +107,7 @@ test('discord.js answers a command, posts to a forum, uploads, polls and opens a
 test('what Discord refuses, the double refuses', async (t) => {
 	const discord = await DiscordDouble.start();
 
-	t.after(() => discord.stop());
+	stopAfter(t, discord);
 	const c = await ready(t, discord);
 	const room = await c.channels.fetch(ROOMS.general);
 	const refused = async (promise, status, code, words) => {
@@ -137,7 +137,7 @@ test('what Discord refuses, the double refuses', async (t) => {
 test('discord.js is let in and out as Discord would', async (t) => {
 	const discord = await DiscordDouble.start();
 
-	t.after(() => discord.stop());
+	stopAfter(t, discord);
 	discord.granted = 0;
 	await assert.rejects((await client(t, discord)).login(discord.token), /disallowed intents/i);
 	discord.granted = GatewayIntentBits.MessageContent;
@@ -166,7 +166,7 @@ test('discord.js is let in and out as Discord would', async (t) => {
 test('without Message Content Intent only DMs and mentions have words', async (t) => {
 	const discord = await DiscordDouble.start({ granted: 0 });
 
-	t.after(() => discord.stop());
+	stopAfter(t, discord);
 	const c = await ready(t, discord, INTENTS.filter((i) => i !== GatewayIntentBits.MessageContent));
 	const words = [];
 

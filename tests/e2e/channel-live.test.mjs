@@ -32,11 +32,7 @@ before(async () => {
 		channels: { telegram: { accounts } } } });
 });
 
-after(async () => {
-	await stopAll(gw, model);
-	for (const d of Object.values(bots))
-		await d.stop();
-});
+after(() => stopAll(gw, model, ...Object.values(bots)));
 
 const shown = (d) => d.texts(d.ada);
 const reactions = (d) => d.calls('setMessageReaction').map((r) => (r.params.reaction ?? []).map((x) => x.emoji).join());

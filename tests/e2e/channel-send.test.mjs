@@ -32,7 +32,7 @@ before(async () => {
 	await double.call('getUpdates');
 });
 after(async () => {
-	c.terminate();
+	c?.terminate();
 	await stopAll(gw, model, double);
 });
 

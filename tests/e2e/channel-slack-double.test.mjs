@@ -8,14 +8,11 @@ import { after, test } from 'node:test';
 import { SlackDouble } from '../doubles/slack.mjs';
 import { E2E_DIR, NODE_NEW } from './lib/peers.mjs';
 import { Proc, cleanEnv } from './lib/proc.mjs';
-import { START_MS, until } from './lib/wait.mjs';
+import { START_MS, stopAll, until } from './lib/wait.mjs';
 
 const running = [];
 
-after(async () => {
-	for (const p of running.reverse())
-		await p.stop();
-});
+after(() => stopAll(...running.reverse()));
 
 async function boltOn(mode) {
 	const slack = await SlackDouble.start();
@@ -23,7 +20,7 @@ async function boltOn(mode) {
 	const bolt = new Proc(NODE_NEW, [path.join(E2E_DIR, 'lib', 'bolt_peer.mjs')],
 		{ env: cleanEnv({ BOLT: JSON.stringify({ mode, apiRoot, botToken, appToken, signingSecret }) }) });
 
-	running.push(slack, { stop: () => bolt.stop('SIGTERM') });
+	running.push(slack, bolt);
 	const up = (await bolt.lines.find((l) => l.text.includes('"up"'), { what: 'bolt is up', ms: START_MS })).item;
 
 	if (mode === 'http')

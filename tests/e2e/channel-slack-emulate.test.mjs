@@ -58,8 +58,7 @@ before(async () => {
 			mute: { ...account, botToken: 'xoxb-emulate-mute', webhookPath: '/slack/mute' } } } } } });
 });
 after(async () => {
-	await stopAll(gw, model);
-	await proc?.stop('SIGTERM');
+	await stopAll(gw, model, proc);
 	removeDir(dir);
 });
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { SlackDouble } from '../doubles/slack.mjs';
 import { ADA, EVE, GENERAL, slackGateway } from './lib/slack.mjs';
-import { until } from './lib/wait.mjs';
+import { stopAfter, until } from './lib/wait.mjs';
 
 let slack, model, gw;
 const ends = [];
@@ -153,7 +153,7 @@ test('several accounts at one path: the signature says whose it is, and who is d
 			b: { apiRoot: other.apiRoot, botToken: other.botToken, signingSecret: other.signingSecret } }) });
 	const c = await two.gw.connect();
 
-	t.after(() => other.stop());
+	stopAfter(t, other);
 	other.setClock();
 	two.slack.eventsUrl = other.eventsUrl = `${two.gw.url}/slack/events`;
 	await until(async () => await two.slack.verifyUrl().catch(() => false) && other.verifyUrl(), 'both are there');

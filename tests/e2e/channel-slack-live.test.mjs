@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ADA, BOB, GENERAL, slackGateway } from './lib/slack.mjs';
-import { until } from './lib/wait.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const BEGIN = 'The first half of a **long** enough sentence, ', END = 'and the rest.';
 const SHOWN = 'The first half of a *long* enough sentence, and the rest.';
@@ -135,12 +135,24 @@ test('an answer to a slash command is for the person alone from its first word',
 });
 
 test('a gateway that dies leaves nothing that grows', async () => {
-	const { slack, gw, model } = partial, go = halfway(partial, 'cut'), { mine } = askInThread(slack, 'cut');
+	const { slack, gw, model } = partial;
+	let first;
+	const writing = new Promise((resolve) => (first = resolve));
+
+	model.rules.set('cut', (call) => {
+		if (call.body.messages.at(-1).role === 'tool')
+			first(call.text(BEGIN));
+		else
+			call.tool('c-cut', 'session_status', {}).end('tool_calls');
+	});
+	const { mine } = askInThread(slack, 'cut'), call = await within(writing, 'the model to be asked');
 
 	await until(() => mine()[0]?.growing, () => JSON.stringify(mine()));
+	/* It grows: the gateway has heard what its message is called. */
+	call.text('and more of it, ');
+	await slack.called('chat.appendStream', (a) => a.ts === mine()[0].ts);
 	model.rules.delete('cut');
 	await gw.kill();
-	go();
 	await gw.restart();
 	await until(() => mine().map((m) => m.text).join('|') === 're: cut' && !mine()[0].growing, () => JSON.stringify(mine()));
 });

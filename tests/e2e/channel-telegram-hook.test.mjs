@@ -23,7 +23,7 @@ before(async () => {
 	await d.call('setWebhook');
 });
 
-after(() => w.stop());
+after(() => w?.stop());
 
 const update = (from, text, chat = from) => ({ update_id: 900000 + Math.floor(Math.random() * 90000), message: d.message(chat, from, { text }) });
 const doors = () => [`http://127.0.0.1:${port}/telegram-webhook`, `${w.gw.url}/telegram-webhook`];

@@ -18,8 +18,8 @@ before(async () => {
 });
 
 after(async () => {
-	await c.close();
-	await w.stop();
+	c?.terminate();
+	await w?.stop();
 });
 
 /* Each test writes to somebody else: the pace is kept by place. */

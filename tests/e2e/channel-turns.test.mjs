@@ -59,9 +59,7 @@ test('a message is answered where it came from, and shown to clients as one of a
 test('texts that come together are one input', async () => {
 	const n = model.calls.length;
 
-	telegram.say(ada, 'one');
-	telegram.say(ada, 'two');
-	telegram.say(ada, 'three');
+	telegram.together(() => ['one', 'two', 'three'].forEach((text) => telegram.say(ada, text)));
 	await telegram.reply(ada, (m) => m.text === 'echo: three');
 	assert.equal(model.calls.length, n + 1);
 	assert.match(asked(model.calls.at(-1)), /one\ntwo\nthree$/);
@@ -88,8 +86,10 @@ test('a reply is headed by the model that made it; what no model made is not', a
 	await set('[{modelFull}, {provider}, {thinkingLevel}]');
 	telegram.say(ada, 'who says so?');
 	await telegram.reply(ada, (m) => m.text === '[double/double-1, double, off] echo: who says so?');
+	const helped = telegram.texts(ada).length;
+
 	telegram.say(ada, '/help');
-	await telegram.reply(ada, (m) => /\/status/.test(m.text) && !m.text.startsWith('['));
+	await until(() => telegram.texts(ada).slice(helped).some((x) => /^(?!\[)[^]*\/status/.test(x)), 'the help, without a head');
 	await set(null);
 	await c.close();
 });
@@ -97,6 +97,7 @@ test('a reply is headed by the model that made it; what no model made is not', a
 test('a redelivered update is answered once', async () => {
 	telegram.say(ada, 'only once');
 	await telegram.reply(ada, (m) => m.text === 'echo: only once');
+	await until(() => telegram.pending.length === 0, 'the update to be confirmed');
 	telegram.redeliver(1);
 	telegram.say(ada, 'and then');
 	await telegram.reply(ada, (m) => m.text === 'echo: and then');
@@ -162,10 +163,13 @@ test('a room that moves keeps its settings', async () => {
 
 	gw.config.channels.telegram.groups['-5001'] = { requireMention: false, systemPrompt: 'Speak like a pirate.' };
 	gw.writeConfig(gw.config);
+	let tries = 0;
+
 	await until(async () => {
-		telegram.say(ada, 'hello room', { chat: old });
+		telegram.say(ada, `hello room ${++tries}`, { chat: old });
 		return telegram.reply(old, () => true, 500).catch(() => undefined);
 	}, 'the room to be heard');
+	await telegram.reply(old, (m) => m.text.endsWith(`hello room ${tries}`));           /* no turn is left for the next tests */
 	assert.match(model.calls.at(-1).body.messages[0].content, /Speak like a pirate/);
 	const moved = telegram.migrate(old, -1005001, ada);
 

@@ -7,7 +7,6 @@ import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { freePort } from './lib/proc.mjs';
 import { TelegramWorld } from './lib/telegram.mjs';
-import { until } from './lib/wait.mjs';
 
 const SECRET = 'door-canary_0123456789', PATH = '/telegram-webhook';
 let w, c;
@@ -39,6 +38,14 @@ function ask({ method = 'POST', path = PATH, headers = {}, body = '{}', length =
 }
 const status = async (o) => (await ask(o)).status;
 
+/* Does it, and waits until the account has begun anew: what is asked meanwhile would count for the limit. */
+async function begunAnew(doing) {
+	const from = w.double.requests.items.length;
+
+	await doing();
+	await w.double.requests.find((r) => r.method === 'setWebhook', { from, what: 'the account to begin anew' });
+}
+
 test('only POST to exactly the path, under any name of the machine', async () => {
 	assert.equal(await status(), 400);                                            /* the network looked at it: no update */
 	assert.equal(await status({ headers: { host: 'bot.example.org' } }), 400);
@@ -58,12 +65,12 @@ test('test_threat_dos_webhook_bodies_are_capped', async () => {
 test('test_threat_spoofing_a_webhook_path_opens_no_route_of_ours', async () => {
 	const telegram = { ...w.gw.config.channels.telegram, webhookPath: '/tools/invoke' };
 
-	w.gw.writeConfig({ ...w.gw.config, channels: { ...w.gw.config.channels, telegram } });
-	await until(async () => await status() === 405, 'the new path');
+	await begunAnew(() => w.gw.writeConfig({ ...w.gw.config, channels: { ...w.gw.config.channels, telegram } }));
+	assert.equal(await status(), 405);
 	assert.ok([401, 403].includes(await status({ path: '/tools/invoke', body: '{"tool":"read","args":{}}' })));
 	assert.equal(await status({ path: '/tools/invoke', headers: { host: 'bot.example.org' } }), 403);
-	w.gw.writeConfig({ ...w.gw.config, channels: { ...w.gw.config.channels, telegram: { ...telegram, webhookPath: PATH } } });
-	await until(async () => await status() === 400, 'the old path');
+	await begunAnew(() => w.gw.writeConfig({ ...w.gw.config, channels: { ...w.gw.config.channels, telegram: { ...telegram, webhookPath: PATH } } }));
+	assert.equal(await status(), 400);
 });
 
 test('a stopped account: 503, the platform comes again', async () => {
@@ -73,8 +80,8 @@ test('a stopped account: 503, the platform comes again', async () => {
 	assert.equal(r.status, 503);
 	assert.equal(r.headers['retry-after'], '5');
 	assert.equal(r.headers['x-openclaw-delivery-accepted'], undefined);
-	await c.call('channels.start', { channel: 'telegram' });
-	await until(async () => await status() === 400, 'it takes them again');
+	await begunAnew(() => c.call('channels.start', { channel: 'telegram' }));
+	assert.equal(await status(), 400);
 });
 
 test('test_threat_dos_too_many_webhooks', async () => {

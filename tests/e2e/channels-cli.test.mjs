@@ -127,5 +127,5 @@ test('logout: credentials are forgotten, a person is needed', async () => {
 	assert.match(await cli('status'), /^irc default: .*: chela channels (login|add) irc$/m);
 	assert.match(await cli('logout', 'irc'), /is logged out/);
 	assert.equal(config().channels.irc.password, undefined);
-	assert.equal(await stateOf('irc'), 'needs-login');
+	await until(async () => await stateOf('irc') === 'needs-login', 'needs-login still');
 });

@@ -7,10 +7,8 @@
  * rooms in that the map does not list.
  */
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { ModelDouble } from '../../doubles/model.mjs';
 import { Gateway } from './gateway.mjs';
-import { run } from './proc.mjs';
 import { stopAll, until } from './wait.mjs';
 
 const DM = ['pairing', 'allowlist', 'open', 'disabled'], GROUP = ['allowlist', 'open', 'disabled'];
@@ -40,9 +38,9 @@ export class AccessMatrix {
 		return m;
 	}
 
-	async stop() {
-		await this.c?.close();
-		await stopAll(this.gw, this.model);
+	stop() {
+		this.c?.terminate();
+		return stopAll(this.gw, this.model);
 	}
 
 	async account() {
@@ -88,13 +86,9 @@ export class AccessMatrix {
 
 	/* All that came in was decided and, if it was let in, answered. */
 	async settled(count) {
-		const db = path.join(this.gw.state, 'chela.sqlite');
+		const query = "SELECT count(*), coalesce(sum(state IN ('received', 'handed')), 0) FROM channel_inbox";
 
-		await until(async () => {
-			const r = await run('sqlite3', ['-readonly', db, "SELECT count(*), coalesce(sum(state IN ('received', 'handed')), 0) FROM channel_inbox"]);
-
-			return r.stdout.trim() === `${count}|0`;
-		}, `${count} events to be settled`, 20000);
+		await until(async () => await this.gw.sql(query) === `${count}|0`, `${count} events to be settled`);
 	}
 
 	expected(n, dmPolicy, groupPolicy) {

@@ -11,7 +11,7 @@ import { loggedIn, pause } from './chaos.mjs';
 import { Discord, Irc, Slack, Telegram } from './channel_nets.mjs';
 import { textOf } from './client.mjs';
 import { Gateway } from './gateway.mjs';
-import { until } from './wait.mjs';
+import { stopAll, until } from './wait.mjs';
 
 /* Numbers said since the last answer. */
 function numbersOf(call) {
@@ -61,16 +61,19 @@ export async function channelLoad({ shares, each, slow = {}, waveMs = 0, ms = 60
 	const gw = await Gateway.start({ config: { ...m.config, session: { dmScope: 'per-account-channel-peer' }, channels,
 		messages: { queue: { mode: 'collect', debounceMs: 0, cap: 1000 } } } });
 
+	const stop = () => stopAll(gw, ...nets.map(({ net }) => net), m);
+	let figures;
+
 	try {
 		for (const { net } of nets)
 			await loggedIn(gw, net);
-		return await run(gw, nets, { waveMs, ms, quietMs });
-	} finally {
-		await gw.stop().catch((e) => console.error(String(e)));
-		for (const { net } of nets)
-			await net.stop();
-		await m.stop();
+		figures = await run(gw, nets, { waveMs, ms, quietMs });
+	} catch (e) {
+		await stop().catch((ending) => console.error(String(ending)));
+		throw e;
 	}
+	await stop();
+	return figures;
 }
 
 /* Numbers from..to of each conversation are said; until all are answered. */

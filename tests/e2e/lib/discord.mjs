@@ -2,12 +2,20 @@
 import { DiscordDouble, GUILD, USERS } from '../../doubles/discord.mjs';
 import { ModelDouble } from '../../doubles/model.mjs';
 import { Gateway } from './gateway.mjs';
-import { stopAll } from './wait.mjs';
+import { stopAfter, stopAll } from './wait.mjs';
 
 const marks = (text) => text.match(/\bm-[a-z0-9]+\b/g) ?? [];
 
 /* The last mark in what the user wrote is what a reply is known by. */
 export const echo = (text) => (marks(text).length ? `re ${marks(text).at(-1)}` : 'no mark');
+
+/* A reply to each mark of the conversation that no answer has named yet: for turns that take several messages, and for those that a kill cut. */
+export function echoOpen(text, call) {
+	const said = (role) => marks(call.body.messages.filter((m) => m.role === role).map((m) => JSON.stringify(m.content)).join(' '));
+	const answered = said('assistant'), open = [...new Set(said('user'))].filter((m) => !answered.includes(m));
+
+	return open.map((m) => `re ${m}`).join('\n') || 'nothing new';
+}
 
 export class DiscordWorld {
 	heard = [];                      /* what the model was asked, whole */
@@ -26,8 +34,10 @@ export class DiscordWorld {
 
 		w.gw = await Gateway.start({ ...gateway, config: { ...base, messages: { inbound: { debounceMs: 0 } }, ...config,
 			agents: { ...config.agents, defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } },
-			channels: { discord: w.double.config({ dmPolicy: 'open', allowFrom: ['*'], guilds: { [GUILD]: { users: [USERS.ada] } }, ...discord }) } } });
-		t?.after?.(() => w.stop());
+			channels: { discord: w.double.config({ dmPolicy: 'open', allowFrom: ['*'], guilds: { [GUILD]: { users: [USERS.ada] } }, ...discord }) } } })
+			.catch((e) => w.stop().finally(() => { throw e; }));
+		if (t)
+			stopAfter(t, w);
 		return w;
 	}
 

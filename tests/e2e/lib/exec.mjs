@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { ModelDouble } from '../../doubles/model.mjs';
 import { Gateway } from './gateway.mjs';
 import { textOf } from './client.mjs';
-import { Log, stopAll, until } from './wait.mjs';
+import { Log, stopAfter, until } from './wait.mjs';
 
 const MARK = 'call ';
 
@@ -71,7 +71,7 @@ export async function execGateway(t, config, options = {}) {
 	const gw = await Gateway.start({ ...options, config: { ...base, ...config,
 		agents: { ...config.agents, defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } } } });
 
-	t.after(() => stopAll(gw, model));
+	stopAfter(t, gw, model);
 	return { gw, model };
 }
 

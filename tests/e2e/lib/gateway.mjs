@@ -160,6 +160,14 @@ export class Gateway {
 		}
 	}
 
+	/* What its database says, as sqlite3 prints it. */
+	async sql(query) {
+		const r = await run('sqlite3', ['-readonly', path.join(this.state, 'chela.sqlite'), query]);
+
+		assert.equal(r.code, 0, r.stderr);
+		return r.stdout.trim();
+	}
+
 	logFile() {
 		const file = path.join(this.state, 'logs', 'gateway.log');
 

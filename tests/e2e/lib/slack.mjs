@@ -2,7 +2,7 @@
 import { ModelDouble } from '../../doubles/model.mjs';
 import { SlackDouble } from '../../doubles/slack.mjs';
 import { Gateway } from './gateway.mjs';
-import { START_MS, stopAll, until } from './wait.mjs';
+import { START_MS, stopAfter, stopAll, until } from './wait.mjs';
 
 /*
  * Answers the last mark of what it is told: "!one" gets "re: one"; an event without one (a run that is taken up again) the last
@@ -57,9 +57,10 @@ export async function slackGateway(t, { keys = {}, config = {}, double = {}, con
 	const gw = await Gateway.start({ ...options, config: { ...base, ...config,
 		agents: { defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } },
 		messages: { inbound: { debounceMs: 0 }, ...config.messages },
-		channels: { slack: slackKeys(slack, { ...keys, ...(accounts ? { accounts: accounts(slack) } : {}) }), ...config.channels } } });
+		channels: { slack: slackKeys(slack, { ...keys, ...(accounts ? { accounts: accounts(slack) } : {}) }), ...config.channels } } })
+		.catch((e) => stopAll(slack, model).finally(() => { throw e; }));
 
-	t.after(() => stopAll(gw, slack, model));
+	stopAfter(t, gw, slack, model);
 	if (connected)
 		await until(() => slack.connections === 1, 'the gateway opens a socket', START_MS);
 	return { slack, model, gw };

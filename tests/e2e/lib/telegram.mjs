@@ -2,7 +2,7 @@
 import { ModelDouble } from '../../doubles/model.mjs';
 import { TelegramDouble } from '../../doubles/telegram.mjs';
 import { Gateway } from './gateway.mjs';
-import { stopAll } from './wait.mjs';
+import { stopAfter, stopAll } from './wait.mjs';
 
 const marks = (text) => text.match(/\bm-[a-z0-9]+\b/g) ?? [];
 
@@ -37,8 +37,10 @@ export class TelegramWorld {
 
 		w.gw = await Gateway.start({ ...gateway, config: { ...base, ...config,
 			agents: { ...config.agents, defaults: { ...base.agents.defaults, skipBootstrap: true, ...config.agents?.defaults } },
-			...w.double.config({ dmPolicy: 'open', allowFrom: ['*'], ...telegram }) } });
-		t?.after?.(() => w.stop());
+			...w.double.config({ dmPolicy: 'open', allowFrom: ['*'], ...telegram }) } })
+			.catch((e) => w.stop().finally(() => { throw e; }));
+		if (t)
+			stopAfter(t, w);
 		return w;
 	}
 

@@ -2,12 +2,17 @@
 
 export const DEADLINE_MS = Number(process.env.E2E_DEADLINE_MS ?? 30000);
 export const START_MS = Math.max(30000, DEADLINE_MS);
+/* A test has several waits, each of which says what it missed: it is not cut before one could. */
+export const TEST_MS = 4 * DEADLINE_MS;
+
+/* what: words, or what gives them when it is too late. */
+const missed = (what, ms) => new Error(`not within ${ms} ms: ${typeof what === 'function' ? what() : what}`);
 
 /* Settles as the promise does, or rejects when the deadline passes first. */
 export function within(promise, what, ms = DEADLINE_MS) {
 	let timer;
 	const late = new Promise((_, reject) => {
-		timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${typeof what === 'function' ? what() : what}`)), ms);
+		timer = setTimeout(() => reject(missed(what, ms)), ms);
 	});
 
 	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
@@ -69,6 +74,17 @@ export async function stopAll(...things) {
 		throw errors[0];
 }
 
+const ending = new WeakMap();
+
+/* Stops things when the test t is over, in this order: of several t.after() none is called behind one that fails. */
+export function stopAfter(t, ...things) {
+	if (!ending.has(t)) {
+		ending.set(t, []);
+		t.after(() => stopAll(...ending.get(t)));
+	}
+	ending.get(t).push(...things);
+}
+
 /* For state that sends no event (another process's memory, a file): looks again until it holds. */
 export async function until(look, what, ms = DEADLINE_MS) {
 	const end = Date.now() + ms;
@@ -79,7 +95,7 @@ export async function until(look, what, ms = DEADLINE_MS) {
 		if (value)
 			return value;
 		if (Date.now() > end)
-			throw new Error(`not within ${ms} ms: ${typeof what === 'function' ? what() : what}`);
+			throw missed(what, ms);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 	}
 }
