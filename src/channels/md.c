@@ -29,7 +29,9 @@ struct reader {
 	enum md_marker marker;
 	unsigned number;
 	int styles[STYLES], html[STYLES];        /* how often each is open, by Markdown and by tags */
+	unsigned style;                  /* those that are open */
 	int links, link;                 /* how many are open; the outermost */
+	struct buf url;                  /* of the link that is being opened */
 	uint32_t link_at;
 	const char *last_end;            /* of the text before, in the source */
 	struct md_table table;
@@ -58,11 +60,10 @@ void md_append(struct md_doc *doc, const char *text, size_t len, unsigned style,
 	struct md_run *last = doc->runs.len ? &doc->runs.at[doc->runs.len - 1] : NULL;
 	uint32_t at = (uint32_t)doc->text.len;
 
-	for (size_t i = 0, from = 0; i <= len; i++) {
-		if (i < len && is_shown_char((unsigned char)text[i]))
-			continue;
+	for (size_t i = 0, from = 0; from < len; from = ++i) {
+		while (i < len && is_shown_char((unsigned char)text[i]))
+			i++;
 		buf_append(&doc->text, text + from, i - from);
-		from = i + 1;
 	}
 	if (doc->text.len == at)
 		return;
@@ -129,7 +130,7 @@ static void find_spoilers(struct md_doc *doc, struct md_block *b)
 	size_t first_new = doc->runs.len, open_run, close_run, run = b->run, end_run = b->run + b->runs;
 	uint32_t open, close, from = b->at;
 
-	if (b->kind == MD_CODE_BLOCK || !memmem(doc->text.data + b->at, b->len, "||", 2) ||
+	if (b->kind == MD_CODE_BLOCK || !memchr(doc->text.data + b->at, '|', b->len) ||
 	    !next_mark(doc, b, run, from, &open_run, &open))
 		return;
 	while (next_mark(doc, b, run, from, &open_run, &open) && next_mark(doc, b, open_run, open + 2, &close_run, &close)) {
@@ -154,6 +155,25 @@ static void find_spoilers(struct md_doc *doc, struct md_block *b)
 	b->runs = doc->runs.len - first_new;
 }
 
+/* -- styles -- */
+
+static void add_style(struct reader *r, int *counts, int style, int n)
+{
+	counts[style] += n;
+	if (r->styles[style] + r->html[style] > 0)
+		r->style |= 1u << style;
+	else
+		r->style &= ~(1u << style);
+}
+
+/* Tags that are not closed end with their block. */
+static void close_tags(struct reader *r)
+{
+	for (int i = 0; i < STYLES; i++)
+		if (r->html[i])
+			add_style(r, r->html, i, -r->html[i]);
+}
+
 /* -- leaves -- */
 
 static void close_leaf(struct reader *r)
@@ -164,7 +184,7 @@ static void close_leaf(struct reader *r)
 	if (!r->is_open)
 		return;
 	r->is_open = false;
-	memset(r->html, 0, sizeof(r->html));
+	close_tags(r);
 	b->runs = doc->runs.len - b->run;
 	while (b->kind == MD_CODE_BLOCK && doc->text.len > b->at && doc->text.data[doc->text.len - 1] == '\n') {
 		buf_truncate(&doc->text, doc->text.len - 1);
@@ -302,14 +322,11 @@ static void put_attribute(struct buf *out, const MD_ATTRIBUTE *at)
 
 static void open_link(struct reader *r, const MD_ATTRIBUTE *target)
 {
-	struct buf url;
-
 	if (r->links++)
 		return;
-	buf_init(&url, r->len * 3 + 16);
-	put_attribute(&url, target);
-	vec_push(&r->doc->links, ((struct md_link){ .url = ch_strdup(buf_str(&url)) }));
-	buf_done(&url);
+	buf_clear(&r->url);
+	put_attribute(&r->url, target);
+	vec_push(&r->doc->links, ((struct md_link){ .url = ch_strdup(buf_str(&r->url)) }));
 	r->link = (int)r->doc->links.len - 1;
 	r->link_at = (uint32_t)r->doc->text.len;
 }
@@ -322,16 +339,6 @@ static bool is_linkable(const char *url)
 		if (!strncasecmp(url, schemes[i], strlen(schemes[i])) && url[strlen(schemes[i])])
 			return strlen(url) <= MD_URL_MAX;
 	return false;
-}
-
-static unsigned style_now(const struct reader *r)
-{
-	unsigned style = 0;
-
-	for (int i = 0; i < STYLES; i++)
-		if (r->styles[i] + r->html[i] > 0)
-			style |= 1u << i;
-	return style;
 }
 
 static bool is_same(const struct md_doc *doc, uint32_t at, const char *text)
@@ -350,16 +357,16 @@ static void close_link(struct reader *r)
 	if (--r->links)
 		return;
 	if (doc->text.len == r->link_at)         /* no text: the address is it */
-		md_append(doc, link->url, strlen(link->url), style_now(r) | MD_LINK, r->link);
+		md_append(doc, link->url, strlen(link->url), r->style | MD_LINK, r->link);
 	link->is_bare = is_same(doc, r->link_at, link->url) ||
 			(str_starts(link->url, "mailto:") && is_same(doc, r->link_at, link->url + strlen("mailto:"))) ||
 			(str_starts(link->url, "http://www.") && is_same(doc, r->link_at, link->url + strlen("http://")));
 	if (!link->is_bare && *link->url && *link->url != '#') {
 		unsigned style = can_link ? MD_TAIL | MD_LINK : 0;
 
-		md_append(doc, " (", 2, style_now(r) | style, r->link);
-		md_append(doc, link->url, strlen(link->url), style_now(r) | style, r->link);
-		md_append(doc, ")", 1, style_now(r) | style, r->link);
+		md_append(doc, " (", 2, r->style | style, r->link);
+		md_append(doc, link->url, strlen(link->url), r->style | style, r->link);
+		md_append(doc, ")", 1, r->style | style, r->link);
 	}
 	link->is_shown = can_link;
 	r->link = -1;
@@ -490,7 +497,7 @@ static int on_leave_block(MD_BLOCKTYPE type, void *detail, void *arg)
 		cell->len = (uint32_t)r->doc->text.len - cell->at;
 		cell->runs = r->doc->runs.len - cell->run;
 		r->in_cell = false;
-		memset(r->html, 0, sizeof(r->html));
+		close_tags(r);
 		break;
 	case MD_BLOCK_TABLE:
 		if (check_budget(r))
@@ -528,7 +535,7 @@ static int on_enter_span(MD_SPANTYPE type, void *detail, void *arg)
 	if (!r->is_open && !r->in_cell)
 		open_leaf(r, MD_PARA);
 	if (style >= 0)
-		r->styles[style]++;
+		add_style(r, r->styles, style, 1);
 	else if (type == MD_SPAN_A)
 		open_link(r, &((MD_SPAN_A_DETAIL *)detail)->href);
 	else if (type == MD_SPAN_IMG)
@@ -542,7 +549,7 @@ static int on_leave_span(MD_SPANTYPE type, void *detail, void *arg)
 	int style = style_of_span(type);
 
 	if (style >= 0)
-		r->styles[style]--;
+		add_style(r, r->styles, style, -1);
 	else if (type == MD_SPAN_A || type == MD_SPAN_IMG)
 		close_link(r);
 	return 0;
@@ -562,11 +569,11 @@ static bool take_tag(struct reader *r, const char *s, size_t n)
 		if (len != strlen(tags[i].name) || strncasecmp(s + 1 + is_end, tags[i].name, len) != 0)
 			continue;
 		if (tags[i].style < 0)
-			md_append(r->doc, r->in_cell ? " " : "\n", 1, style_now(r) | (r->links ? MD_LINK : 0), r->links ? r->link : -1);
+			md_append(r->doc, r->in_cell ? " " : "\n", 1, r->style | (r->links ? MD_LINK : 0), r->links ? r->link : -1);
 		else if (!is_end)
-			r->html[tags[i].style]++;
+			add_style(r, r->html, tags[i].style, 1);
 		else if (r->html[tags[i].style] > 0)
-			r->html[tags[i].style]--;
+			add_style(r, r->html, tags[i].style, -1);
 		return true;
 	}
 	return false;
@@ -595,7 +602,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE size, void *ar
 		text = decoded;
 		n = of_entity;
 	}
-	md_append(r->doc, text, n, style_now(r) | (r->links ? MD_LINK : 0), r->links ? r->link : -1);
+	md_append(r->doc, text, n, r->style | (r->links ? MD_LINK : 0), r->links ? r->link : -1);
 	return check_budget(r);
 }
 
@@ -631,9 +638,12 @@ static int read_markdown(struct md_doc *doc, const char *s, size_t len, enum ren
 	MD_PARSER parser = { .flags = FLAGS | (tables == RENDER_TABLES_OFF ? 0u : MD_FLAG_TABLES), .enter_block = on_enter_block,
 			     .leave_block = on_leave_block, .enter_span = on_enter_span, .leave_span = on_leave_span,
 			     .text = on_text };
-	int failed = !parse || len > MD_IN_MAX || parse(s, (MD_SIZE)len, &parser, &r);
+	int failed;
 
+	buf_init(&r.url, len * 3 + 16);
+	failed = !parse || len > MD_IN_MAX || parse(s, (MD_SIZE)len, &parser, &r);
 	vec_done(&r.table.cells);
+	buf_done(&r.url);
 	return failed;
 }
 

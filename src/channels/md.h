@@ -36,6 +36,7 @@ struct md_run {
 
 struct md_link {
 	char *url;
+	uint32_t line_ends;              /* in its text, counted by the flavour */
 	bool is_bare;                    /* the text is the address */
 	bool is_shown;                   /* as a link, by the flavour */
 };

@@ -62,7 +62,8 @@ static bool is_fence(const char *s, size_t n)
 
 static void put_lines(struct buf *out, const char *s, size_t len)
 {
-	size_t cells_before = 0;
+	const char *before = NULL;
+	size_t before_len = 0;
 	bool in_fence = false;
 
 	for (const char *end = s + len; s < end; ) {
@@ -70,13 +71,14 @@ static void put_lines(struct buf *out, const char *s, size_t len)
 		size_t n = (size_t)((eol ? eol : end) - s);
 
 		in_fence ^= is_fence(s, n);
-		if (!in_fence && cells_before && is_delimiter(s, n) && cell_count(s, n) == cells_before)
+		if (!in_fence && before && is_delimiter(s, n) && cell_count(s, n) == cell_count(before, before_len))
 			put_wide(out, s, n);
 		else
 			buf_append(out, s, n);
 		if (eol)
 			buf_putc(out, '\n');
-		cells_before = cell_count(s, n);
+		before = s;
+		before_len = n;
 		s += n + (eol != NULL);
 	}
 }

@@ -22,7 +22,7 @@ struct cutter {
 	struct buf text, plain;          /* of the part that is being written */
 	struct pen pen, twin;            /* … in the flavour, and without markup */
 	bool is_empty;
-	size_t max, first_in_part;       /* limit of this part; its first block */
+	size_t first_in_part;            /* its first block */
 	struct mark before_heading;      /* when the last block is a heading that may move on */
 	size_t heading;
 	bool has_heading;
@@ -35,14 +35,15 @@ struct cutter {
 
 static void begin_part(struct cutter *c)
 {
-	size_t first = c->opts->first_max > 0 ? (size_t)c->opts->first_max : (size_t)c->opts->text_max;
+	int max = !c->count && c->opts->first_max > 0 ? c->opts->first_max : c->opts->text_max;
 
-	c->max = c->count ? (size_t)c->opts->text_max : first;
 	buf_clear(&c->text);
 	buf_clear(&c->plain);
 	pen_init(&c->pen, c->opts->flavour, c->opts->unit, c->doc, &c->text);
 	pen_init(&c->twin, CHAN_PLAIN, c->opts->unit, c->doc, &c->plain);
 	c->twin.is_fallback = c->opts->flavour != CHAN_PLAIN;
+	c->pen.max = c->twin.max = (size_t)max;
+	c->pen.lines_max = c->twin.lines_max = c->opts->lines_max;
 	c->is_empty = true;
 	c->has_heading = false;
 }
@@ -98,12 +99,6 @@ static void take_back(struct cutter *c, const struct mark *m)
 	c->twin = m->twin;
 }
 
-/* Room for it, and for what closes it: lines_to_come are those that closing takes. */
-static bool is_within(const struct cutter *c, const struct pen *p, int lines_to_come)
-{
-	return p->used + p->closing <= c->max && (c->opts->lines_max <= 0 || p->lines + lines_to_come < c->opts->lines_max);
-}
-
 /* -- pieces of a block -- */
 
 /* The run that holds `from`, or the first behind it. */
@@ -124,11 +119,15 @@ static size_t run_at(const struct md_doc *doc, const struct md_block *b, uint32_
 
 static void write_piece(struct pen *p, const struct md_block *b, uint32_t from, uint32_t to)
 {
-	pen_begin_block(p, b, from > b->at);
-	for (size_t i = run_at(p->doc, b, from); i < b->run + b->runs && p->doc->runs.at[i].at < to; i++) {
-		const struct md_run *r = &p->doc->runs.at[i];
+	const struct md_run *runs = p->doc->runs.at;
 
-		pen_text(p, b, i, CH_MAX(r->at, from), CH_MIN(r->at + r->len, to));
+	pen_begin_block(p, b, from > b->at);
+	/* Runs follow each other without a gap, and plain text knows none. */
+	for (size_t i = run_at(p->doc, b, from), end = b->run + b->runs; i < end && from < to && pen_fits(p, 0); i++) {
+		uint32_t stop = p->flavour == CHAN_PLAIN ? to : CH_MIN(runs[i].at + runs[i].len, to);
+
+		pen_text(p, b, i, from, stop);
+		from = stop;
 	}
 	pen_end_block(p, b);
 }
@@ -137,24 +136,25 @@ static void write_piece(struct pen *p, const struct md_block *b, uint32_t from, 
 static bool put_piece(struct cutter *c, const struct md_block *b, uint32_t from, uint32_t to)
 {
 	struct mark before = mark_here(c);
+	bool fits;
 
-	if (to - from > c->max * 4)      /* no unit is longer than four bytes */
+	if (to - from > c->pen.max * 4)  /* no unit is longer than four bytes */
 		return false;
 	if (!c->is_empty) {
 		pen_between(&c->pen, b);
 		pen_between(&c->twin, b);
 	}
 	write_piece(&c->pen, b, from, to);
-	if (!c->text.failed && is_within(c, &c->pen, 0))
+	fits = !c->text.failed && pen_fits(&c->pen, 0);
+	if (fits) {
 		write_piece(&c->twin, b, from, to);
-	else
-		c->twin.used = c->max + 1;
-	if (c->plain.failed || !is_within(c, &c->twin, 0)) {
-		take_back(c, &before);
-		return false;
+		fits = !c->plain.failed && pen_fits(&c->twin, 0);
 	}
-	c->is_empty = false;
-	return true;
+	if (fits)
+		c->is_empty = false;
+	else
+		take_back(c, &before);
+	return fits;
 }
 
 /* -- where to cut -- */
@@ -198,45 +198,80 @@ static void note_place(struct places *at, const struct md_block *b, const struct
 		at->space = pos;
 }
 
-/* A copy of a pen goes on with the block, and writes nothing. */
-static void begin_dry(const struct cutter *c, struct pen *p, const struct md_block *b, uint32_t from)
+/* How far into a block a part reaches: copies of its pens go on with the block, and write nothing. */
+struct reach { size_t run; uint32_t at; struct pen pen, twin; };
+
+static struct reach reach_begin(const struct cutter *c, const struct md_block *b, uint32_t from)
 {
-	p->out = NULL;
-	if (!c->is_empty)
-		pen_between(p, b);
-	pen_begin_block(p, b, from > b->at);
+	struct reach r = { .run = run_at(c->doc, b, from), .at = from, .pen = c->pen, .twin = c->twin };
+	struct pen *const pens[] = { &r.pen, &r.twin };
+
+	for (size_t i = 0; i < CH_ARRAY_LEN(pens); i++) {
+		pens[i]->out = NULL;
+		if (!c->is_empty)
+			pen_between(pens[i], b);
+		pen_begin_block(pens[i], b, from > b->at);
+	}
+	return r;
+}
+
+/* Goes on to `to`, in the same run. false: that does not fit, and the reach is of no more use. */
+static bool reach_to(struct reach *r, const struct md_block *b, uint32_t to)
+{
+	pen_text(&r->pen, b, r->run, r->at, to);
+	pen_text(&r->twin, b, r->run, r->at, to);
+	if (!pen_fits(&r->pen, b->kind == MD_CODE_BLOCK) || !pen_fits(&r->twin, 0))
+		return false;
+	r->at = to;
+	return true;
+}
+
+/* Notes the places before white space and gives the last of them that is shown, or where it began: no grapheme holds white space. */
+static struct reach reach_by_words(const struct cutter *c, const struct md_block *b, uint32_t from, struct places *at)
+{
+	const char *text = c->doc->text.data;
+	struct reach here = reach_begin(c, b, from), last = here;
+
+	for (; here.run < b->run + b->runs; here.run++) {
+		const struct md_run *r = &c->doc->runs.at[here.run];
+		uint32_t end = r->at + r->len, to;
+
+		for (here.at = CH_MAX(r->at, from); here.at < end; ) {
+			if (is_white(text[here.at]) && !r->is_hidden) {
+				note_place(at, b, r, text, from, here.at);
+				last = here;
+			}
+			for (to = here.at + 1; to < end && !is_white(text[to]); to++)
+				;
+			if (!reach_to(&here, b, to))
+				return last;
+		}
+	}
+	return last;
 }
 
 /* The last place of each kind up to which the piece from `from` fits; *ret_reach is how far it would fit. */
-static struct places find_places(struct cutter *c, const struct md_block *b, uint32_t from, uint32_t *ret_reach)
+static struct places find_places(const struct cutter *c, const struct md_block *b, uint32_t from, uint32_t *ret_reach)
 {
 	const char *text = c->doc->text.data;
 	struct places at = { 0 };
-	struct pen p = c->pen, twin = c->twin;
-	uint32_t cp = 0, before = 0;
+	struct reach here = reach_by_words(c, b, from, &at);
+	uint32_t start = here.at, cp = 0, before = 0;
 	int32_t state = 0;
 
-	*ret_reach = from;
-	begin_dry(c, &p, b, from);
-	begin_dry(c, &twin, b, from);
-	for (size_t i = run_at(c->doc, b, from); i < b->run + b->runs; i++) {
-		const struct md_run *r = &c->doc->runs.at[i];
-		uint32_t pos = CH_MAX(r->at, from), end = r->at + r->len;
+	*ret_reach = start;
+	for (; here.run < b->run + b->runs; here.run++) {
+		const struct md_run *r = &c->doc->runs.at[here.run];
+		uint32_t end = r->at + r->len;
 
-		for (size_t atom; pos < end; pos += (uint32_t)atom) {
-			atom = pen_atom(c->opts->flavour, text + pos, end - pos);
-			utf8_decode(text + pos, end - pos, &cp);
+		for (here.at = CH_MAX(r->at, start); here.at < end; *ret_reach = here.at) {
 			/* What the flavour does not show stays with what it belongs to. */
-			if (pos > from && md_api_is_break(before, cp, &state) && !r->is_hidden)
-				at.any = pos;
+			utf8_decode(text + here.at, end - here.at, &cp);
+			if (here.at > from && md_api_is_break(before, cp, &state) && !r->is_hidden)
+				at.any = here.at;
 			before = cp;
-			if (!r->is_hidden)
-				note_place(&at, b, r, text, from, pos);
-			pen_text(&p, b, i, pos, pos + (uint32_t)atom);
-			pen_text(&twin, b, i, pos, pos + (uint32_t)atom);
-			if (!is_within(c, &p, b->kind == MD_CODE_BLOCK) || !is_within(c, &twin, 0))
+			if (!reach_to(&here, b, here.at + (uint32_t)pen_atom(c->opts->flavour, text + here.at, end - here.at)))
 				return at;
-			*ret_reach = pos + (uint32_t)atom;
 		}
 	}
 	return at;
@@ -323,9 +358,9 @@ static bool is_half_full(const struct cutter *c, const struct md_block *b)
 {
 	if (c->is_empty)
 		return false;
-	return c->opts->by_paragraph || c->pen.used >= c->max / 2 ||
+	return c->opts->by_paragraph || c->pen.used >= c->pen.max / 2 ||
 	       (c->opts->lines_max > 0 && c->pen.lines * 2 >= c->opts->lines_max) ||
-	       (b->kind == MD_CODE_BLOCK && b->len < c->max / 2);
+	       (b->kind == MD_CODE_BLOCK && b->len < c->pen.max / 2);
 }
 
 /* Writes what fits of the block that goes on at *from. true: all of it is written. */

@@ -3,7 +3,7 @@
  *
  * Telegram  code holds no other style, and none holds code; a link shows before code.
  * Slack     a mark counts only between a word's edge and the text it is at: what would be read as stars is shown without. There
- *           is no way to write a star that is none.
+ *           is no way to write a star that is none. A link is one line's: its address comes again on each, if that is not too much.
  * Discord   marks can be escaped; code cannot hold a fence.
  */
 #include "channels/render_pen.h"
@@ -130,6 +130,15 @@ static uint16_t shown_of(const struct md_doc *doc, const struct md_block *b, con
 	return (uint16_t)shown;
 }
 
+static uint32_t line_ends_of(const char *s, size_t n)
+{
+	uint32_t count = 0;
+
+	for (const char *end = s + n; (s = memchr(s, '\n', (size_t)(end - s))); s++)
+		count++;
+	return count;
+}
+
 /* Bare addresses are left to the network, but for Slack, which wants them marked; Discord shows no link whose text is an address. */
 static void check_links(struct md_doc *doc, enum chan_flavour flavour, size_t url_max)
 {
@@ -143,14 +152,18 @@ static void check_links(struct md_doc *doc, enum chan_flavour flavour, size_t ur
 		if (flavour == CHAN_DISCORD_MD && str_starts(l->url, "mailto:"))
 			l->is_shown = false;
 	}
-	if (flavour != CHAN_DISCORD_MD)
+	if (flavour != CHAN_DISCORD_MD && flavour != CHAN_SLACK_MRKDWN)
 		return;
 	for (size_t i = 0; i < doc->runs.len; i++) {
 		const struct md_run *r = &doc->runs.at[i];
+		struct md_link *l = r->style & MD_LINK && r->link >= 0 && !(r->style & MD_TAIL) ? &doc->links.at[r->link] : NULL;
 
-		if (r->style & MD_LINK && r->link >= 0 && !(r->style & MD_TAIL) &&
-		    (holds(doc, r->at, r->len, "://") || holds(doc, r->at, r->len, "\n")))
-			doc->links.at[r->link].is_shown = false;
+		if (!l)
+			continue;
+		l->line_ends += line_ends_of(doc->text.data + r->at, r->len);
+		if (flavour == CHAN_SLACK_MRKDWN ? l->line_ends * strlen(l->url) > url_max
+						 : l->line_ends || holds(doc, r->at, r->len, "://"))
+			l->is_shown = false;
 	}
 }
 

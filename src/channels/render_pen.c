@@ -50,7 +50,12 @@ static bool is_marked(const struct pen *p)
 
 void pen_init(struct pen *p, enum chan_flavour flavour, enum chan_unit unit, const struct md_doc *doc, struct buf *out)
 {
-	*p = (struct pen){ .flavour = flavour, .unit = unit, .doc = doc, .out = out, .open_link = -1, .at_line_start = true };
+	*p = (struct pen){ .flavour = flavour, .unit = unit, .doc = doc, .out = out, .max = SIZE_MAX, .open_link = -1, .at_line_start = true };
+}
+
+bool pen_fits(const struct pen *p, int lines_to_come)
+{
+	return p->used + p->closing <= p->max && (p->lines_max <= 0 || p->lines + lines_to_come < p->lines_max);
 }
 
 /* -- links -- */
@@ -509,7 +514,7 @@ static void escape_text(struct pen *p, const char *s, size_t n, size_t avail, bo
 	const unsigned char here = (unsigned char)(1 << p->flavour);
 	size_t i = 0;
 
-	while (i < n) {
+	while (i < n && p->used <= p->max) {
 		size_t from = i, atom;
 
 		while (i < n && !(special[(unsigned char)s[i]] & here))
@@ -549,10 +554,12 @@ void pen_text(struct pen *p, const struct md_block *b, size_t i, uint32_t from, 
 		return;
 	p->block_end = p->doc->text.data + b->at + b->len;
 	set_styles(p, b, i);
-	while (s < end) {
+	while (s < end && p->used <= p->max) {
 		const char *eol = memchr(s, '\n', (size_t)(end - s)), *line_end = eol ? eol : end;
 
-		if (is_address && p->flavour == CHAN_DISCORD_MD)
+		if (p->flavour == CHAN_PLAIN)
+			put(p, s, (size_t)(line_end - s));
+		else if (is_address && p->flavour == CHAN_DISCORD_MD)
 			put_address(p, r, s, (size_t)(line_end - s));
 		else
 			escape_text(p, s, (size_t)(line_end - s), (size_t)(run_end - s), is_code);

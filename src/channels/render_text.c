@@ -7,20 +7,31 @@
 
 #include "core/str.h"
 
+/* Eight bytes at a time; the last eight may be some of the eight before them. */
+static bool is_ascii(const char *s, size_t n)
+{
+	uint64_t bits = 0, eight;
+
+	if (n < sizeof(eight)) {
+		for (size_t i = 0; i < n; i++)
+			bits |= (unsigned char)s[i];
+		return bits < 0x80;
+	}
+	for (size_t i = 0; i < n; i += sizeof(eight)) {
+		memcpy(&eight, s + CH_MIN(i, n - sizeof(eight)), sizeof(eight));
+		bits |= eight;
+	}
+	return !(bits & 0x8080808080808080);
+}
+
 size_t render_len(const char *text, size_t len, enum chan_unit unit)
 {
-	size_t units = len, i = 0;
-	uint64_t eight;
+	size_t units = len;
 
-	if (unit == CHAN_BYTES)
-		return len;
 	/* Most text is ASCII, where a byte is a unit. */
-	for (; i + sizeof(eight) <= len; i += sizeof(eight)) {
-		memcpy(&eight, text + i, sizeof(eight));
-		if (eight & 0x8080808080808080)
-			break;
-	}
-	for (; i < len; i++) {
+	if (unit == CHAN_BYTES || is_ascii(text, len))
+		return len;
+	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
 		/* Bytes that go on a character count nothing; one of four bytes is two of UTF-16. */

@@ -14,6 +14,7 @@
 
 #define MEDIA_MAX 32                     /* files of one reply; more of such lines stay text */
 #define TAG_MAX 320
+#define TICKS_MAX 32                     /* more backticks in a row enclose nothing, as for md4c: each length may look through the line */
 
 struct scan {
 	struct arena *a;
@@ -84,12 +85,26 @@ static size_t code_len(const char *s, const char *end)
 
 	while (s + ticks < end && s[ticks] == '`')
 		ticks++;
+	if (ticks > TICKS_MAX)
+		return ticks;
 	for (const char *p = s + ticks; p < end; p++) {
 		run = *p == '`' ? run + 1 : 0;
 		if (run == ticks && (p + 1 == end || p[1] != '`'))
 			return (size_t)(p + 1 - s);
 	}
 	return ticks;
+}
+
+/* What goes on as it is: code, or one character and what follows it up to the next that may begin something. */
+static size_t text_len(const char *s, const char *end)
+{
+	size_t n = 1;
+
+	if (*s == '`')
+		return code_len(s, end);
+	while (s + n < end && s[n] != '[' && s[n] != '`')
+		n++;
+	return n;
 }
 
 /* A line outside fences, without the tags. true: there were any. */
@@ -100,7 +115,7 @@ static bool put_line(struct scan *c, const char *s, const char *end)
 	while (s < end) {
 		const char *close = *s == '[' && s + 1 < end && s[1] == '['
 					    ? memmem(s + 2, CH_MIN((size_t)(end - s - 2), TAG_MAX), "]]", 2) : NULL;
-		size_t code = *s == '`' ? code_len(s, end) : 0;
+		size_t n;
 
 		if (close && take_tag(c, s + 2, (size_t)(close - s - 2))) {
 			has_tags = true;
@@ -111,8 +126,9 @@ static bool put_line(struct scan *c, const char *s, const char *end)
 				s++;
 			continue;
 		}
-		buf_append(&c->out, s, code ? code : 1);
-		s += code ? code : 1;
+		n = text_len(s, end);
+		buf_append(&c->out, s, n);
+		s += n;
 	}
 	return has_tags;
 }

@@ -317,6 +317,23 @@ static void test_threat_markdown_that_grows_is_shown_as_text(void **state)
 	assert_in_range(count, 1, 7);
 }
 
+/* Slack wants a link's address on each line of its text: a long one over many lines made a thousand messages of nine kilobytes. */
+static void test_threat_link_of_many_lines_does_not_grow(void **state)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	const struct render_opts opts = { .flavour = CHAN_SLACK_MRKDWN, .unit = CHAN_CODEPOINTS, .text_max = 4000 };
+	const char *markdown = arena_printf(a, "[%s](https://x.org/%s)", times(a, "a\n", 400), times(a, "z", 900));
+	const struct render_part *parts = NULL;
+	size_t count = 0;
+
+	(void)state;
+	assert_int_equal(render_message(a, markdown, strlen(markdown), &opts, &parts, &count, NULL), CH_OK);
+	assert_int_equal(count, 1);
+	assert_true(strlen(parts[0].text) < strlen(markdown) + 8);
+	assert_string_equal(render(a, "[a\nb *c*](https://x.org)", (struct render_opts){ .flavour = CHAN_SLACK_MRKDWN }, false),
+			    "<https://x.org|a>\n<https://x.org|b _c_>");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_cut_parts_are_valid),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_threat_markdown_that_grows_is_shown_as_text),
+		cmocka_unit_test(test_threat_link_of_many_lines_does_not_grow),
 	};
 
 	return cmocka_run_group_tests_name("channels/render", tests, NULL, NULL);

@@ -51,6 +51,21 @@ static void test_silence(void **state)
 	assert_false(read_tags(a, "").is_silent_reply);
 }
 
+/* md4c takes no more than 32 backticks for code, and a line of ever longer runs must not be looked through for each. */
+static void test_long_runs_of_backticks_enclose_nothing(void **state)
+{
+	static const char ticks[] = "`````````````````````````````````";     /* 33 */
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct render_tags t = read_tags(a, arena_printf(a, "a %s[[silent]]%s", ticks + 1, ticks + 1));
+
+	(void)state;
+	assert_int_equal(strlen(ticks), 33);
+	assert_false(t.is_silent_reply);
+	t = read_tags(a, arena_printf(a, "a %s[[silent]]%s", ticks, ticks));
+	assert_true(t.is_silent_reply);
+	assert_string_equal(t.text, arena_printf(a, "a %s%s", ticks, ticks));
+}
+
 static void test_media(void **state)
 {
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
@@ -69,6 +84,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_long_runs_of_backticks_enclose_nothing),
 		cmocka_unit_test(test_media),
 	};
 
