@@ -174,8 +174,8 @@ static void run_handler(void *arg)
 		http_reply_error(call, 500, "internal", "internal error");
 	}
 	end_call(c);
-	proceed(c);
-	http_server_handler_done(s);
+	http_server_handled(s, c);
+	proceed(c);                             /* may begin the next one */
 	unpin(c);                               /* may be the end of the server, too */
 }
 
@@ -187,7 +187,7 @@ static void start_handler(struct http_conn *c)
 	conn_io_set_deadline(c->io, 0);
 	call->rq.body = buf_str(&c->body);
 	call->rq.body_len = c->body.len;
-	c->server->handlers++;
+	http_server_handles(c->server, c);
 	pin(c);
 	call->fiber = fiber_spawn(c->server->loop, "http", FIBER_DETACHED, run_handler, c);
 }
@@ -522,12 +522,4 @@ void http_conn_stop(void *conn)
 	else if (c->state == HTTP_FLUSHING)
 		finish_conn(c);
 	unpin(c);
-}
-
-void http_conn_cancel(void *conn)
-{
-	struct http_conn *c = conn;
-
-	if (c->state == HTTP_HANDLING)
-		fiber_cancel(c->call->fiber);
 }

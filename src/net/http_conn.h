@@ -27,7 +27,7 @@ struct http_server {
 	struct conn_hub *hub;
 	struct http_server_opts opts;
 	struct http_listener *listeners;
-	size_t handlers;                 /* running */
+	struct http_conn *handling;      /* those with a handler that runs, also when their socket is gone */
 	struct fiber_cond handlers_done;
 	bool is_stopping;
 	struct buf head;                 /* of the response being written */
@@ -44,6 +44,7 @@ struct http_conn {
 	enum http_conn_state state;
 	bool is_eof;                     /* the peer sends no more */
 	bool is_waiting;                 /* for the next turn, to look at `in` */
+	struct http_conn *prev, *next;   /* in server->handling */
 	unsigned pins;
 	enum { HTTP_ARMED_NONE, HTTP_ARMED_IDLE, HTTP_ARMED_HEADER } armed; /* HEAD: which deadline runs */
 	size_t flush_queued;             /* FLUSHING: when the deadline was set */
@@ -80,11 +81,11 @@ void http_conn_new(struct http_server *s, uv_stream_t *listener, struct tls_ctx 
 void http_conn_reject(struct http_server *s, uv_stream_t *listener, struct tls_ctx *tls);
 /* Idle ones go now; others end with their exchange. */
 void http_conn_stop(void *conn);
-/* Cancels the handler, if one runs. */
-void http_conn_cancel(void *conn);
 void http_server_ref(struct http_server *s);
 void http_server_unref(struct http_server *s);
-void http_server_handler_done(struct http_server *s);
+/* A handler begins, and has returned. */
+void http_server_handles(struct http_server *s, struct http_conn *c);
+void http_server_handled(struct http_server *s, struct http_conn *c);
 
 /* http_reply.c: sends an answer outside of any call; the caller finishes the connection. */
 void http_refuse(struct http_conn *c, int status, const char *message);

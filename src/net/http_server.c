@@ -11,7 +11,7 @@
 #include "net/port_holder.h"
 
 #define BACKLOG 511
-#define STOP_GRACE_MS 1000              /* for cancelled handlers to return */
+#define STOP_GRACE_MS 1000              /* for sockets to close and cancelled handlers to return; then we say that we wait */
 
 struct http_listener {
 	uv_tcp_t tcp;
@@ -49,10 +49,34 @@ void http_server_unref(struct http_server *s)
 	ch_free(s);
 }
 
-void http_server_handler_done(struct http_server *s)
+void http_server_handles(struct http_server *s, struct http_conn *c)
 {
-	if (--s->handlers == 0)
+	c->prev = NULL;
+	c->next = s->handling;
+	if (c->next)
+		c->next->prev = c;
+	s->handling = c;
+}
+
+void http_server_handled(struct http_server *s, struct http_conn *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		s->handling = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	if (!s->handling)
 		fiber_cond_broadcast(&s->handlers_done);
+}
+
+static size_t count_handlers(const struct http_server *s)
+{
+	size_t n = 0;
+
+	for (const struct http_conn *c = s->handling; c; c = c->next)
+		n++;
+	return n;
 }
 
 size_t http_server_conns(const struct http_server *s)
@@ -168,32 +192,34 @@ static void close_listeners(struct http_server *s)
 
 static void drop_everything(struct http_server *s)
 {
-	conn_hub_each(s->hub, &http_io_ops, http_conn_cancel);
+	for (struct http_conn *c = s->handling; c; c = c->next)
+		fiber_cancel(c->call->fiber);
 	conn_hub_lose_all(s->hub);
+}
+
+/* For ever: what a handler uses is freed after us. It was cancelled, and ends with what it is in. */
+static CH_FIBER void await_handlers(struct http_server *s)
+{
+	while (s->handling)
+		if (fiber_cond_wait(&s->handlers_done, fiber_deadline(STOP_GRACE_MS)))
+			log_warn("http", "%zu handlers have not returned yet; waiting for them", count_handlers(s));
 }
 
 void http_server_stop(struct http_server *s, int64_t deadline_ms)
 {
-	ch_status st;
-	int64_t grace_ms;
-
 	s->is_stopping = true;
 	close_listeners(s);
 	conn_hub_each(s->hub, &http_io_ops, http_conn_stop);
-	if (conn_hub_wait_empty(s->hub, deadline_ms) == CH_OK && !s->handlers)
+	if (conn_hub_wait_empty(s->hub, deadline_ms) == CH_OK && !s->handling)
 		return;
 	log_debug("http", "stopping: %zu connections and %zu handlers are cut off", conn_hub_count(s->hub),
-		  s->handlers);
+		  count_handlers(s));
 	drop_everything(s);
-	/* Cancelled or not, we owe the handlers' memory to them until they have returned. */
 	fiber_mask(1);
-	grace_ms = fiber_deadline(STOP_GRACE_MS);
-	st = conn_hub_wait_empty(s->hub, grace_ms);
-	while (!st && s->handlers)
-		st = fiber_cond_wait(&s->handlers_done, grace_ms);
+	if (conn_hub_wait_empty(s->hub, fiber_deadline(STOP_GRACE_MS)))
+		log_warn("http", "%zu connections do not close; they are left behind", conn_hub_count(s->hub));
+	await_handlers(s);
 	fiber_mask(-1);
-	if (st)
-		log_warn("http", "%zu handlers did not return in time; they are left behind", s->handlers);
 }
 
 void http_server_free(struct http_server *s)

@@ -3,13 +3,15 @@
  * began outlives it, and the next start finds everything whole.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { pause, random } from './lib/chaos.mjs';
 import { isDead } from './lib/exec.mjs';
+import { Gateway } from './lib/gateway.mjs';
 import { HangWorld, kinds } from './lib/hang_world.mjs';
-import { run } from './lib/proc.mjs';
+import { removeDir, run, tempDir } from './lib/proc.mjs';
 import { until } from './lib/wait.mjs';
 
 const STOPS = Number(process.env.STOPS ?? 20);
@@ -35,11 +37,24 @@ async function assertWhole(w) {
 	assert.equal(stdout, 'ok\n', stderr);
 }
 
+/* A request whose client has gone for good before it is answered: its handler goes on. */
+async function abandonedRequest(w) {
+	const body = JSON.stringify({ tool: 'web_fetch', args: { url: `${w.silence.muteUrl}/abandoned` } });
+	const held = w.silence.sockets.size;
+	const socket = net.connect(w.gw.port, '127.0.0.1').on('error', () => undefined);
+
+	socket.write(`POST /tools/invoke HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${w.gw.token}\r\n` +
+		`Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+	await until(() => w.silence.sockets.size > held, 'the request to wait for the mute server');
+	socket.resetAndDestroy();
+}
+
 test('stopped while turns hang at each place where one can', { timeout: 120000 }, async (t) => {
 	const w = await HangWorld.start(t);
 	const c = await w.gw.connect(events);
 	const turns = await w.turns(c, kinds.length);
 
+	await abandonedRequest(w);
 	await w.furnish(c);
 	for (const one of turns)
 		await c.call('chat.send', { sessionKey: one.key, message: one.message, idempotencyKey: one.id });
@@ -50,6 +65,50 @@ test('stopped while turns hang at each place where one can', { timeout: 120000 }
 	await w.gw.launch();
 	await w.gw.assertAlive();
 	await assertWhole(w);
+});
+
+/* A program that tells tokens, or hangs while there is a file "slow"; its pid is in "pid". */
+function tokenProgram(t) {
+	const dir = tempDir('keys'), command = path.join(dir, 'keys.sh');
+
+	t.after(() => removeDir(dir));
+	writeFileSync(command, `#!/bin/sh
+cat >/dev/null
+echo $$ >${dir}/pid.new
+mv ${dir}/pid.new ${dir}/pid
+[ ! -e ${dir}/slow ] || exec sleep 1000
+echo '{"protocolVersion":1,"values":{"token":"first"}}'
+`, { mode: 0o755 });
+	return { command, slow: path.join(dir, 'slow'), pid: path.join(dir, 'pid') };
+}
+
+test('stopped while a new configuration waits for its credentials, which a newer one does not', { timeout: 120000 }, async (t) => {
+	const program = tokenProgram(t);
+	const reference = { source: 'exec', provider: 'keys', id: 'token' };
+	const gw = await Gateway.start({ config: { gateway: { auth: { token: reference } },
+		secrets: { providers: { keys: { source: 'exec', command: program.command, timeoutMs: 600000 } } } } });
+
+	t.after(() => gw.stop());
+	const asked = async (change) => {
+		rmSync(program.pid, { force: true });
+		gw.config.gateway.auth.token = reference;
+		gw.replaceConfig(JSON.stringify({ ...gw.config, logging: { level: change } }));
+		await until(() => existsSync(program.pid), 'the program to be asked');
+		return Number(readFileSync(program.pid, 'utf8'));
+	};
+
+	await (await gw.connect({ auth: { token: 'first' } })).close();
+	writeFileSync(program.slow, '');
+	const old = await asked('debug');
+
+	gw.config.gateway.auth.token = 'second';
+	gw.replaceConfig(JSON.stringify(gw.config));
+	await until(() => isDead(old), 'the program of the older change to be ended');
+	await until(() => gw.connect({ auth: { token: 'second' } }).then((c) => c.close()).then(() => true, () => false), 'the new token');
+	const late = await asked('warn');
+
+	assert.deepEqual(await gw.proc.stop('SIGTERM', GRACE_MS + 2 * SLACK_MS), { code: 0, signal: null }, gw.log());
+	assert.ok(isDead(late));
 });
 
 /* What people and agents do at the same time; each is begun and not waited for. */

@@ -52,6 +52,14 @@ static void run_wait(struct http_call *c, const struct http_request *rq, void *a
 	http_reply(c, 200, "text/plain", "waited\n", 7);
 }
 
+/* As one that does something which cannot be broken off. */
+static void run_deaf(struct http_call *c, const struct http_request *rq, void *arg)
+{
+	fiber_mask(+1);
+	run_wait(c, rq, arg);
+	fiber_mask(-1);
+}
+
 static void run_silent(struct http_call *c, const struct http_request *rq, void *arg)
 {
 }
@@ -126,6 +134,7 @@ static const struct http_route routes[] = {
 	{ "GET",  "/echo/*",  0,       run_echo },
 	{ "POST", "/echo/*",  1000,    run_echo },
 	{ "GET",  "/wait",    0,       run_wait },
+	{ "GET",  "/deaf",    0,       run_deaf },
 	{ "GET",  "/silent",  0,       run_silent },
 	{ "GET",  "/twice",   0,       run_twice },
 	{ "GET",  "/inject",  0,       run_injected },
@@ -852,6 +861,49 @@ TEST(test_stop_cuts_what_does_not_end)
 	http_server_free(server);
 }
 
+/* Its socket is gone before the stop: the handler is cancelled and waited for all the same. */
+TEST(test_stop_ends_whose_client_left)
+{
+	const struct linger reset = { .l_onoff = 1 };    /* the connection is gone at once, both ways */
+
+	begin(loop);
+	struct client c = client_open(port);
+
+	client_puts(&c, GET("/wait"));
+	until(seen.started == 1);
+	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	client_close(&c);
+	until(http_server_conns(server) == 0);
+	http_server_stop(server, fiber_deadline(60000));
+	assert_int_equal(seen.ended, 1);
+	assert_int_equal(seen.last, CH_E_CANCELED);
+	http_server_free(server);
+}
+
+/* It uses what is freed after the server, so there is no leaving before it. */
+TEST(test_stop_waits_for_the_deaf)
+{
+	bool stopped = false;
+
+	at(0);
+	begin(loop);
+	struct client c = client_open(port);
+
+	client_puts(&c, GET("/deaf"));
+	until(seen.started == 1);
+	fiber_spawn(loop, "stop", FIBER_DETACHED, stop_soon, &stopped);
+	for (int64_t ms = 1000; ms <= 30000; ms += 1000)
+		at(ms);
+	assert_false(stopped);
+	seen.is_open = true;
+	fiber_cond_broadcast(&seen.gate);
+	until(stopped);
+	assert_int_equal(seen.ended, 1);
+	client_close(&c);
+	http_server_free(server);
+	clock_real();
+}
+
 /* Freed without a stop, with everything going on: nothing is left behind. */
 TEST(test_free_in_the_middle)
 {
@@ -903,6 +955,8 @@ int main(void)
 		cmocka_unit_test(test_busy_port),
 		cmocka_unit_test(test_stop_lets_exchanges_end),
 		cmocka_unit_test(test_stop_cuts_what_does_not_end),
+		cmocka_unit_test(test_stop_ends_whose_client_left),
+		cmocka_unit_test(test_stop_waits_for_the_deaf),
 		cmocka_unit_test(test_free_in_the_middle),
 	};
 
