@@ -25,6 +25,8 @@ CH_MUST_USE ch_status gw_log_open(struct gw *gw, const struct config *c, bool ve
 void gw_config_changed(void *gw, const struct config_change *ch);
 /* Reads every credential again. */
 void gw_reload_secrets(struct gw *gw);
+/* The gateway stops: what is being read is broken off, and wait_quiet() waits for it. */
+void gw_reload_end(struct gw *gw);
 /* Until the changes so far are in force. */
 CH_FIBER CH_MUST_USE ch_status gw_reload_wait(struct gw *gw, int64_t deadline_ms, struct ch_err *err);
 

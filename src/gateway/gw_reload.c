@@ -81,7 +81,7 @@ static void revoke_codes(struct gw *gw)
 		log_error("gateway", "setup codes could not be revoked: %s; they lapse within 10 minutes", err.text);
 }
 
-/* Reads what depends on the configuration afresh. False: we are stopping. */
+/* Reads what depends on the configuration afresh. False: we are stopping, or a newer change is being read. */
 CH_FIBER static bool apply(struct gw *gw)
 {
 	CH_AUTO(config_unref) struct config *c = config_ref(gw_config(gw));
@@ -89,11 +89,9 @@ CH_FIBER static bool apply(struct gw *gw)
 	bool auth_changed = false;
 	ch_status st = auth_load(gw->auth, c, gw->bind_is_loopback, &auth_changed, &err);
 
-	gw->hub->reloading--;
-	fiber_cond_broadcast(&gw->hub->reloaded);
-	snprintf(gw->reload_error, sizeof(gw->reload_error), "%s", st ? err.text : "");
-	if (gw->is_stopping)
+	if (gw->is_stopping || fiber_canceled())
 		return false;
+	snprintf(gw->reload_error, sizeof(gw->reload_error), "%s", st ? err.text : "");
 	if (st)
 		log_error("config", "%s; the old credentials stay in force", err.text);
 	else if (auth_changed) {
@@ -113,23 +111,40 @@ CH_FIBER static bool apply(struct gw *gw)
 CH_FIBER static void reload(void *arg)
 {
 	struct gw *gw = arg;
+	struct gw_hub *h = gw->hub;
+	bool is_applied = apply(gw);
 
-	if (apply(gw))
+	if (h->reload == fiber_self())
+		h->reload = NULL;
+	h->reloading--;
+	fiber_cond_broadcast(&h->reloaded);
+	if (!is_applied)
+		return;
+	if (h->is_config_untold)
 		tell_changed(gw);
+	else
+		tell_catalog(gw);
+	h->is_config_untold = false;
 }
 
-CH_FIBER static void reload_secrets(void *arg)
+/* One that is still reading an older state is ended: its credentials would come after the new ones and replace them. */
+static void reload_start(struct gw *gw)
 {
-	struct gw *gw = arg;
+	struct gw_hub *h = gw->hub;
 
-	if (apply(gw))
-		tell_catalog(gw);
+	fiber_cancel(h->reload);
+	h->reloading++;
+	h->reload = fiber_spawn(gw->loop, "reload", FIBER_DETACHED, reload, gw);
 }
 
 void gw_reload_secrets(struct gw *gw)
 {
-	gw->hub->reloading++;
-	fiber_spawn(gw->loop, "reload", FIBER_DETACHED, reload_secrets, gw);
+	reload_start(gw);
+}
+
+void gw_reload_end(struct gw *gw)
+{
+	fiber_cancel(gw->hub->reload);
 }
 
 static void warn_restart(const struct config_change *ch)
@@ -158,8 +173,8 @@ void gw_config_changed(void *arg, const struct config_change *ch)
 	if (ch->needs_restart)
 		warn_restart(ch);
 	log_info("config", "configuration changed%s", ch->by_us ? "" : " on disk");
-	gw->hub->reloading++;
-	fiber_spawn(gw->loop, "reload", FIBER_DETACHED, reload, gw);
+	gw->hub->is_config_untold = true;
+	reload_start(gw);
 }
 
 ch_status gw_reload_wait(struct gw *gw, int64_t deadline_ms, struct ch_err *err)

@@ -27,7 +27,7 @@
 #include "secrets/store.h"
 
 #define TOKEN_BYTES 32
-#define QUIET_MS 5000                    /* for calls that were cancelled to return */
+#define QUIET_MS 5000                    /* for what was cancelled to return; then we say that we wait */
 #define SOCKETS_MS 2000                  /* for closing handshakes */
 
 /* How long a repeated chat.send still finds its first one; the transcript itself stays. */
@@ -260,15 +260,23 @@ static void tell_shutdown(struct gw *gw, const char *reason)
 		gw_broadcast(gw, &(struct gw_event){.name = "shutdown", .payload = out.data, .len = out.len});
 }
 
-/* Handlers and handshakes were cancelled; each ends at its next wait. */
-CH_FIBER static void wait_quiet(struct gw_hub *h, int64_t deadline_ms)
+static bool is_quiet(const struct gw_hub *h)
 {
-	while ((h->calls || h->judging || h->reloading || h->restarting || h->is_presence_deferred) &&
-	       now_mono_ms() < deadline_ms)
-		if (fiber_sleep(1))
-			return;
-	if (h->calls)
-		log_error("gateway", "%s is still running while the gateway stops", h->calls->call.method);
+	return !h->calls && !h->judging && !h->reloading && !h->restarting && !h->is_presence_deferred;
+}
+
+/* Everything was cancelled; each ends at its next wait. One that does not would use what is freed next: all that can be done is wait. */
+CH_FIBER static void wait_quiet(struct gw_hub *h)
+{
+	int64_t tell_ms = fiber_deadline(QUIET_MS);
+
+	while (!is_quiet(h) && !fiber_sleep(1)) {
+		if (now_mono_ms() < tell_ms)
+			continue;
+		log_error("gateway", "%s has not ended yet; waiting for it",
+			  h->calls ? h->calls->call.method : h->reloading ? "the reading of credentials" : "a handshake");
+		tell_ms = fiber_deadline(QUIET_MS);
+	}
 }
 
 CH_FIBER void gw_stop(struct gw *gw, const char *reason, int64_t deadline_ms)
@@ -287,8 +295,9 @@ CH_FIBER void gw_stop(struct gw *gw, const char *reason, int64_t deadline_ms)
 		auth_drain(gw->models, fiber_deadline(QUIET_MS));
 	if (gw->hub) {
 		dispatch_cancel_all(gw->hub);
+		gw_reload_end(gw);
 		hub_close_all(gw->hub, 1012, "service restart");
-		wait_quiet(gw->hub, fiber_deadline(QUIET_MS));
+		wait_quiet(gw->hub);
 	}
 	if (gw->server)
 		http_server_stop(gw->server, fiber_deadline(SOCKETS_MS));

@@ -28,6 +28,8 @@ struct gw_hub {
 	size_t count, preauth_count;
 	size_t judging, reloading;       /* fibers alive: handshakes, configuration changes */
 	size_t restarting;               /* fibers alive: those that wait for a quiet moment to restart */
+	struct fiber *reload;            /* the one for the newest change; those before it were cancelled. NULL: none */
+	bool is_config_untold;           /* the configuration changed, and clients have not heard of it */
 	struct fiber_cond reloaded;      /* reloading went down */
 	struct replay *replay;           /* answers by idempotency key */
 	struct limiter *control_writes;  /* per method and device with address */
