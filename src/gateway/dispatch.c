@@ -167,10 +167,7 @@ static void run_call(struct call_box *box)
 
 static void run_in_fiber(void *arg)
 {
-	struct call_box *box = arg;
-
-	box->fiber = fiber_self();
-	run_call(box);
+	run_call(arg);
 }
 
 void dispatch_client_left(struct gw_conn *c)
@@ -326,7 +323,7 @@ static void dispatch_request(struct gw_conn *c, struct arena *a, const struct fr
 	if (row->flags & GW_INLINE)
 		run_call(box);
 	else
-		fiber_spawn(c->gw->loop, row->name, FIBER_DETACHED, run_in_fiber, box);
+		box->fiber = fiber_spawn(c->gw->loop, row->name, FIBER_DETACHED, run_in_fiber, box);
 }
 
 void dispatch_text(struct gw_conn *c, char *text, size_t len)
