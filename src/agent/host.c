@@ -17,7 +17,7 @@
 #include "core/mem.h"
 #include "core/str.h"
 
-#define ABORT_GRACE_MS 5000              /* for aborted runs to unwind at shutdown */
+#define ABORT_GRACE_MS 5000              /* for aborted runs to unwind at shutdown; then we say that we wait */
 #define LANES_DEFAULT 256                /* turns mostly wait, for models, people and commands: those must not keep others out */
 #define SESSIONS_RECOVERED_MAX 100000
 #define TRIM_MS 2000                     /* between two looks at the heap while turns go on */
@@ -304,6 +304,7 @@ static void wait_idle(struct agent_host *h, int64_t deadline_ms)
 void agent_host_drain(struct agent_host *h, int64_t deadline_ms)
 {
 	h->is_draining = true;
+	host_announce(h);        /* what was accepted begins now or with the next start, not after we have counted */
 	wait_idle(h, deadline_ms);
 	if (!h->active)
 		return;
@@ -311,6 +312,11 @@ void agent_host_drain(struct agent_host *h, int64_t deadline_ms)
 	abort_all(h);
 	fiber_mask(+1);
 	wait_idle(h, fiber_deadline(ABORT_GRACE_MS));
+	/* One that does not end would use what is freed next: all that can be done is wait. */
+	while (h->active) {
+		log_error("agent", "%zu runs have not ended yet; waiting for them", h->active);
+		wait_idle(h, fiber_deadline(ABORT_GRACE_MS));
+	}
 	fiber_mask(-1);
 }
 

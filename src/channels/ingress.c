@@ -346,5 +346,6 @@ void ingress_drain(struct chan_ingress *g, int64_t deadline_ms)
 		if (st == CH_E_TIMEOUT && !g->is_cut)
 			cut_settling(g);
 	}
+	g->is_cut = true;        /* what ends from now on (input that is cancelled) is settled by the next start */
 	fiber_mask(-1);
 }
