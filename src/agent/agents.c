@@ -117,6 +117,13 @@ static void fill(const struct config *c, const char *state_dir, struct arena *a,
 	info->model_ref = model_of(json_get(entry, "model"));
 	if (!info->model_ref)
 		info->model_ref = model_of(config_get(c, "agents.defaults.model"));
+	/* What changes an agent replaces the snapshot that these stand in. */
+	info->name = arena_strdup(a, info->name);
+	info->emoji = arena_strdup(a, info->emoji);
+	info->avatar = arena_strdup(a, info->avatar);
+	info->theme = arena_strdup(a, info->theme);
+	info->workspace = arena_strdup(a, info->workspace);
+	info->model_ref = arena_strdup(a, info->model_ref);
 	from_file(c, a, info);
 }
 

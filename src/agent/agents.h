@@ -13,7 +13,7 @@ struct agent_info {
 	const char *id, *name, *emoji, *avatar, *theme, *workspace, *model_ref;
 	bool is_default, is_named_by_file;
 };
-/* "main" exists even when nothing is configured. On the arena. */
+/* "main" exists even when nothing is configured. All on the arena: it outlives the configuration. */
 size_t agents_list(const struct config *c, const char *state_dir, struct arena *a, const struct agent_info **ret);
 const struct agent_info *agent_find(const struct config *c, const char *state_dir, struct arena *a, const char *id);
 bool agent_is_known(const struct config *c, const char *id);

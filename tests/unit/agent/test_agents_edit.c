@@ -108,6 +108,29 @@ static void fallbacks_stay(void **state)
 	config_store_close(cs);
 }
 
+/* What was read of an agent is good after the snapshot that it was read from is gone: its workspace is moved away then. */
+static void info_outlives_the_configuration(void **state)
+{
+	struct fixture *f = *state;
+	struct config_store *cs = open_store(f, "{agents:{entries:{main:{},work:{workspace:'/srv/work',name:'Work',model:'x/y',"
+						"identity:{emoji:'W',theme:'dry',avatar:'a.png'}}}}}");
+	const struct agent_info *info = agent_find(config_store_current(cs), f->base, f->arena, "work");
+	const struct json *entry = config_get(config_store_current(cs), "agents.entries.work");
+	int64_t bindings;
+
+	assert_ptr_not_equal(info->workspace, json_get_str(entry, "workspace"));
+	assert_ptr_not_equal(info->model_ref, json_get_str(entry, "model"));
+	assert_int_equal(agent_remove(cs, "work", f->arena, &bindings, &f->err), CH_OK);
+	assert_null(agent_find(config_store_current(cs), f->base, f->arena, "work"));
+	config_store_close(cs);
+	assert_string_equal(info->workspace, "/srv/work");
+	assert_string_equal(info->name, "Work");
+	assert_string_equal(info->emoji, "W");
+	assert_string_equal(info->theme, "dry");
+	assert_string_equal(info->avatar, "a.png");
+	assert_string_equal(info->model_ref, "x/y");
+}
+
 static void files(void **state)
 {
 	struct fixture *f = *state;
@@ -131,7 +154,8 @@ static void files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FX_TEST(identity_lines), FX_TEST(ids_of_names), FX_TEST(edits), FX_TEST(fallbacks_stay), FX_TEST(files),
+		FX_TEST(identity_lines), FX_TEST(ids_of_names), FX_TEST(edits), FX_TEST(fallbacks_stay),
+		FX_TEST(info_outlives_the_configuration), FX_TEST(files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
