@@ -202,6 +202,8 @@ static CH_FIBER ch_status irc_run(struct chan_acct *acct, struct ch_err *err)
 
 static CH_FIBER ch_status irc_probe(struct chan_acct *acct, struct arena *a, struct chan_probe *ret, struct ch_err *err)
 {
+	/* Its texts are borrowed while we connect; the account's own may be replaced meanwhile. */
+	CH_AUTO(chan_cfg_unref) struct chan_cfg *cfg = chan_cfg_ref((struct chan_cfg *)chan_acct_cfg(acct));
 	CH_AUTO(line_conn_unref) struct line_conn *conn = NULL;
 	struct irc_priv *priv = chan_priv(acct);
 	int64_t begun_ms = now_mono_ms();
@@ -209,7 +211,7 @@ static CH_FIBER ch_status irc_probe(struct chan_acct *acct, struct arena *a, str
 	struct ch_err why;
 	ch_status st;
 
-	irc_cfg_read(chan_acct_cfg(acct), a, &c);
+	irc_cfg_read(cfg, a, &c);
 	if (priv->live) {
 		*ret = (struct chan_probe){ .is_ok = true, .bot_id = arena_strdup(a, priv->live->nick),
 					    .bot_name = arena_strdup(a, priv->live->nick) };
