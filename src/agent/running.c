@@ -188,13 +188,17 @@ static void ending_fiber(void *arg)
 	ch_free(e);
 }
 
-/* Its session has heard of the end, or need not: the next start does not tell it. */
+/*
+ * Its session has heard of the end, or need not: the next start does not tell it. Who waits for what was allowed late tells of it when it
+ * comes to its turn, before the record goes.
+ */
 static void unname(struct agent_host *h, const char *id)
 {
 	struct db_stmt *row;
 	struct ch_err err;
 	ch_status st = db_prep(db_of(h), "UPDATE tool_calls SET result = json_remove(result, '$.process') "
-			       "WHERE run_id = '" RUNNING_RUN "' AND call_id = ?1", &row, &err);
+			       "WHERE run_id = '" RUNNING_RUN "' AND call_id = ?1 AND "
+			       "json_extract(result, '$.wakeKind') IS NOT 'approval'", &row, &err);
 
 	if (!st) {
 		db_bind_text(row, 1, id);
@@ -268,9 +272,11 @@ static void recover_fiber(void *arg)
 	for (size_t i = 0; i < l->at.len && !fiber_canceled(); i++) {
 		struct ch_err err = { 0 };
 
+		const char *name = json_get_str(l->at.at[i].record, "process");
+
 		if (tell(l->h, &l->at.at[i], &err))
 			log_error("agent", "session=%s: that %s ended with the gateway could not be told: %s; the next start tries again",
-				  l->at.at[i].session_key, json_str_or(json_get(l->at.at[i].record, "process"), "a command"), err.text);
+				  l->at.at[i].session_key, str_empty(name) ? "a command" : name, err.text);
 		else
 			running_settle(l->h, l->at.at[i].id);
 	}

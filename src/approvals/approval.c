@@ -64,6 +64,9 @@ static ch_status settle_leftovers(struct db *db, struct ch_err *err)
 	if (!st)
 		st = run_at(db, "UPDATE approvals SET status = 'cancelled', reason = 'gateway-restart', resolved_at = ?1 "
 			    "WHERE status = 'pending' AND binding IS NULL", now, err);
+	/* Who carried it out is gone, too; what is known of that is told by who asked. */
+	if (!st)
+		st = run_at(db, "UPDATE approvals SET done_at = ?1, binding = NULL WHERE claimed_at > 0 AND done_at = 0", now, err);
 	return st ? st : db_commit(CH_TAKE(tx), err);
 }
 
@@ -459,6 +462,12 @@ ch_status approval_cancel(struct approvals *ap, const char *id, const char *reas
 
 ch_status approval_claim(struct approvals *ap, const char *id, struct ch_err *err)
 {
+	return approval_claim_with(ap, id, NULL, NULL, err);
+}
+
+ch_status approval_claim_with(struct approvals *ap, const char *id, ch_status (*also)(void *arg, struct ch_err *err), void *arg,
+			      struct ch_err *err)
+{
 	CH_AUTO(db_rollback) struct db *tx = NULL;
 	struct db_stmt *s;
 	int64_t changes;
@@ -478,7 +487,8 @@ ch_status approval_claim(struct approvals *ap, const char *id, struct ch_err *er
 		return st;
 	if (changes != 1)
 		return ch_fail(err, CH_E_CONFLICT, "approval %s is not allowed, or was carried out before", id);
-	return db_commit(CH_TAKE(tx), err);
+	st = also ? also(arg, err) : CH_OK;
+	return st ? st : db_commit(CH_TAKE(tx), err);
 }
 
 ch_status approval_done(struct approvals *ap, const char *id, struct ch_err *err)

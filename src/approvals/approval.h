@@ -7,7 +7,8 @@
  * Durable approval_create() and approval_resolve() have committed when they return. A pending one survives a
  *         restart: the run that waited is gone then, so who asked is called back (on_orphan) when it is allowed.
  * Claimed approval_claim() succeeds exactly once per allowed approval and is committed before what was allowed is
- *         carried out; so nothing is carried out twice, whatever crashes.
+ *         carried out; so nothing is carried out twice, whatever crashes. What must be known of it then is committed
+ *         with the claim (approval_claim_with()), or before it (agent/tool_journal.h).
  * Shown   to every operator with the scope, by on_event. The texts in request and presentation are complete and
  *         have been made safe to show by who asked (exec/show.h).
  * Limits  APPROVALS_PENDING_MAX pending at once; request, presentation and binding of APPROVAL_TEXT_MAX bytes each;
@@ -89,7 +90,7 @@ struct approval_ops {
 	void (*on_orphan)(void *arg, const struct approval *row);
 };
 
-/* Left-over pending ones whose time is over become expired; those without binding cancelled. */
+/* Left-over pending ones whose time is over become expired; those without binding cancelled. What was claimed is over. */
 CH_MUST_USE ch_status approvals_open(struct loop *l, struct db *db, struct approvals **ret, struct ch_err *err);
 void approvals_free(struct approvals *ap);
 void approvals_set_ops(struct approvals *ap, const struct approval_ops *ops);
@@ -116,6 +117,10 @@ CH_FIBER CH_MUST_USE ch_status approval_watch(struct approvals *ap, const char *
 CH_MUST_USE ch_status approval_cancel(struct approvals *ap, const char *id, const char *reason, struct ch_err *err);
 /* allowed -> claimed, once. CH_E_CONFLICT: it was claimed before, or is not allowed. */
 CH_MUST_USE ch_status approval_claim(struct approvals *ap, const char *id, struct ch_err *err);
+/* The same; `also` in its transaction: that of a claim which is on disk it is known who tells of it after a crash. */
+CH_MUST_USE ch_status approval_claim_with(struct approvals *ap, const char *id,
+					  CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *arg,
+					  struct ch_err *err);
 /* What was claimed is over. */
 CH_MUST_USE ch_status approval_done(struct approvals *ap, const char *id, struct ch_err *err);
 

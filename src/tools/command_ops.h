@@ -27,7 +27,7 @@ struct command_record {
 	const char *root;                /* where it can write; NULL: it cannot, or need not be watched */
 	const char *source;              /* of the text from outside that it may write; NULL: it writes none */
 	int64_t since_ms;                /* from when on it may; counts when the record is made. changed_now_ms() (tools/changed.h) */
-	const char *process;             /* its name: the session is told when the gateway ends before it; NULL: it is not */
+	const char *process;             /* its name, "" before it has one: the session is told when the gateway ends before it; NULL: not */
 	const char *wake_kind, *wake_id; /* as its own end would be told (struct tool_wake) */
 };
 struct tool_command_ops {

@@ -28,6 +28,10 @@ static const char *completion(struct arena *a, const struct process_info *p, con
 
 const char *exec_lost_text(struct arena *a, const char *process, const char *command)
 {
+	if (!*process)
+		return arena_printf(a, COMPLETION "\nThe command that was allowed after a restart was about to run when the gateway stopped "
+				    "again. It is not known whether it ran; look before you start it again.\nCommand: %s",
+				    exec_shorten(a, command ? command : "", 500));
 	return arena_printf(a, COMPLETION "\nThe background command %s has ended: the gateway stopped, and the command with it. What it "
 			    "wrote is lost, and how far it came is not known; look before you start it again.\nCommand: %s", process,
 			    exec_shorten(a, command ? command : "", 500));
@@ -122,6 +126,8 @@ struct late {
 	struct json *binding, *resolver; /* resolver: or NULL */
 	const char *binding_hash;
 	bool is_always;                  /* allow-always */
+	char record[COMMAND_ID_MAX];     /* "": not on record */
+	const char *root;                /* where it writes; or NULL */
 };
 
 static void late_free(struct late *l)
@@ -136,16 +142,21 @@ static void late_free(struct late *l)
 	ch_free(l);
 }
 
-static void tell_failure(const struct late *l, const char *why)
+/* Told, or there is nobody to tell. */
+static bool tell_failure(const struct late *l, const char *why)
 {
 	struct ch_err err = { 0 };
 	struct tool_wake w = { .session_key = l->session_key, .kind = "approval", .id = l->id };
+	ch_status st;
 
 	w.text = arena_printf(l->arena, COMPLETION "\nThe command that was allowed after a restart did not run. Exec denied (gateway "
 			      "id=%s, %s): %s", l->id, why, l->command);
-	if (l->host->wake && l->host->wake(l->host->arg, &w, &err))
+	st = l->host->wake ? l->host->wake(l->host->arg, &w, &err) : CH_OK;
+
+	if (st)
 		log_warn("exec", "session=%s: approval %s did not run (%s) and its session is not told: %s", l->session_key, l->id,
 			 why, err.text);
+	return !st || st == CH_E_NOT_FOUND;
 }
 
 static void remember(const struct late *l, const struct config *config, const struct exec_bound *bound)
@@ -163,18 +174,21 @@ static void remember(const struct late *l, const struct config *config, const st
 		log_warn("exec", "approval %s: it runs, but the next one is asked for again: %s", l->id, err.text);
 }
 
-/* Before it starts: what it writes in its agent's workspace is known after it, also when the gateway is killed meanwhile. */
-static ch_status record_late(const struct late *l, struct process_start *s, char id[COMMAND_ID_MAX], struct ch_err *err)
+/*
+ * With the claim, before it starts: when the gateway is killed from here on the session hears that it may have run, and what it
+ * writes in its agent's workspace is known after it.
+ */
+static ch_status record_late(void *arg, struct ch_err *err)
 {
+	struct late *l = arg;
 	const struct tool_command_ops *ops = l->host->command_ops;
-	struct command_record record = { .id = id, .session_key = l->session_key, .command = l->command, .source = "a command",
-					 .since_ms = changed_now_ms() };
+	struct command_record record = { .id = l->record, .session_key = l->session_key, .command = l->command, .source = "a command",
+					 .since_ms = changed_now_ms(), .process = "", .wake_kind = "approval", .wake_id = l->id };
 
 	if (!ops)
 		return CH_OK;
-	command_id(id);
-	record.root = s->root = ops->workspace(ops->arg, l->agent_id, l->arena);
-	s->record = id;
+	command_id(l->record);
+	record.root = l->root = ops->workspace(ops->arg, l->agent_id, l->arena);
 	return ops->keep(ops->arg, &record, err);
 }
 
@@ -205,9 +219,9 @@ static CH_FIBER ch_status start_late(struct late *l, const struct exec_settings 
 				     struct ch_err *err)
 {
 	struct process_start s = { .agent_id = l->agent_id, .session_key = l->session_key, .run_id = l->run_id,
-				   .tool_call_id = l->tool_call_id, .command = l->command, .host = "gateway" };
+				   .tool_call_id = l->tool_call_id, .command = l->command, .host = "gateway",
+				   .root = l->root, .record = l->record[0] ? l->record : NULL };
 	struct ch_err why = { 0 };
-	char id[COMMAND_ID_MAX];
 	struct process *started;
 	ch_status st;
 
@@ -216,18 +230,14 @@ static CH_FIBER ch_status start_late(struct late *l, const struct exec_settings 
 	s.keep_ms = set->keep_ms;
 	/* What the run that asked had read is not known any more. */
 	s.is_tainted = true;
-	st = record_late(l, &s, id, err);
-	if (!st)
-		st = process_start(l->host->processes, &s, &started, err);
-	if (st && s.record)
-		l->host->command_ops->settle(l->host->command_ops->arg, s.record);
+	st = process_start(l->host->processes, &s, &started, err);
 	if (st)
 		return st;
 	*ret = process_ref(started);
 	process_background(*ret);
 	if (s.record && keep(l->host, *ret, "approval", l->id, l->arena, &why))
-		log_warn("exec", "approval %s: its command is not on record: %s; when the gateway is killed nobody is told of its end", l->id,
-			 why.text);
+		log_warn("exec", "approval %s: the name of its command is not on record: %s; when the gateway is killed it is told without",
+			 l->id, why.text);
 	return CH_OK;
 }
 
@@ -244,6 +254,13 @@ static CH_FIBER void tell_late(const struct late *l, struct process *p)
 	wake(l->host, "approval", l->id, &i, tail.text, tail.len);
 }
 
+/* It does not run: the record goes once that was told. What could not be told now is by the next start. */
+static CH_FIBER void end_unrun(const struct late *l, const char *why_not)
+{
+	if (tell_failure(l, why_not) && l->record[0])
+		l->host->command_ops->settle(l->host->command_ops->arg, l->record);
+}
+
 /* From the claim, which is committed first, nothing cancels it until it runs: it is not run a second time, and not forgotten. */
 static CH_FIBER void claim_late(struct late *l, struct config *config, const struct exec_settings *set, struct exec_bound *bound,
 				const char *why_not, struct process **ret)
@@ -251,7 +268,7 @@ static CH_FIBER void claim_late(struct late *l, struct config *config, const str
 	struct ch_err err = { 0 };
 	ch_status st;
 
-	if (approval_claim(l->host->approvals, l->id, &err)) {
+	if (approval_claim_with(l->host->approvals, l->id, record_late, l, &err)) {
 		log_warn("exec", "approval %s: not run: %s", l->id, err.text);
 		return;
 	}
@@ -262,7 +279,7 @@ static CH_FIBER void claim_late(struct late *l, struct config *config, const str
 		why_not = !st ? NULL : st == CH_E_CANCELED ? "the gateway was stopped" : err.text;
 	}
 	if (why_not)
-		tell_failure(l, why_not);
+		end_unrun(l, why_not);
 	if (approval_done(l->host->approvals, l->id, &err))
 		log_warn("exec", "the end of approval %s is not on record: %s", l->id, err.text);
 }

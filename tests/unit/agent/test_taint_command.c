@@ -351,6 +351,40 @@ static void a_killed_gateways_commands_are_told_once_and_what_they_wrote_is_mark
 	fx_run(*state, script, killed_body);
 }
 
+/* A yes that came late was claimed, and the gateway killed before the command had a name: it is told that it may have run. */
+static void late_body(struct fixture *f)
+{
+	struct process_info p = { .record = "one", .state = PROCESS_DONE };
+	struct command_record r;
+
+	begin(f);
+	fx_send(f, "r1", "hi");
+	fx_wait_run(f, "r1");
+	r = record_of(f, "one");
+	r.process = "";
+	r.wake_kind = "approval";
+	r.wake_id = "yes-1";
+	keep(f, &r);
+	put(f, "written.txt");
+	running_ended(f->host, &p);      /* … or between its end and the telling of it, which is that of who waited */
+	running_recover(f->host);
+	fx_turns(f);
+	fx_wait_run(f, "approval:yes-1");
+	while (running_writes(f->db, at(f, "")))
+		assert_int_equal(fiber_sleep(1), CH_OK);
+	assert_non_null(strstr(fx_text(f, 2), "It is not known whether it ran"));
+	assert_non_null(strstr(fx_text(f, 2), "make"));
+	assert_string_equal(marked(f), "written.txt");
+	agent_host_join(f->host);
+}
+
+static void a_late_yes_that_a_kill_cut_is_told(void **state)
+{
+	static const struct step *const script[] = { hello, hello, NULL };
+
+	fx_run(*state, script, late_body);
+}
+
 /* Its end was told; only what it wrote was not settled. */
 static void told_body(struct fixture *f)
 {
@@ -391,6 +425,7 @@ int main(void)
 		FX_TEST(many_files_are_marked_by_their_folder),
 		FX_TEST(test_threat_laundering_in_what_cannot_be_looked_at),
 		FX_TEST(a_killed_gateways_commands_are_told_once_and_what_they_wrote_is_marked),
+		FX_TEST(a_late_yes_that_a_kill_cut_is_told),
 		FX_TEST(an_end_that_was_told_is_not_told_again),
 	};
 

@@ -125,6 +125,27 @@ static void test_claim_once(void **state)
 	ASSERT_FAILS(approval_claim(ap, "nothing", err), CH_E_CONFLICT, "nothing");
 }
 
+static ch_status note_claim(void *arg, struct ch_err *e)
+{
+	assert_true(db_tx_depth(db) > 0);
+	note("also:", arg);
+	return str_eq(arg, "fails") ? ch_fail(e, CH_E_IO, "the disk is full") : CH_OK;
+}
+
+/* What is to be known of it is on disk with the claim, or there is no claim. */
+static void test_claim_with(void **state)
+{
+	const char *id = asked(true);
+
+	answered(id, APPROVAL_ALLOW_ONCE);
+	diary[0] = '\0';
+	ASSERT_FAILS(approval_claim_with(ap, id, note_claim, "fails", err), CH_E_IO, "full");
+	assert_int_equal(found(id).claimed_at, 0);
+	ASSERT_OK(approval_claim_with(ap, id, note_claim, "works", err));
+	ASSERT_FAILS(approval_claim_with(ap, id, note_claim, "again", err), CH_E_CONFLICT, "before");
+	ASSERT_DIARY("also:fails also:works");
+}
+
 /* The run was aborted between the answer and its use: nothing may carry it out later. */
 static void test_given_up(void **state)
 {
@@ -346,6 +367,10 @@ static void test_restart(void **state)
 	reopen();
 	approvals_recover(ap);
 	ASSERT_DIARY("");
+	/* Killed between the claim and its end: over, and with it what only carrying it out needs. */
+	assert_int_equal(found(used).done_at, T0 + 1000);
+	assert_int_equal(found(allowed).done_at, T0 + 1000);
+	assert_null(found(used).binding);
 	answered(bound, APPROVAL_ALLOW_ONCE);
 	ASSERT_DIARY("=allowed orphan:touch");
 }
@@ -608,7 +633,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_create_and_find), T(test_own_id), T(test_answers), T(test_first_answer_wins),
-		T(test_only_offered_answers), T(test_claim_once), T(test_given_up), T(test_cancel),
+		T(test_only_offered_answers), T(test_claim_once), T(test_claim_with), T(test_given_up), T(test_cancel),
 		T(test_nobody_can_be_reached), T(test_limits), T(test_pruning), T(test_pending_list), T(test_history),
 		T(test_match), T(test_damaged_row), T(test_restart), T(test_wait), T(test_a_watcher_carries_nothing_out),
 		T(test_wait_is_cancelled), T(test_answer_and_abort_race), T(test_expiry), T(test_late_answer),

@@ -10,6 +10,7 @@
 #include "core/str.h"
 #include "exec/allow.h"
 #include "exec/process.h"
+#include "tools/command_ops.h"
 #include "tools/exec.h"
 #include "tools/table.h"
 #include "../temp_dir.h"
@@ -365,6 +366,99 @@ static void waits_end(void *arg)
 	end();
 }
 
+/* -- a late yes on record -- */
+
+static char kept[512];
+static bool keep_fails;
+
+static ch_status keep_record(void *arg, const struct command_record *c, struct ch_err *e)
+{
+	size_t n = strlen(kept);
+
+	snprintf(kept + n, sizeof(kept) - n, "%s%s %s %d;", n ? " " : "", *c->process ? "named" : "unnamed", c->wake_kind,
+		 db_tx_depth(db) > 0);
+	assert_string_equal(c->wake_id, asked_id);
+	return keep_fails ? ch_fail(e, CH_E_IO, "the disk is full") : CH_OK;
+}
+
+static void settle_record(void *arg, const char *id)
+{
+	size_t n = strlen(kept);
+
+	snprintf(kept + n, sizeof(kept) - n, " settled after %d;", woken_count);
+}
+
+static const char *workspace_of(void *arg, const char *agent_id, struct arena *a)
+{
+	return workspace;
+}
+
+static const struct tool_command_ops record_ops = { .workspace = workspace_of, .keep = keep_record, .settle = settle_record };
+
+/* A question that its run has left open, as a restart leaves it. */
+static void leave_open(void)
+{
+	int before = asked_count;
+	struct fiber *f;
+
+	host.command_ops = NULL;
+	is_closing = true;
+	f = fiber_spawn(fiber_loop(), "waits", FIBER_JOINABLE, in_waiting, NULL);
+	while (asked_count == before)
+		assert_int_equal(fiber_sleep(1), CH_OK);
+	assert_int_equal(fiber_sleep(1), CH_OK);
+	fiber_cancel(f);
+	assert_int_equal(fiber_join(f, SOON()), CH_OK);
+	is_closing = false;
+	host.command_ops = &record_ops;
+	kept[0] = '\0';
+	woken_count = 0;
+}
+
+static struct approval say_yes(void)
+{
+	struct approval_resolver by = { .kind = "device", .id = "d1", .name = "Ada" };
+	struct approval row;
+
+	ASSERT_OK(approval_resolve(ap, asked_id, APPROVAL_ALLOW_ONCE, &by, arena, &row, err));
+	while (late_count)
+		assert_int_equal(fiber_sleep(1), CH_OK);
+	ASSERT_OK(approval_find(ap, asked_id, arena, &row, err));
+	return row;
+}
+
+/* Killed at any moment from the claim on, its session hears of it: the record is on disk with the claim. */
+static void late_yes_is_on_record(void *arg)
+{
+	struct approval row;
+
+	begin();
+	configure(HOST_ASK);
+	leave_open();
+	row = say_yes();
+	assert_string_equal(kept, "unnamed approval 1; named approval 0;");
+	assert_int_equal(woken_count, 1);
+	assert_true(row.claimed_at > 0 && row.done_at > 0);
+	/* Without the record no claim, and nothing runs. */
+	leave_open();
+	keep_fails = true;
+	row = say_yes();
+	keep_fails = false;
+	assert_string_equal(kept, "unnamed approval 1;");
+	assert_int_equal(row.claimed_at, 0);
+	assert_int_equal(process_running(host.processes), 0);
+	assert_int_equal(woken_count, 0);
+	/* What may not run any more: the record goes when that was told. */
+	leave_open();
+	configure("{agents:{defaults:{sandbox:{mode:'off'}}},tools:{exec:{mode:'deny'}}}");
+	row = say_yes();
+	assert_string_equal(kept, "unnamed approval 1; settled after 1;");
+	assert_non_null(strstr(woken, "did not run"));
+	assert_true(row.done_at > 0);
+	host.command_ops = NULL;
+	end();
+}
+
 static void in_foreground(void *arg)
 {
 	(void)exec("{command:'sleep 1000 & echo $! > pid; wait'}");
@@ -478,6 +572,7 @@ IN_FIBER(elevated)
 IN_FIBER(threat_environment)
 IN_FIBER(what_is_shown)
 IN_FIBER(waits_end)
+IN_FIBER(late_yes_is_on_record)
 IN_FIBER(stopped)
 IN_FIBER(background)
 IN_FIBER(outside)
@@ -497,6 +592,7 @@ int main(void)
 		WITH_SCRATCH(test_threat_environment),
 		WITH_SCRATCH(test_what_is_shown),
 		WITH_SCRATCH(test_waits_end),
+		WITH_SCRATCH(test_late_yes_is_on_record),
 		WITH_SCRATCH(test_stopped),
 		WITH_SCRATCH(test_background),
 		WITH_SCRATCH(test_outside),
