@@ -340,6 +340,26 @@ ch_status egress_put(struct chan_egress *e, const struct chan_message *given, in
 	return CH_OK;
 }
 
+/* -- what is learned later -- */
+
+ch_status egress_arrived(struct chan_egress *e, int64_t id, const char *message_id, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct outbox_row row;
+	ch_status st = outbox_get(e->db, id, a, &row, err);
+
+	if (st)
+		return st == CH_E_NOT_FOUND ? CH_OK : st;
+	if ((row.state != OUTBOX_SENDING && row.state != OUTBOX_UNSURE) || row.part + 1 != row.parts || is_at_work(e, &row))
+		return CH_OK;
+	st = outbox_sent(e->db, &row, message_id, now_wall_ms(), err);
+	if (st)
+		return st;
+	egress_files_drop(e, row.message);
+	fiber_cond_broadcast(&e->ended);
+	return CH_OK;
+}
+
 /* -- waiting for the end -- */
 
 static void receipt(const struct outbox_row *row, struct arena *a, struct chan_receipt *ret)

@@ -95,6 +95,8 @@ CH_FIBER CH_MUST_USE ch_status egress_reply(struct chan_egress *e, const char *a
 /* Until it was sent, failed or is unsure, or the deadline (CH_E_TIMEOUT: it stays in the queue). */
 CH_FIBER CH_MUST_USE ch_status egress_wait(struct chan_egress *e, int64_t id, int64_t deadline_ms, struct arena *a,
 					   struct chan_receipt *ret, struct ch_err *err);
+/* Its last part is known to have arrived as this message, a button of it having been pressed: one whose answer was lost is sent. */
+CH_MUST_USE ch_status egress_arrived(struct chan_egress *e, int64_t id, const char *message_id, struct ch_err *err);
 /* Failed and unsure ones, newest first; and again: CH_E_CONFLICT when it is neither. */
 struct egress_row { int64_t id; const char *channel, *account, *state, *error, *text, *session_key, *origin; struct chan_peer peer;
 		    int attempts; int64_t created_at, ended_at; };

@@ -170,7 +170,7 @@ static ch_status read_cards(const struct card_ending *e, struct arena *a, struct
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	bool has_row = true;
 	ch_status st = db_prep(e->gw->db, "SELECT DISTINCT outbox_id, channel, account, peer FROM channel_cards "
-					  "WHERE kind = ?1 AND subject = ?2", &s, err);
+					  "WHERE kind = ?1 AND subject = ?2 AND peer <> ''", &s, err);
 
 	if (st)
 		return st;
@@ -186,6 +186,17 @@ static ch_status read_cards(const struct card_ending *e, struct arena *a, struct
 	return CH_OK;
 }
 
+static ch_status note_edited(struct db *db, int64_t outbox_id, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *s = NULL;
+	ch_status st = db_prep(db, "UPDATE channel_cards SET peer = '' WHERE outbox_id = ?1", &s, err);
+
+	if (st)
+		return st;
+	db_bind_int(s, 1, outbox_id);
+	return db_run(CH_TAKE(s), NULL, err);
+}
+
 static CH_FIBER ch_status edit_card(const struct card_ending *e, const struct sent_card *c, struct arena *a, struct ch_err *err)
 {
 	struct chan_egress *eg = chan_host_egress(e->gw->channels);
@@ -199,7 +210,9 @@ static CH_FIBER ch_status edit_card(const struct card_ending *e, const struct se
 	st = json_parse(a, c->peer, strlen(c->peer), JSON_STRICT, &peer_json, err);
 	if (!st)
 		st = chan_peer_read(peer_json, a, &peer, err);
-	return st ? st : egress_edit(eg, c->channel, c->account, &peer, sent.message_id, e->text, NULL, 0, err);
+	if (!st)
+		st = egress_edit(eg, c->channel, c->account, &peer, sent.message_id, e->text, NULL, 0, err);
+	return st ? st : note_edited(e->gw->db, c->outbox_id, err);
 }
 
 /* A press may come before the network says that it is there, as after a start; and an edit may have to wait for its limits. */
@@ -353,13 +366,14 @@ void gw_cards_on_question(struct gw *gw, const struct question *q)
 
 /* -- presses -- */
 
-struct button { const char *kind, *subject, *choice; };
+struct button { const char *kind, *subject, *choice; int64_t outbox_id; };
 
 static ch_status find_button(struct gw *gw, const char *token, struct arena *a, struct button *ret, struct ch_err *err)
 {
 	CH_AUTO(db_done) struct db_stmt *s = NULL;
 	bool has_row;
-	ch_status st = db_prep(gw->db, "SELECT kind, subject, choice FROM channel_cards WHERE token = ?1 AND expires_at > ?2", &s, err);
+	ch_status st = db_prep(gw->db, "SELECT kind, subject, choice, outbox_id FROM channel_cards WHERE token = ?1 AND expires_at > ?2", &s,
+			       err);
 
 	if (st)
 		return st;
@@ -370,9 +384,22 @@ static ch_status find_button(struct gw *gw, const char *token, struct arena *a, 
 		return st;
 	if (!has_row)
 		return ch_fail(err, CH_E_NOT_FOUND, "no card of ours has this button");
-	*ret = (struct button){ arena_strdup(a, db_text(s, 0)), arena_strdup(a, db_text(s, 1)), arena_strdup(a, db_text(s, 2)) };
+	*ret = (struct button){ arena_strdup(a, db_text(s, 0)), arena_strdup(a, db_text(s, 1)), arena_strdup(a, db_text(s, 2)),
+				db_int(s, 3) };
 	return CH_OK;
 }
+
+#define TEXT_OVER "This was answered before, or its time is over."
+
+/* The gateway may have been killed before it was told which message the card became. */
+static void note_arrival(struct gw *gw, const struct chan_press *p, const struct button *b)
+{
+	struct ch_err err = { 0 };
+
+	if (p->message_id && egress_arrived(chan_host_egress(gw->channels), b->outbox_id, p->message_id, &err))
+		log_info("cards", "a card on %s was pressed and is not known to have arrived: %s; it keeps its text", p->channel, err.text);
+}
+
 
 static ch_status press_approval(struct gw *gw, const struct chan_press *p, const struct button *b, struct arena *a,
 				const char **ret_text, struct ch_err *err)
@@ -380,7 +407,7 @@ static ch_status press_approval(struct gw *gw, const struct chan_press *p, const
 	struct approval_resolver by = { .kind = "channel", .id = arena_printf(a, "%s:%s", p->channel, p->sender_id),
 					.name = p->sender_name ? p->sender_name : p->sender_id };
 	enum approval_decision decision;
-	struct approval row;
+	struct approval row = { 0 };
 	ch_status st;
 
 	if (!card_is_approver(gw, p->channel, p->account, p->sender_id)) {
@@ -390,11 +417,18 @@ static ch_status press_approval(struct gw *gw, const struct chan_press *p, const
 	if (!approval_decision_parse(b->choice, &decision))
 		return ch_fail(err, CH_E_INVALID, "the card's button says '%.40s'", b->choice);
 	st = approval_resolve(gw->services->host.approvals, b->subject, decision, &by, a, &row, err);
-	if (st == CH_E_CONFLICT || st == CH_E_NOT_FOUND) {
-		*ret_text = "This was answered before, or its time is over.";
+	if (st == CH_E_NOT_FOUND) {
+		*ret_text = TEXT_OVER;
 		return CH_OK;
 	}
-	return st;
+	if (st != CH_E_CONFLICT)
+		return st;
+	/* A press that is handled again after a crash is no second one. */
+	if (!str_eq(json_get_str(row.resolver, "id"), by.id) || row.decision != decision)
+		*ret_text = TEXT_OVER;
+	if (row.id)
+		gw_cards_on_approval(gw, &row);  /* this card does not say so yet */
+	return CH_OK;
 }
 
 static bool may_answer(struct gw *gw, const struct chan_press *p, const struct question *q, struct arena *a)
@@ -408,6 +442,15 @@ static bool may_answer(struct gw *gw, const struct chan_press *p, const struct q
 	return str_eq(from.channel, p->channel) && str_eq(from.account, p->account) && str_eq(from.sender_id, p->sender_id);
 }
 
+/* Was it this press that answered, before a crash? */
+static bool has_answered(const struct chan_press *p, const struct button *b, const struct question *q, struct arena *a)
+{
+	const struct json *list = json_get(q->answers, json_str_or(json_get(json_at(q->questions, 0), "questionId"), ""));
+
+	return str_eq(json_str(q->resolved_by), arena_printf(a, "%s:%s", p->channel, p->sender_id)) &&
+	       str_eq(json_str(json_at(list, 0)), b->choice);
+}
+
 static ch_status press_question(struct gw *gw, const struct chan_press *p, const struct button *b, struct arena *a,
 				const char **ret_text, struct ch_err *err)
 {
@@ -416,12 +459,15 @@ static ch_status press_question(struct gw *gw, const struct chan_press *p, const
 	struct question q;
 	ch_status st = question_find(qs, b->subject, a, &q, err);
 
-	if (st == CH_E_NOT_FOUND || (!st && q.status != QUESTION_PENDING)) {
-		*ret_text = "This was answered before, or its time is over.";
+	if (st && st != CH_E_NOT_FOUND)
+		return st;
+	if (st || q.status != QUESTION_PENDING) {
+		if (st || !has_answered(p, b, &q, a))
+			*ret_text = TEXT_OVER;
+		if (!st)
+			gw_cards_on_question(gw, &q);
 		return CH_OK;
 	}
-	if (st)
-		return st;
 	if (!may_answer(gw, p, &q, a)) {
 		*ret_text = "This question is for somebody else.";
 		return CH_OK;
@@ -440,9 +486,79 @@ CH_FIBER ch_status gw_cards_press(void *arg, const struct chan_press *p, struct 
 	*ret_text = NULL;
 	if (st)
 		return st;
+	note_arrival(gw, p, &b);
 	if (str_eq(b.kind, "approval"))
 		return press_approval(gw, p, &b, a, ret_text, err);
 	if (str_eq(b.kind, "question"))
 		return press_question(gw, p, &b, a, ret_text, err);
 	return ch_fail(err, CH_E_NOT_FOUND, "a button of kind '%.20s' means nothing here", b.kind);
+}
+
+/* -- after a restart -- */
+
+struct subject { const char *kind, *id; struct subject *next; };
+
+/* What has cards that do not say yet how it ended. */
+static ch_status find_subjects(struct gw *gw, struct arena *a, struct subject **ret, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *s = NULL;
+	bool has_row;
+	ch_status st = db_prep(gw->db, "SELECT DISTINCT kind, subject FROM channel_cards WHERE peer <> '' AND expires_at > ?1", &s, err);
+
+	if (st)
+		return st;
+	db_bind_int(s, 1, now_wall_ms());
+	while (!(st = db_step(s, &has_row, err)) && has_row) {
+		struct subject *x = arena_alloc(a, sizeof(*x));
+
+		*x = (struct subject){ arena_strdup(a, db_text(s, 0)), arena_strdup(a, db_text(s, 1)), *ret };
+		*ret = x;
+	}
+	return st;
+}
+
+static ch_status end_left(struct gw *gw, const struct subject *x, struct arena *a, struct ch_err *err)
+{
+	struct question q = { .status = QUESTION_PENDING };
+	struct approval row = { .status = APPROVAL_PENDING };
+	ch_status st = CH_OK;
+
+	if (str_eq(x->kind, "approval"))
+		st = approval_find(gw->services->host.approvals, x->id, a, &row, err);
+	else if (str_eq(x->kind, "question"))
+		st = question_find(gw->services->host.questions, x->id, a, &q, err);
+	if (st)
+		return st == CH_E_NOT_FOUND ? CH_OK : st;
+	if (row.status != APPROVAL_PENDING)
+		gw_cards_on_approval(gw, &row);
+	if (q.status != QUESTION_PENDING)
+		gw_cards_on_question(gw, &q);
+	return CH_OK;
+}
+
+static bool show_approval(void *arg, const struct approval *row)
+{
+	gw_cards_on_approval(arg, row);
+	return true;
+}
+
+static bool show_question(void *arg, const struct question *q)
+{
+	gw_cards_on_question(arg, q);
+	return true;
+}
+
+ch_status gw_cards_recover(struct gw *gw, struct ch_err *err)
+{
+	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
+	struct subject *list = NULL;
+	ch_status st = approval_pending(gw->services->host.approvals, NULL, show_approval, gw, err);
+
+	if (!st)
+		st = question_pending(gw->services->host.questions, show_question, gw, err);
+	if (!st)
+		st = find_subjects(gw, a, &list, err);
+	for (const struct subject *x = list; x && !st; x = x->next)
+		st = end_left(gw, x, a, err);
+	return st && err ? ch_wrap(err, "taking up the cards of approvals and questions") : st;
 }

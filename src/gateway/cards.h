@@ -8,7 +8,9 @@
  * May      an approval: the approvers alone (execApprovals.approvers of that account, else commands.ownerAllowFrom). A question: the
  *          owner, and whoever's message the asking turn answers. Everybody else is told so and nothing happens.
  * Once     one card per place and subject, also over a restart; the first answer of any surface wins and all cards are edited
- *          to say so.
+ *          to say so. A card of which the answer of the network was lost is edited when a press tells which message it is.
+ * Crash    what was not shown, or not edited, before the gateway ended is when it starts. channel_cards.peer is '' once a card says
+ *          how it ended: its buttons' tokens are still known, but there is nothing more to do with it.
  */
 #ifndef CH_GATEWAY_CARDS_H
 #define CH_GATEWAY_CARDS_H
@@ -22,6 +24,8 @@
 /* After the commit of what they tell of; must not park. */
 void gw_cards_on_approval(struct gw *gw, const struct approval *row);
 void gw_cards_on_question(struct gw *gw, const struct question *q);
+/* Start-up, once messages can be sent. */
+CH_MUST_USE ch_status gw_cards_recover(struct gw *gw, struct ch_err *err);
 /* Cards that are being edited are left as they are, and later ones too: what edits them is freed next. */
 CH_FIBER void gw_cards_drain(struct gw *gw);
 /* Would an approval of this session reach an approver in a chat now? */

@@ -81,7 +81,8 @@ CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 	st = gw_agent_delete_finish(gw, err);                    /* before anybody can speak to an agent of that name */
 	if (st)
 		return st;
-	return chan_host_start(gw->channels, err);               /* last: messages that come in use all */
+	st = chan_host_start(gw->channels, err);                 /* last: messages that come in use all */
+	return st ? st : gw_cards_recover(gw, err);
 }
 
 CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms)

@@ -165,3 +165,58 @@ test('a question has buttons, and takes a plain answer too', { timeout: TEST_MS 
 	w.tg.say(w.owner, '1');
 	await w.text(w.owner.id, /✅ Staging/);
 });
+
+test('killed around a card: known by its press, edited by the next start, shown by it', { timeout: 90000 }, async (t) => {
+	const w = await world(t);
+	const hasButtons = ({ message_id: id }) => w.tg.visible(w.owner.id).some((m) => m.message_id === id && m.reply_markup);
+	const sql = (text) => run('sqlite3', [path.join(w.gw.state, 'chela.sqlite'), text]);
+	const restart = async (meanwhile = async () => undefined) => {
+		await w.gw.kill();
+		await meanwhile();
+		w.tg.clearFaults();
+		w.tg.release();
+		await w.gw.launch();
+	};
+
+	/* The chat has the card, the gateway never heard of it. */
+	w.tg.fail('sendMessage', 'hold-after', { when: (p) => p.reply_markup });
+	w.tg.say(w.owner, w.command(1));
+	const card = await w.card(w.owner.id);
+
+	await restart();
+	w.tg.press(w.owner, card, w.button(card, 'Allow once'));
+	await until(() => existsSync(`${w.file}1`), 'the command ran after the restart', 30000);
+	await until(() => !hasButtons(card), 'the buttons of a card that was known by its press are gone');
+	await w.text(w.owner.id, /^noted$/);
+
+	/* It was asked for, and no card made yet. */
+	w.tg.say(w.owner, w.command(2));
+	const lost = await w.card(w.owner.id, (m) => /made2/.test(m.text));
+
+	await restart(async () => {
+		const r = await sql('DELETE FROM channel_outbox WHERE id = (SELECT max(outbox_id) FROM channel_cards); ' +
+			'DELETE FROM channel_cards WHERE outbox_id = (SELECT max(outbox_id) FROM channel_cards)');
+
+		assert.equal(r.code, 0, r.stderr);
+	});
+	const again = await w.card(w.owner.id, (m) => /made2/.test(m.text) && m.message_id !== lost.message_id);
+
+	w.tg.press(w.owner, again, w.button(again, 'Allow once'));
+	await until(() => existsSync(`${w.file}2`), 'the command ran', 30000);
+	await until(() => !hasButtons(again), 'the buttons are gone');
+	await until(() => w.tg.texts(w.owner.id).filter((x) => x === 'noted').length === 2, 'the session was told');
+
+	/* It was answered, and the card not edited yet. */
+	w.tg.say(w.owner, w.command(3));
+	const answered = await w.card(w.owner.id, (m) => /made3/.test(m.text));
+	const c = await w.gw.connect({ scopes: ['operator.read', 'operator.approvals'] });
+	const list = await c.call('exec.approval.list');
+
+	w.tg.fail('editMessageText', 'hold', { times: 99 });
+	await c.call('exec.approval.resolve', { id: (list.items ?? list)[0].id, decision: 'deny' });
+	await w.tg.call('editMessageText');
+	await restart();
+	await until(() => !hasButtons(answered), 'the card says how it ended');
+	assert.equal(existsSync(`${w.file}3`), false);
+	assert.deepEqual(w.tg.problems, []);
+});
