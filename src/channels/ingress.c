@@ -14,7 +14,7 @@
 #include "core/str.h"
 
 #define SETTLE_RETRY_MS 2000
-#define EVENTS_SINCE_MS (10 * 60 * 1000)         /* how far back a start looks for replies that were not put out */
+#define EVENTS_SINCE_MS (10 * 60 * 1000)         /* how long before the last sign of life a reply may have been left */
 
 static void settle_due(void *arg);
 static void ended_done(struct ended *e);
@@ -272,13 +272,32 @@ static void note_event(void *to, const char *session_key, const char *run_id)
 	note_ended(to, session_key, run_id);
 }
 
+/* When something last came in or was put out: the gateway may have been off for days since. */
+static ch_status last_sign(struct db *db, int64_t *ret_at, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *row = NULL;
+	int64_t now = now_wall_ms();
+	bool found;
+	ch_status st = db_prep(db, "SELECT max(coalesce((SELECT received_at FROM channel_inbox ORDER BY id DESC LIMIT 1), 0), "
+			       "coalesce((SELECT created_at FROM channel_outbox ORDER BY id DESC LIMIT 1), 0))", &row, err);
+
+	if (!st)
+		st = db_step(row, &found, err);
+	if (!st)
+		*ret_at = db_int(row, 0) ? CH_MIN(db_int(row, 0), now) : now;
+	return st;
+}
+
 CH_FIBER static ch_status settle_left_over(struct chan_ingress *g, struct arena *a, struct ch_err *err)
 {
 	const struct chan_up *up = chan_host_up(g->host);
 	ch_status st = CH_OK;
+	int64_t at;
 
 	if (up->ended_events)
-		st = up->ended_events(up->arg, now_wall_ms() - EVENTS_SINCE_MS, note_event, g, err);
+		st = last_sign(g->db, &at, err);
+	if (!st && up->ended_events)
+		st = up->ended_events(up->arg, at - EVENTS_SINCE_MS, note_event, g, err);
 	if (!st)
 		st = inbox_handed(g->db, NULL, a, note_session, g, err);
 	return st ? st : settle_all_of(g, NULL, true, err);

@@ -489,6 +489,19 @@ static bool has_group(const struct settling *s, const char *run_id)
 	return false;
 }
 
+/* The reply and the end of its preview in one: a preview that stayed noted would be taken for one that was left, the reply with it. */
+static ch_status put_event(struct chan_ingress *g, struct saying *w, struct ch_err *err)
+{
+	CH_AUTO(db_rollback) struct db *tx = NULL;
+	ch_status st = db_begin(g->db, err);
+
+	if (st)
+		return st;
+	tx = g->db;
+	st = put(g, w, err);
+	return st ? st : db_commit(CH_TAKE(tx), err);
+}
+
 CH_FIBER static ch_status say_event(struct settling *s, const char *run_id, const char *text, const struct json *media,
 				    struct ch_err *err)
 {
@@ -501,7 +514,7 @@ CH_FIBER static ch_status say_event(struct settling *s, const char *run_id, cons
 	w.at.message_id = NULL;          /* it answers none */
 	st = prepare(s->g, run_id, text, media, s->a, &w, err);
 	if (!st)
-		st = put(s->g, &w, err);
+		st = put_event(s->g, &w, err);
 	if (!st && w.is_unsent)
 		tell_unsent(s->g, &w);
 	if (!st && !w.is_silent)

@@ -7,6 +7,8 @@
 #include "channels/egress.h"
 #include "channels/inbox.h"
 #include "channels/ingress.h"
+#include "channels/live.h"
+#include "channels/outbox.h"
 #include "channels/route.h"
 #include "core/clock.h"
 #include "core/fiber.h"
@@ -17,6 +19,9 @@
 #define OPEN "{channels:{telegram:{botToken:'1:a',dmPolicy:'allowlist',allowFrom:['42'],groupPolicy:'open'," \
 	     "groups:{'*':{requireMention:true}},streaming:{mode:'off'},ackReaction:''}},messages:{ackReactionScope:'off'," \
 	     "inbound:{debounceMs:300}},agents:{defaults:{typingMode:'never'}}}"
+
+#define SHOWN "{channels:{telegram:{botToken:'1:a',dmPolicy:'allowlist',allowFrom:['42'],streaming:{mode:'partial'},ackReaction:''}}," \
+	      "messages:{ackReactionScope:'off',inbound:{debounceMs:300}},agents:{defaults:{typingMode:'never'}}}"
 
 static struct arena *a;
 
@@ -83,6 +88,17 @@ static ch_status resume(void *arg, const char *session_key, const char *run_id, 
 	return also(also_arg, e);
 }
 
+/* As the agents' record has it: the run ended then. */
+static struct { int64_t at; char run_id[64]; } ended_event;
+
+static ch_status ended_events(void *arg, int64_t since_ms, void (*each)(void *to, const char *session_key, const char *run_id), void *to,
+			      struct ch_err *e)
+{
+	if (ended_event.at > since_ms)
+		each(to, turns_taken[0].session_key, ended_event.run_id);
+	return CH_OK;
+}
+
 static bool is_from_channel;
 
 static bool follows_channel(void *arg, const char *session_key, const char *run_id)
@@ -106,7 +122,7 @@ static void new_host(void)
 {
 	new_world_host("/nowhere", fake_networks);
 	chan_host_set_up(host, &(struct chan_up){ .submit = submit, .run_end = run_end, .resume = resume, .notice = notice,
-						  .follows_channel = follows_channel,
+						  .follows_channel = follows_channel, .ended_events = ended_events,
 						  .fence = fence });
 }
 
@@ -115,6 +131,7 @@ static int set_up(void **state)
 	taken = notices = resumed = 0;
 	submit_fails = CH_OK;
 	memset(ends, 0, sizeof(ends));
+	ended_event.at = 0;
 	a = arena_new(0);
 	world_open();
 	set_config(OPEN);
@@ -561,6 +578,88 @@ static void test_the_reply_of_an_event_goes_to_the_sessions_place_once(void **st
 	in_host(event_body);
 }
 
+/* Killed before the reply of an event was put out, and off for days: it is put out all the same. */
+static void late_event_body(void)
+{
+	start();
+	say("e1", "start it");
+	end_run(0, CHAN_RUN_DONE, "started");
+	/* A place is kept as long as its session is. */
+	assert_int_equal(db_exec(db, "INSERT INTO sessions (updated_at, created_at, key, agent_id, session_id) "
+				     "VALUES (1, 1, 'agent:main:main', 'main', 's')", &err), CH_OK);
+	clock_fake(now_mono_ms(), now_wall_ms() + 3600 * 1000LL);
+	is_from_channel = true;
+	copy(turns_taken[taken].run_id, sizeof(turns_taken[taken].run_id), "exec:p1");
+	copy(ended_event.run_id, sizeof(ended_event.run_id), "exec:p1");
+	ends[taken++] = (struct chan_run_end){ .state = CHAN_RUN_DONE, .text = "the command ended" };
+	ended_event.at = now_wall_ms();
+	clock_fake(now_mono_ms(), now_wall_ms() + 3 * 86400000LL);
+	start_again();
+	pass(2000);
+	assert_int_equal(fake_count(FAKE_SEND), 2);
+	assert_string_equal(fake_at(FAKE_SEND, 1)->text, "the command ended");
+	start_again();
+	pass(2000);
+	assert_int_equal(fake_count(FAKE_SEND), 2);
+}
+
+static void test_the_reply_of_an_event_survives_a_long_night(void **state)
+{
+	in_host(late_event_body);
+}
+
+static bool has_cursor(const char *name)
+{
+	struct db_stmt *row;
+	bool found;
+
+	assert_int_equal(db_prep(db, "SELECT 1 FROM channel_cursors WHERE name = ?1", &row, &err), CH_OK);
+	db_bind_text(row, 1, name);
+	assert_int_equal(db_step(row, &found, &err), CH_OK);
+	db_done(row);
+	return found;
+}
+
+/*
+ * The reply of an event takes the place of a preview. Whichever write fails, or is the last one before a kill: as long as the preview is
+ * noted the reply is not in the outbox, or the next start would take the reply away for a preview that was left.
+ */
+static void event_preview_body(void)
+{
+	set_config(SHOWN);
+	start();
+	say("e1", "start it");
+	end_run(0, CHAN_RUN_DONE, "started");
+	pass(2000);
+	is_from_channel = true;
+	for (int n = 1; n <= 6; n++) {
+		struct live_turn t = { .session_key = turns_taken[0].session_key, .run_id = arena_printf(a, "exec:p%d", n),
+				       .place = { .channel = "telegram", .account = "default", .peer = { CHAN_DIRECT, "42" } } };
+		const char *note = arena_printf(a, "preview:%s", t.run_id), *text = "A command has ended, and this is told of it.";
+		int64_t id;
+
+		live_begin(chan_host_live(host), &t);
+		live_text(chan_host_live(host), t.run_id, text, strlen(text));
+		pass(1100);
+		assert_true(has_cursor(note));
+		copy(turns_taken[taken].run_id, sizeof(turns_taken[taken].run_id), t.run_id);
+		ends[taken++] = (struct chan_run_end){ .state = CHAN_RUN_DONE, .text = text };
+		db_fail_nth(db, n);
+		ingress_run_ended(chan_host_ingress(host), t.session_key, t.run_id, true);
+		turns();
+		assert_true(!has_cursor(note) || outbox_by_key(db, arena_printf(a, "run:%s", t.run_id), &id, NULL) == CH_E_NOT_FOUND);
+		db_fail_nth(db, 0);
+		pass(3000);
+		assert_false(has_cursor(note));
+		assert_int_equal(outbox_by_key(db, arena_printf(a, "run:%s", t.run_id), &id, NULL), CH_OK);
+	}
+}
+
+static void test_the_reply_of_an_event_is_never_taken_for_a_preview(void **state)
+{
+	in_host(event_preview_body);
+}
+
 /* Each write may fail: the message is answered all the same, and once. */
 static void fail_nth_body(void)
 {
@@ -609,6 +708,8 @@ int main(void)
 		T(test_a_message_that_another_run_took_along_ends_with_it),
 		T(test_a_silent_reply_is_an_end),
 		T(test_the_reply_of_an_event_goes_to_the_sessions_place_once),
+		T(test_the_reply_of_an_event_survives_a_long_night),
+		T(test_the_reply_of_an_event_is_never_taken_for_a_preview),
 		T(test_failed_writes_neither_lose_nor_double_a_reply),
 	};
 
