@@ -89,7 +89,7 @@ static void arm(struct approvals *ap)
 ch_status approvals_open(struct loop *l, struct db *db, struct approvals **ret, struct ch_err *err)
 {
 	struct approvals *ap;
-	int64_t pending;
+	int64_t opened_at = now_wall_ms(), pending;
 	ch_status st;
 
 	st = settle_leftovers(db, err);
@@ -103,6 +103,7 @@ ch_status approvals_open(struct loop *l, struct db *db, struct approvals **ret, 
 	ap->groups = map_new();
 	ap->timer = loop_timer_new(l, on_timer, ap);
 	ap->pending = (size_t)pending;
+	ap->opened_at = opened_at;
 	arm(ap);
 	*ret = ap;
 	return CH_OK;
@@ -503,6 +504,19 @@ ch_status approval_done(struct approvals *ap, const char *id, struct ch_err *err
 	db_bind_text(s, 1, id);
 	db_bind_int(s, 2, now_wall_ms());
 	return db_run(s, NULL, err);
+}
+
+ch_status approval_is_late(struct approvals *ap, const char *run_id, bool *ret, struct ch_err *err)
+{
+	CH_AUTO(db_done) struct db_stmt *s = NULL;
+	ch_status st = db_prep(ap->db, "SELECT 1 FROM approvals WHERE run_id = ?1 AND status = 'allowed' AND "
+			       "((claimed_at = 0 AND binding IS NOT NULL) OR claimed_at >= ?2) LIMIT 1", &s, err);
+
+	if (st)
+		return st;
+	db_bind_text(s, 1, run_id);
+	db_bind_int(s, 2, ap->opened_at);
+	return db_step(s, ret, err);
 }
 
 void approvals_recover(struct approvals *ap)

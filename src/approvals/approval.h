@@ -121,6 +121,8 @@ CH_MUST_USE ch_status approval_claim(struct approvals *ap, const char *id, struc
 CH_MUST_USE ch_status approval_claim_with(struct approvals *ap, const char *id,
 					  CH_MUST_USE ch_status (*also)(void *arg, struct ch_err *err), void *arg,
 					  struct ch_err *err);
+/* Was something that this run of an earlier start asked for allowed, and is on_orphan's to carry out, or was since this start? */
+CH_MUST_USE ch_status approval_is_late(struct approvals *ap, const char *run_id, bool *ret, struct ch_err *err);
 /* What was claimed is over. */
 CH_MUST_USE ch_status approval_done(struct approvals *ap, const char *id, struct ch_err *err);
 

@@ -23,6 +23,7 @@ struct approvals {
 	struct map *groups;              /* by id: struct approval_group */
 	struct loop_timer *timer;        /* the first that expires */
 	size_t pending;
+	int64_t opened_at;               /* what was claimed before was by a gateway that is gone */
 };
 
 /* Ids, read before anything is done with the rows: no statement is open then. */

@@ -81,6 +81,9 @@ static ch_status check_waiting(struct gw *gw, const char *session_key, const cha
 		return st == CH_E_NOT_FOUND ? CH_OK : st;
 	w.since_ms = in.started_at;
 	st = approval_pending(gw->services->host.approvals, session_key, is_its_approval, &w, err);
+	/* … or has come: what it allows is carried out beside the runs. */
+	if (!st && !w.is_found)
+		st = approval_is_late(gw->services->host.approvals, run_id, &w.is_found, err);
 	if (!st && !w.is_found)
 		st = question_pending(gw->services->host.questions, is_its_question, &w, err);
 	if (!st && w.is_found)

@@ -3,7 +3,7 @@
  * surface sees the one answer, a kill in between loses nothing.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { TelegramDouble } from '../doubles/telegram.mjs';
@@ -219,4 +219,25 @@ test('killed around a card: known by its press, edited by the next start, shown 
 	await until(() => !hasButtons(answered), 'the card says how it ended');
 	assert.equal(existsSync(`${w.file}3`), false);
 	assert.deepEqual(w.tg.problems, []);
+});
+
+test('a yes that a kill cut is carried out once: the turn that asked is not taken up beside it', { timeout: 60000 }, async (t) => {
+	const w = await world(t);
+	const file = `${w.file}1`;
+
+	w.tg.say(w.owner, `call ${JSON.stringify({ id: 'call_1', name: 'exec', args: { command: `printf x >> ${file}` } })}`);
+	await w.card(w.owner.id);
+	await w.gw.kill();
+	/* As the kill leaves it after the yes, before it is claimed. */
+	await run('sqlite3', [path.join(w.gw.state, 'chela.sqlite'),
+		"UPDATE approvals SET status = 'allowed', decision = 'allow-once', reason = 'user', resolved_at = created_at + 1"]);
+	await w.gw.launch();
+	await w.text(w.owner.id, /^noted$/);
+	assert.equal(readFileSync(file, 'utf8'), 'x');
+	const c = await w.gw.connect({ scopes: ['operator.read', 'operator.approvals'] });
+	const list = await c.call('exec.approval.list');
+
+	assert.deepEqual(list.items ?? list, [], 'it is not asked for again');
+	assert.deepEqual(w.tg.texts(w.owner.id).filter((x) => !/^Run this/.test(x)), ['noted']);
+	await c.close();
 });

@@ -375,6 +375,35 @@ static void test_restart(void **state)
 	ASSERT_DIARY("=allowed orphan:touch");
 }
 
+static bool is_late(void)
+{
+	bool late = false;
+
+	ASSERT_OK(approval_is_late(ap, "r1", &late, err));
+	return late;
+}
+
+/* Who takes up the run that asked must not do what is carried out beside it. */
+static void test_late(void **state)
+{
+	const char *id = asked(true), *unbound = asked(false);
+
+	answered(unbound, APPROVAL_ALLOW_ONCE);
+	reopen();
+	assert_false(is_late());                         /* pending, and one that nobody carries out any more */
+	answered(id, APPROVAL_ALLOW_ONCE);
+	clock_fake(1000, T0 + 10);
+	reopen();
+	assert_true(is_late());
+	ASSERT_OK(approval_claim(ap, id, err));
+	assert_true(is_late());
+	ASSERT_OK(approval_done(ap, id, err));
+	assert_true(is_late());
+	clock_fake(1000, T0 + 20);
+	reopen();
+	assert_false(is_late());
+}
+
 /* -- fibers -- */
 
 struct waiter {
@@ -635,7 +664,7 @@ int main(void)
 		T(test_create_and_find), T(test_own_id), T(test_answers), T(test_first_answer_wins),
 		T(test_only_offered_answers), T(test_claim_once), T(test_claim_with), T(test_given_up), T(test_cancel),
 		T(test_nobody_can_be_reached), T(test_limits), T(test_pruning), T(test_pending_list), T(test_history),
-		T(test_match), T(test_damaged_row), T(test_restart), T(test_wait), T(test_a_watcher_carries_nothing_out),
+		T(test_match), T(test_damaged_row), T(test_restart), T(test_late), T(test_wait), T(test_a_watcher_carries_nothing_out),
 		T(test_wait_is_cancelled), T(test_answer_and_abort_race), T(test_expiry), T(test_late_answer),
 		T(test_watch_has_a_deadline), T(test_failing_disk), T(test_failing_disk_when_cancelled), T(test_names),
 	};
