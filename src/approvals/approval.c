@@ -49,10 +49,9 @@ static ch_status run_at(struct db *db, const char *sql, int64_t at, struct ch_er
 }
 
 /* The runs that waited are gone. */
-static ch_status settle_leftovers(struct db *db, struct ch_err *err)
+static ch_status settle_leftovers(struct db *db, int64_t now, struct ch_err *err)
 {
 	CH_AUTO(db_rollback) struct db *tx = NULL;
-	int64_t now = now_wall_ms();
 	ch_status st;
 
 	st = db_begin(db, err);
@@ -92,7 +91,7 @@ ch_status approvals_open(struct loop *l, struct db *db, struct approvals **ret, 
 	int64_t opened_at = now_wall_ms(), pending;
 	ch_status st;
 
-	st = settle_leftovers(db, err);
+	st = settle_leftovers(db, opened_at, err);
 	if (!st)
 		st = query_int(db, "SELECT count(*) FROM approvals WHERE status = 'pending'", &pending, err);
 	if (st)
@@ -519,27 +518,51 @@ ch_status approval_is_late(struct approvals *ap, const char *run_id, bool *ret, 
 	return db_step(s, ret, err);
 }
 
-void approvals_recover(struct approvals *ap)
+/* Each row of a question about ids. */
+static ch_status each_of(struct approvals *ap, const char *sql, int64_t at, void (*each)(struct approvals *ap, const struct approval *row),
+			 struct ch_err *err)
 {
 	APPROVAL_AUTO_IDS struct approval_ids ids = { VEC_INIT };
 	CH_AUTO(arena_unref) struct arena *a = arena_new(0);
-	struct ch_err err = { 0 };
 	struct approval row;
 	struct db_stmt *s;
-	ch_status st;
+	ch_status st = db_prep(ap->db, sql, &s, err);
 
-	if (!ap->ops.on_orphan)
-		return;
-	st = db_prep(ap->db, "SELECT id FROM approvals WHERE status = 'allowed' AND claimed_at = 0 AND binding IS NOT NULL "
-		     "ORDER BY resolved_at", &s, &err);
-	if (!st)
-		st = approval_ids_load(s, &ids, &err);
+	if (st)
+		return st;
+	db_bind_int(s, 1, at);
+	st = approval_ids_load(s, &ids, err);
 	for (size_t i = 0; !st && i < ids.list.len; i++) {
 		arena_clear(a);
-		st = approval_row_load(ap->db, ids.list.at[i], a, &row, &err);
+		st = approval_row_load(ap->db, ids.list.at[i], a, &row, err);
 		if (!st)
-			ap->ops.on_orphan(ap->ops.arg, &row);
+			each(ap, &row);
 	}
+	return st;
+}
+
+static void tell_settled(struct approvals *ap, const struct approval *row)
+{
+	tell(ap, APPROVAL_EV_RESOLVED, row);
+}
+
+static void give_orphan(struct approvals *ap, const struct approval *row)
+{
+	ap->ops.on_orphan(ap->ops.arg, row);
+}
+
+void approvals_recover(struct approvals *ap)
+{
+	struct ch_err err = { 0 };
+	ch_status st = each_of(ap, "SELECT id FROM approvals WHERE resolved_at = ?1 AND status IN ('expired', 'cancelled') "
+			       "ORDER BY created_at, rowid", ap->opened_at, tell_settled, &err);
+
+	if (st)
+		log_error("approvals", "what ended with the last stop: %s; it is not told", err.text);
+	if (!ap->ops.on_orphan)
+		return;
+	st = each_of(ap, "SELECT id FROM approvals WHERE status = 'allowed' AND claimed_at = ?1 AND binding IS NOT NULL ORDER BY resolved_at",
+		     0, give_orphan, &err);
 	if (st)
 		log_error("approvals", "what was allowed before the restart: %s; it is not carried out", err.text);
 }

@@ -94,7 +94,7 @@ struct approval_ops {
 CH_MUST_USE ch_status approvals_open(struct loop *l, struct db *db, struct approvals **ret, struct ch_err *err);
 void approvals_free(struct approvals *ap);
 void approvals_set_ops(struct approvals *ap, const struct approval_ops *ops);
-/* Start-up, once ops are set and runs can be started: on_orphan for what was allowed and never claimed. */
+/* Start-up, once ops are set and runs can be started: what opening ended is told, on_orphan for what was allowed and never claimed. */
 void approvals_recover(struct approvals *ap);
 
 /* *ret_id is on the arena. CH_E_DENIED: no approver can be reached (err says the way out); CH_E_LIMIT. */

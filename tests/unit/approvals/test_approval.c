@@ -360,16 +360,18 @@ static void test_restart(void **state)
 	assert_int_equal(found(bound).status, APPROVAL_PENDING);
 	assert_string_equal(found(unbound).reason, "gateway-restart");
 	assert_int_equal(found(late).status, APPROVAL_EXPIRED);
-	ASSERT_DIARY("");                                /* nobody was there to be told */
+	ASSERT_DIARY("");                                /* nobody is there to be told yet */
 	approvals_recover(ap);
-	ASSERT_DIARY("orphan:touch");                    /* `allowed` only: `used` was claimed */
+	/* What ended meanwhile is told; of the yeses `allowed` only: `used` was claimed. */
+	ASSERT_DIARY("=cancelled =expired orphan:touch");
 	ASSERT_OK(approval_claim(ap, allowed, err));
+	clock_fake(1000, T0 + 2000);
 	reopen();
 	approvals_recover(ap);
 	ASSERT_DIARY("");
 	/* Killed between the claim and its end: over, and with it what only carrying it out needs. */
 	assert_int_equal(found(used).done_at, T0 + 1000);
-	assert_int_equal(found(allowed).done_at, T0 + 1000);
+	assert_int_equal(found(allowed).done_at, T0 + 2000);
 	assert_null(found(used).binding);
 	answered(bound, APPROVAL_ALLOW_ONCE);
 	ASSERT_DIARY("=allowed orphan:touch");
