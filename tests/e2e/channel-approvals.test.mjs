@@ -8,6 +8,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { TelegramDouble } from '../doubles/telegram.mjs';
 import { execGateway } from './lib/exec.mjs';
+import { run } from './lib/proc.mjs';
 import { TEST_MS, stopAfter, until } from './lib/wait.mjs';
 
 const GROUP = -1001234567890;
@@ -166,7 +167,7 @@ test('a question has buttons, and takes a plain answer too', { timeout: TEST_MS 
 	await w.text(w.owner.id, /✅ Staging/);
 });
 
-test('killed around a card: known by its press, edited by the next start, shown by it', { timeout: 90000 }, async (t) => {
+test('killed around a card: known by its press, edited by the next start, shown by it', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 	const hasButtons = ({ message_id: id }) => w.tg.visible(w.owner.id).some((m) => m.message_id === id && m.reply_markup);
 	const sql = (text) => run('sqlite3', [path.join(w.gw.state, 'chela.sqlite'), text]);
@@ -215,13 +216,15 @@ test('killed around a card: known by its press, edited by the next start, shown 
 	w.tg.fail('editMessageText', 'hold', { times: 99 });
 	await c.call('exec.approval.resolve', { id: (list.items ?? list)[0].id, decision: 'deny' });
 	await w.tg.call('editMessageText');
+	await w.text(w.owner.id, /^done$/);
+	assert.ok(hasButtons(answered));
 	await restart();
 	await until(() => !hasButtons(answered), 'the card says how it ended');
 	assert.equal(existsSync(`${w.file}3`), false);
 	assert.deepEqual(w.tg.problems, []);
 });
 
-test('a yes that a kill cut is carried out once: the turn that asked is not taken up beside it', { timeout: 60000 }, async (t) => {
+test('a yes that a kill cut is carried out once: the turn that asked is not taken up beside it', { timeout: TEST_MS }, async (t) => {
 	const w = await world(t);
 	const file = `${w.file}1`;
 
