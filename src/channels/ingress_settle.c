@@ -250,6 +250,15 @@ static const char *with_quote(struct arena *a, const char *notice, const struct 
 	return ingress_quoting(a, notice, &in);
 }
 
+/* All that the group has of a lane: who is asked to say it again must see what. */
+static const char *with_quotes(struct arena *a, const char *notice, const struct group *gr, const char *lane)
+{
+	for (size_t i = 0; i < gr->rows.len; i++)
+		if (str_eq(gr->rows.at[i]->lane, lane))
+			notice = with_quote(a, notice, gr->rows.at[i]);
+	return notice;
+}
+
 /* silentErrorReplies: what is told of a failed turn makes no sound. */
 static bool is_error_silent(struct settling *s, const struct inbox_row *row)
 {
@@ -279,8 +288,8 @@ CH_FIBER static ch_status prepare_all(struct settling *s, const struct group *gr
 						 .is_silent = gr->end.state == CHAN_RUN_FAILED && is_error_silent(s, row) } };
 		st = place_of_row(row, s->a, &ret[n].at, &ret[n].m.handle, err);
 		if (!st)
-			st = prepare(s->g, run, is_notice ? with_quote(s->a, text, row) : text, is_notice ? NULL : gr->end.media, s->a,
-				     &ret[n], err);
+			st = prepare(s->g, run, is_notice ? with_quotes(s->a, text, gr, row->lane) : text,
+				     is_notice ? NULL : gr->end.media, s->a, &ret[n], err);
 		n++;
 	}
 	*ret_count = n;

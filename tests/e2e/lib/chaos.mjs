@@ -97,14 +97,16 @@ export async function account(gw, net, sent) {
 				for (const [, answered] of text.matchAll(/m(\d+)/g))
 					seen[answered].replies++;
 			else if (n !== undefined)
-				seen[n].notices++;
+				for (const [, named] of text.matchAll(/\bm(\d+)\b/g))
+					seen[named].notices++;
 			else
 				lost.push(text);
 		}
 	for (const letter of await deadLetters(gw)) {
-		const n = numberIn(letter.text ?? '');
+		/* Its text and its parts say the same. */
+		const named = new Set([...(letter.text ?? '').matchAll(/\bm(\d+)\b/g)].map((m) => m[1]));
 
-		if (n !== undefined)
+		for (const n of named)
 			seen[n][letter.state === 'unsure' ? 'unsure' : 'failed']++;
 	}
 	const rows = await run('sqlite3', [path.join(gw.state, 'chela.sqlite'), "SELECT count(*) FROM channel_inbox WHERE kind = 'message'"]);

@@ -473,6 +473,32 @@ static void test_a_cut_turn_is_taken_up_once(void **state)
 	in_host(cut_body);
 }
 
+/* One notice for all that a lost turn had taken along: each message is named in it. */
+static void cut_together_body(void)
+{
+	const char *text;
+
+	start();
+	say("e1", "the first");
+	say("e2", "the second");
+	ends[0].state = ends[1].state = CHAN_RUN_INTERRUPTED;
+	start_again();
+	assert_int_equal(resumed, 2);
+	ends[2].state = CHAN_RUN_INTERRUPTED;
+	ends[3] = (struct chan_run_end){ .state = CHAN_RUN_ABSORBED, .absorbed_by = turns_taken[2].run_id };
+	start_again();
+	pass(2000);
+	assert_int_equal(fake_count(FAKE_SEND), 1);
+	text = fake_at(FAKE_SEND, 0)->text;
+	assert_non_null(strstr(text, "> the first\n\n> the second"));
+	assert_int_equal(rows("answered"), 2);
+}
+
+static void test_one_notice_names_all_that_a_cut_turn_had(void **state)
+{
+	in_host(cut_together_body);
+}
+
 static void left_over_body(void)
 {
 	start();
@@ -703,6 +729,7 @@ int main(void)
 		T(test_a_message_that_cannot_be_settled_is_a_dead_letter),
 		T(test_threat_flood_a_full_inbox_takes_no_more),
 		T(test_a_cut_turn_is_taken_up_once),
+		T(test_one_notice_names_all_that_a_cut_turn_had),
 		T(test_a_reply_that_was_not_put_out_is_by_the_next_start),
 		T(test_a_stop_cuts_a_slow_reply_and_the_next_start_sends_it),
 		T(test_a_message_that_another_run_took_along_ends_with_it),
