@@ -25,7 +25,7 @@
 void gw_cards_on_approval(struct gw *gw, const struct approval *row);
 void gw_cards_on_question(struct gw *gw, const struct question *q);
 /* Start-up, once messages can be sent. */
-CH_MUST_USE ch_status gw_cards_recover(struct gw *gw, struct ch_err *err);
+void gw_cards_recover(struct gw *gw);
 /* Cards that are being edited are left as they are, and later ones too: what edits them is freed next. */
 CH_FIBER void gw_cards_drain(struct gw *gw);
 /* Would an approval of this session reach an approver in a chat now? */

@@ -82,7 +82,9 @@ CH_FIBER ch_status gw_services_join(struct gw *gw, struct ch_err *err)
 	if (st)
 		return st;
 	st = chan_host_start(gw->channels, err);                 /* last: messages that come in use all */
-	return st ? st : gw_cards_recover(gw, err);
+	if (!st)
+		gw_cards_recover(gw);
+	return st;
 }
 
 CH_FIBER void gw_services_drain(struct gw *gw, int64_t deadline_ms)
